@@ -1,1 +1,19 @@
-"""TODO"""
+"""Texts of different lengths without padding: the packed form, and attention on it."""
+
+from minibert.varlen.dispatch import BACKENDS, attention, choose_backend
+from minibert.varlen.padding import Packing, find_packing, packed_positions, pad, unpad
+from minibert.varlen.per_document import per_document_attention
+from minibert.varlen.reference import reference_attention
+
+__all__ = [
+    "BACKENDS",
+    "Packing",
+    "attention",
+    "choose_backend",
+    "find_packing",
+    "packed_positions",
+    "pad",
+    "per_document_attention",
+    "reference_attention",
+    "unpad",
+]

@@ -1,0 +1,84 @@
+"""Self-attention: every token asks (query), every token answers (key), and what is answered is the value."""
+
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from minibert.config import EncoderConfig
+from minibert.model.rotary import rotary_tables, rotate
+from minibert.varlen import attention
+
+
+@dataclass
+class PackedContext:
+    """What all layers of one forward pass share: the borders of the texts and the rotations, computed once.
+
+    Shape: cu_seqlens (B + 1,) int32, positions (N,) int64.
+
+    >>> import torch
+    >>> context = PackedContext(torch.tensor([0, 2]), 2, torch.arange(2))
+    >>> context.rotation(4, 10_000.0, torch.float32)[0].shape
+    torch.Size([2, 2])
+    """
+
+    cu_seqlens: Tensor
+    max_seqlen: int
+    positions: Tensor
+    backend: str = "auto"
+    need_probabilities: bool = False
+    _tables: dict = field(default_factory=dict)
+
+    def rotation(self, head_size: int, theta: float, dtype) -> tuple[Tensor, Tensor]:
+        """Cosine and sine (N, K / 2) for this theta, made on first use and shared by the layers after it."""
+        key = (head_size, theta, dtype)
+        if key not in self._tables:
+            self._tables[key] = rotary_tables(self.positions, head_size, theta, dtype)
+        return self._tables[key]
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention over a packed batch, with H query heads and G key/value heads.
+
+    Shape: x (N, D) -> output (N, D) and, when the context asks for them, one (H, T, T) of probabilities per document.
+
+    One matrix makes queries, keys and values: its rows are H·K of query, then G·K of key, then G·K of value. Local
+    layers see W tokens to each side and turn by `rope_theta_local`. Dropout acts on the probabilities.
+
+    Source: Vaswani et al. 2017, section 3.2; Ainslie et al. 2023 (G < H); Warner et al. 2024, section 2.1 (local).
+
+    >>> import torch
+    >>> layer = Attention(EncoderConfig.preset("eurobert-nano"), layer=0)
+    >>> context = PackedContext(torch.tensor([0, 3, 5]), 3, torch.tensor([0, 1, 2, 0, 1]))
+    >>> layer(torch.zeros(5, 128), context)[0].shape
+    torch.Size([5, 128])
+    """
+
+    def __init__(self, config: EncoderConfig, layer: int):
+        super().__init__()
+        self.heads, self.groups, self.head_size = config.heads, config.groups, config.head_size
+        is_global = config.is_global(layer)
+        self.window = None if is_global else config.half_window
+        self.theta = config.rope_theta if is_global else config.rope_theta_local
+        self.probability_dropout = config.dropout_attn_probs
+        rows = (self.heads + 2 * self.groups) * self.head_size
+        self.query_key_value = nn.Linear(config.hidden, rows, bias=config.bias)
+        self.output = nn.Linear(self.heads * self.head_size, config.hidden, bias=config.bias)
+
+    def forward(self, x: Tensor, context: PackedContext) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        projected = self.query_key_value(x).view(len(x), -1, self.head_size)  # (N, H + 2G, K)
+        query, key, value = projected.split([self.heads, self.groups, self.groups], dim=1)
+        if self.theta is not None:
+            cos, sin = context.rotation(self.head_size, self.theta, x.dtype)
+            query, key = rotate(query, cos, sin), rotate(key, cos, sin)  # the value keeps no trace of position
+        mixed, probabilities = attention(
+            query,
+            key,
+            value,
+            context.cu_seqlens,
+            context.max_seqlen,
+            window=self.window,
+            dropout=self.probability_dropout if self.training else 0.0,
+            backend=context.backend,
+            need_probabilities=context.need_probabilities,
+        )
+        return self.output(mixed.flatten(1)), probabilities  # (N, H, K) -> (N, H·K) -> (N, D)

@@ -1,0 +1,132 @@
+"""Heads: the last few weights that turn hidden states into an answer."""
+
+import torch
+from torch import Tensor, nn
+
+from minibert.config import EncoderConfig
+from minibert.model.feed_forward import activation
+from minibert.model.norms import make_norm
+
+
+class PredictionHead(nn.Module):
+    """Dense layer, activation, norm: what BERT and ModernBERT put before the vocabulary.
+
+    Shape: (N, D) -> (N, D).
+
+    Source: Devlin et al. 2019 (released code, "transform"); Warner et al. 2024.
+
+    >>> PredictionHead(EncoderConfig.preset("bert-nano"))(torch.zeros(3, 128)).shape
+    torch.Size([3, 128])
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden, config.hidden, bias=config.head_bias)
+        self.activation = activation(config.act)
+        self.norm = make_norm(config)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.norm(self.activation(self.dense(hidden)))
+
+
+class DenseGelu(nn.Module):
+    """Dense layer with bias, then GELU: what EuroBERT puts before its classifier.
+
+    Shape: (N, D) -> (N, D).
+
+    Source: Boizard et al. 2025 (released code).
+
+    >>> DenseGelu(EncoderConfig.preset("eurobert-nano"))(torch.zeros(3, 128)).shape
+    torch.Size([3, 128])
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden, config.hidden)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return nn.functional.gelu(self.dense(hidden))
+
+
+def first_token(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
+    """The first token of each text: (N, D), (B + 1,) -> (B, D).
+
+    >>> first_token(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 2, 3])).tolist()
+    [[1.0], [3.0]]
+    """
+    return hidden[cu_seqlens[:-1].long()]
+
+
+def mean_token(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
+    """The mean over each text's own tokens, padding never among them: (N, D), (B + 1,) -> (B, D).
+
+    >>> mean_token(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 2, 3])).tolist()
+    [[1.5], [3.0]]
+    """
+    lengths = cu_seqlens.long().diff()
+    document = torch.arange(len(lengths), device=hidden.device).repeat_interleave(lengths)  # (N,)
+    sums = hidden.new_zeros(len(lengths), hidden.shape[1]).index_add(0, document, hidden)
+    return sums / lengths[:, None]
+
+
+class SequenceHead(nn.Module):
+    """One prediction per text, pooled the way the config says.
+
+    "bert": classifier(dropout(pooler output)). "cls" and "mean": pool, then head, dropout and classifier.
+    "late" (EuroBERT): head and classifier on every token, then the mean of their logits.
+
+    Shape: hidden (N, D), pooled (B, D) or None, cu_seqlens (B + 1,) -> logits (B, labels).
+
+    Source: Devlin et al. 2019, section 4.1; Warner et al. 2024; Boizard et al. 2025 (released code).
+
+    >>> head = SequenceHead(EncoderConfig.preset("eurobert-nano"), labels=3)
+    >>> head(torch.zeros(5, 128), None, torch.tensor([0, 2, 5])).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(self, config: EncoderConfig, labels: int):
+        super().__init__()
+        self.pool = config.pool
+        self.head = make_classification_head(config)
+        self.dropout = nn.Dropout(config.dropout_classifier)
+        self.classifier = nn.Linear(config.hidden, labels)
+
+    def forward(self, hidden: Tensor, pooled: Tensor | None, cu_seqlens: Tensor) -> Tensor:
+        if self.pool == "late":
+            return mean_token(self.classifier(self.dropout(self.head(hidden))), cu_seqlens)
+        if self.pool != "bert":
+            pooled = (first_token if self.pool == "cls" else mean_token)(hidden, cu_seqlens)
+        return self.classifier(self.dropout(self.head(pooled)))
+
+
+def make_classification_head(config: EncoderConfig) -> nn.Module:
+    """What stands between the pooled vector and the classifier: nothing for BERT, whose pooler did it already.
+
+    >>> make_classification_head(EncoderConfig.preset("bert-nano"))
+    Identity()
+    """
+    if config.pool == "bert":
+        return nn.Identity()
+    return PredictionHead(config) if config.mlm_head == "transform" else DenseGelu(config)
+
+
+class TokenHead(nn.Module):
+    """One prediction per token: head (ModernBERT only), dropout, classifier.
+
+    Shape: (N, D) -> (N, labels).
+
+    Source: Devlin et al. 2019, section 5.3; Warner et al. 2024 (released code).
+
+    >>> TokenHead(EncoderConfig.preset("modernbert-nano"), labels=5, dropout=0.0)(torch.zeros(3, 128)).shape
+    torch.Size([3, 5])
+    """
+
+    def __init__(self, config: EncoderConfig, labels: int, dropout: float):
+        super().__init__()
+        has_head = config.pool != "bert" and config.mlm_head == "transform"
+        self.head = PredictionHead(config) if has_head else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(config.hidden, labels)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.classifier(self.dropout(self.head(hidden)))

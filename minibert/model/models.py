@@ -1,0 +1,181 @@
+"""The models people use: an encoder with a head, each a few lines."""
+
+import torch
+from torch import Tensor, nn
+
+from minibert.config import EncoderConfig
+from minibert.model.base import PackedModel
+from minibert.model.encoder import Encoder
+from minibert.model.heads import PredictionHead, SequenceHead, TokenHead
+from minibert.model.outputs import Output
+
+
+class MaskedLanguageModel(PackedModel):
+    """Predict the token behind each position: encoder, prediction head, vocabulary.
+
+    BERT and ModernBERT score the vocabulary with the token table itself (`tie`) plus a bias; EuroBERT has a matrix of
+    its own and nothing else.
+
+    Shape: logits (B, T, V) padded, (N, V) packed. See `PackedModel.forward`.
+
+    Raises:
+        ValueError: see `PackedModel.forward`.
+
+    Source: Devlin et al. 2019, section 3.1, task 1.
+
+    >>> model = MaskedLanguageModel(EncoderConfig.preset("bert-nano"))
+    >>> model(torch.tensor([[2, 4, 3]])).logits.shape
+    torch.Size([1, 3, 8000])
+    """
+
+    def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None):
+        super().__init__(config)
+        self.encoder = Encoder(config, pooler=False, draw=False)
+        self.add_vocabulary(config)
+        self._finish(generator)
+
+    def add_vocabulary(self, config: EncoderConfig) -> None:
+        self.head = PredictionHead(config) if config.mlm_head == "transform" else nn.Identity()
+        self.decoder = nn.Linear(config.hidden, config.vocab_size, bias=config.decoder_bias)
+        self.tie_weights()
+
+    def tie_weights(self) -> None:
+        """Make the decoder's matrix the token table itself, where the config says so (never for EuroBERT)."""
+        if self.config.tie:
+            self.decoder.weight = self.encoder.embeddings.token.weight
+
+    def predict(self, hidden: Tensor) -> Tensor:
+        """Hidden states (N, D) -> scores for every vocabulary entry (N, V)."""
+        return self.decoder(self.head(hidden))
+
+    def packed(
+        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
+    ) -> Output:
+        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
+        output.logits = self.predict(output.hidden)
+        return output
+
+
+class PretrainingModel(MaskedLanguageModel):
+    """BERT as it was pre-trained: masked tokens and, from [CLS], whether sentence B follows sentence A.
+
+    Shape: logits (B, T, V), nsp_logits (B, 2), where index 0 means "B follows A".
+
+    Raises:
+        ValueError: the config has no next-sentence prediction (`nsp=False`).
+
+    Source: Devlin et al. 2019, section 3.1.
+
+    >>> model = PretrainingModel(EncoderConfig.preset("bert-nano"))
+    >>> model(torch.tensor([[2, 4, 3, 7, 3]]), segment_ids=torch.tensor([[0, 0, 0, 1, 1]])).nsp_logits.shape
+    torch.Size([1, 2])
+    """
+
+    def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None):
+        if not config.nsp:
+            raise ValueError("this config has nsp=False: use MaskedLanguageModel, or a BERT config")
+        PackedModel.__init__(self, config)
+        self.encoder = Encoder(config, pooler=True, draw=False)
+        self.add_vocabulary(config)
+        self.nsp = nn.Linear(config.hidden, 2)
+        self._finish(generator)
+
+    def packed(
+        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
+    ) -> Output:
+        output = super().packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
+        output.nsp_logits = self.nsp(output.pooled)
+        return output
+
+
+class SequenceClassifier(PackedModel):
+    """One label, or one score, per text or pair of texts.
+
+    Shape: logits (B, labels), in the padded and the packed call.
+
+    Source: Devlin et al. 2019, section 4.1.
+
+    >>> SequenceClassifier(EncoderConfig.preset("eurobert-nano"), labels=3)(torch.tensor([[2, 9]])).logits.shape
+    torch.Size([1, 3])
+    """
+
+    token_wise_logits = False
+
+    def __init__(self, config: EncoderConfig, labels: int = 2, generator: torch.Generator | None = None):
+        super().__init__(config)
+        self.labels = check_labels(labels)
+        self.encoder = Encoder(config, draw=False)
+        self.head = SequenceHead(config, labels)
+        self._finish(generator)
+
+    def packed(
+        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
+    ) -> Output:
+        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
+        output.logits = self.head(output.hidden, output.pooled, cu_seqlens)
+        return output
+
+
+class TokenClassifier(PackedModel):
+    """One label per token: names, parts of speech.
+
+    Shape: logits (B, T, labels) padded, (N, labels) packed.
+
+    Source: Devlin et al. 2019, section 5.3.
+
+    >>> TokenClassifier(EncoderConfig.preset("bert-nano"), labels=9)(torch.tensor([[2, 9, 3]])).logits.shape
+    torch.Size([1, 3, 9])
+    """
+
+    def __init__(self, config: EncoderConfig, labels: int = 2, generator: torch.Generator | None = None):
+        super().__init__(config)
+        self.labels = check_labels(labels)
+        self.encoder = Encoder(config, pooler=False, draw=False)
+        self.head = TokenHead(config, labels, dropout=config.dropout_classifier)
+        self._finish(generator)
+
+    def packed(
+        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
+    ) -> Output:
+        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
+        output.logits = self.head(output.hidden)
+        return output
+
+
+class SpanReader(PackedModel):
+    """Answer a question by a span of the text: a start score and an end score for every token.
+
+    Shape: logits (B, T, 2) padded, (N, 2) packed: [..., 0] scores the start, [..., 1] the end (inclusive).
+
+    Source: Devlin et al. 2019, section 4.2.
+
+    >>> SpanReader(EncoderConfig.preset("modernbert-nano"))(torch.tensor([[2, 9, 3]])).logits.shape
+    torch.Size([1, 3, 2])
+    """
+
+    def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None):
+        super().__init__(config)
+        self.encoder = Encoder(config, pooler=False, draw=False)
+        # BERT reads spans without dropout; ModernBERT keeps its classifier's rate
+        self.head = TokenHead(config, 2, dropout=0.0 if config.pool == "bert" else config.dropout_classifier)
+        self._finish(generator)
+
+    def packed(
+        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
+    ) -> Output:
+        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
+        output.logits = self.head(output.hidden)
+        return output
+
+
+def check_labels(labels: int) -> int:
+    """The number of labels, if it is one.
+
+    >>> check_labels(0)
+    Traceback (most recent call last):
+    ...
+    ValueError: labels=0: expected a whole number of at least 1
+    """
+    if type(labels) is not int or labels < 1:
+        raise ValueError(f"labels={labels!r}: expected a whole number of at least 1")
+    return labels

@@ -1,0 +1,92 @@
+"""The published encoders and their CPU-sized relatives, as plain dictionaries of EncoderConfig fields.
+
+A family is a dictionary; a size is the same dictionary with other numbers. BERT's values are the defaults.
+Sources: Devlin et al. 2019 (section 3, appendix A.2), Warner et al. 2024 (tables 3, 4), Boizard et al. 2025 (table 3).
+"""
+
+NO_DROPOUT = dict(
+    dropout_embed=0.0,
+    dropout_attn_probs=0.0,
+    dropout_attn_out=0.0,
+    dropout_mlp_inner=0.0,
+    dropout_mlp_out=0.0,
+    dropout_classifier=0.0,
+)
+MODERNBERT = NO_DROPOUT | dict(
+    vocab_size=50368,
+    hidden=768,
+    layers=22,
+    heads=12,
+    intermediate=1152,
+    max_len=8192,
+    position="rope",
+    rope_theta=160_000.0,
+    rope_theta_local=10_000.0,
+    global_every=3,
+    local_window=128,
+    segments=0,
+    norm_eps=1e-5,
+    norm_bias=False,
+    norm_placement="pre",
+    skip_first_attn_norm=True,
+    final_norm=True,
+    mlp="glu",
+    bias=False,
+    dropout_attn_out=0.1,  # pre-training used 0.1 here and 0 elsewhere (Warner et al., table 3)
+    head_bias=False,
+    pool="cls",
+    nsp=False,
+    init="megatron",
+    pad_id=50283,
+    mask_id=50284,
+    cls_id=50281,
+    sep_id=50282,
+)
+EUROBERT = NO_DROPOUT | dict(
+    vocab_size=128256,
+    hidden=768,
+    layers=12,
+    heads=12,
+    intermediate=3072,
+    kv_heads=12,
+    max_len=8192,
+    position="rope",
+    rope_theta=250_000.0,
+    segments=0,
+    norm="rmsnorm",
+    norm_eps=1e-5,
+    norm_bias=False,
+    norm_placement="pre",
+    embed_norm=False,
+    final_norm=True,
+    mlp="glu",
+    act="silu",
+    bias=False,
+    mlm_head="linear",
+    head_bias=False,
+    decoder_bias=False,
+    tie=False,
+    pool="late",
+    nsp=False,
+    init="normal",
+    pad_id=128001,  # the same token as the end of text: never rebuild a mask from `ids != pad_id`
+    mask_id=128002,
+    cls_id=128000,
+    sep_id=128001,
+)
+# The nano models see few steps of small text: dropout would only slow them down. Their ids are those of a tokenizer
+# that minibert trained: [PAD] [UNK] [CLS] [SEP] [MASK] = 0 .. 4.
+NANO = NO_DROPOUT | dict(vocab_size=8000, hidden=128, heads=4, pad_id=0, cls_id=2, sep_id=3, mask_id=4)
+
+PRESETS = {
+    "bert-base": {},
+    "bert-large": dict(hidden=1024, layers=24, heads=16, intermediate=4096),
+    "modernbert-base": MODERNBERT,
+    "modernbert-large": MODERNBERT | dict(hidden=1024, layers=28, heads=16, intermediate=2624),
+    "eurobert-210m": EUROBERT,
+    "eurobert-610m": EUROBERT | dict(hidden=1152, layers=26, heads=18, kv_heads=6, intermediate=4096),
+    "eurobert-2.1b": EUROBERT | dict(hidden=2304, layers=32, heads=18, kv_heads=6, intermediate=6144),
+    "bert-nano": NANO | dict(layers=4, intermediate=512, max_len=128),
+    "modernbert-nano": MODERNBERT | NANO | dict(layers=4, intermediate=256, max_len=512, local_window=32),
+    "eurobert-nano": EUROBERT | NANO | dict(layers=4, kv_heads=2, intermediate=256, max_len=512),
+}
