@@ -1,0 +1,52 @@
+# Two commands: `make lab` opens the course, `make test` proves it. Both set up what they need and are quick again later.
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+ifeq ($(OS),Windows_NT)
+BIN := $(VENV)/Scripts
+else
+BIN := $(VENV)/bin
+endif
+PY  := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet -c .ci/constraints.txt
+
+.PHONY: lab test lint clean help
+help:
+	@echo "make lab    set up, fetch the course's data (about 200 MB, once) and open JupyterLab; ARGS=--no-browser on servers"
+	@echo "make test   set up and run every test and notebook"
+	@echo "make lint   ruff"
+	@echo "make clean  remove the virtual environment and build leftovers (fetched data stays in its cache)"
+
+$(VENV)/.ready-lab: pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and f'minibert needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12 ...')"
+	@test -x $(PY) || { echo "== creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "== installing PyTorch 2.13.0 (the largest download)"
+	@$(PIP) torch==2.13.0
+	@echo "== installing minibert and JupyterLab"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready-lab
+	@echo "== installing the test tools"
+	@$(PIP) -e ".[test]"
+	@touch $@
+
+lab: $(VENV)/.ready-lab
+	@echo "== data (skipped where it is in the cache)"
+	@$(PY) -m minibert data fetch || echo "== some data is missing; the notebooks say so and use generated text instead"
+	@echo "== opening notebooks/00_start_here.ipynb; stop with Ctrl-C"
+	$(PY) -m jupyterlab $(ARGS) notebooks/00_start_here.ipynb
+
+test: $(VENV)/.ready-test
+	@echo "== data (skipped where it is in the cache)"
+	@$(PY) -m minibert data fetch || echo "== some data is missing; the tests that need it are skipped"
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 \
+	    tests minibert notebooks $(ARGS)
+
+lint: $(VENV)/.ready-test
+	$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis runs artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
