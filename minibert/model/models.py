@@ -49,10 +49,21 @@ class MaskedLanguageModel(PackedModel):
         return self.decoder(self.head(hidden))
 
     def packed(
-        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
+        self,
+        ids: Tensor,
+        cu_seqlens: Tensor,
+        segment_ids: Tensor | None = None,
+        output_attentions: bool = False,
+        output_hidden_states: bool = False,
+        backend: str = "auto",
+        predict_at: Tensor | None = None,
     ) -> Output:
+        """Run a packed batch; `predict_at` (M,), indices into the N tokens, scores these tokens only: logits (M, V).
+
+        Training needs the vocabulary at the masked positions alone, and the vocabulary is most of a small model.
+        """
         output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
-        output.logits = self.predict(output.hidden)
+        output.logits = self.predict(output.hidden if predict_at is None else output.hidden[predict_at])
         return output
 
 
@@ -81,9 +92,19 @@ class PretrainingModel(MaskedLanguageModel):
         self._finish(generator)
 
     def packed(
-        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
+        self,
+        ids: Tensor,
+        cu_seqlens: Tensor,
+        segment_ids: Tensor | None = None,
+        output_attentions: bool = False,
+        output_hidden_states: bool = False,
+        backend: str = "auto",
+        predict_at: Tensor | None = None,
     ) -> Output:
-        output = super().packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
+        """As `MaskedLanguageModel.packed`, with nsp_logits (B, 2)."""
+        output = super().packed(
+            ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend, predict_at
+        )
         output.nsp_logits = self.nsp(output.pooled)
         return output
 
