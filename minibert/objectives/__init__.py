@@ -1,1 +1,19 @@
-"""TODO"""
+"""What the encoders are trained to do: fill in hidden tokens, and tell whether two segments belong together."""
+
+from minibert.objectives.losses import mlm_loss, mlm_loss_sum, nsp_loss, nsp_loss_sum, pretraining_loss
+from minibert.objectives.masking import IGNORE, mask_tokens
+from minibert.objectives.sentence_pairs import Example, build_pairs, build_segments, truncate_pair
+
+__all__ = [
+    "IGNORE",
+    "Example",
+    "build_pairs",
+    "build_segments",
+    "mask_tokens",
+    "mlm_loss",
+    "mlm_loss_sum",
+    "nsp_loss",
+    "nsp_loss_sum",
+    "pretraining_loss",
+    "truncate_pair",
+]
