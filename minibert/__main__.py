@@ -1,0 +1,39 @@
+"""The command line: `python -m minibert COMMAND`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage."""
+
+import importlib
+import sys
+
+import click
+
+COMMANDS = ("tokenize", "pretrain", "fill", "embed", "attend", "data", "info", "bench")
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, so that --help does not wait for torch."""
+
+    def list_commands(self, context):
+        return list(COMMANDS)
+
+    def get_command(self, context, name):
+        if name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"minibert.commands.{name}"), name)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="minibert")
+def main():
+    """BERT, ModernBERT and EuroBERT from scratch."""
+
+
+def run() -> None:
+    """Run the command line; a ValueError becomes one line on stderr and exit code 1."""
+    try:
+        main(prog_name="python -m minibert")
+    except (ValueError, OSError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run()

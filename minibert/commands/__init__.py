@@ -1,0 +1,1 @@
+"""The commands of `python -m minibert`, one per file. Results go to stdout, progress and messages to stderr."""

@@ -1,0 +1,78 @@
+"""`python -m minibert info`: this machine, and the models by their numbers."""
+
+import json
+import platform
+
+import click
+
+from minibert.commands.shared import find_folder
+
+
+def environment_report() -> dict[str, str]:
+    """What a bug report needs: versions, processor, device.
+
+    >>> sorted(environment_report())
+    ['cpu threads', 'device', 'minibert', 'numpy', 'platform', 'python', 'torch']
+    """
+    import numpy
+    import torch
+
+    import minibert
+
+    return {
+        "minibert": minibert.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu threads": str(torch.get_num_threads()),
+        "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
+    }
+
+
+def count_parameters(config) -> dict[str, int]:
+    """Parameters of the encoder (with BERT's pooler) and of the masked language model, tied tensors counted once.
+
+    >>> from minibert import EncoderConfig
+    >>> count_parameters(EncoderConfig.preset("bert-base"))
+    {'encoder': 109482240, 'masked language model': 109514298}
+    """
+    import torch
+
+    from minibert import Encoder, MaskedLanguageModel
+
+    with torch.device("meta"):
+        models = {"encoder": Encoder(config), "masked language model": MaskedLanguageModel(config)}
+    return {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(model, as_json):
+    """Describe this machine, or MODEL: a preset's name, a shipped model or a folder.
+
+    Example: python -m minibert info modernbert-base
+    """
+    import dataclasses
+
+    from minibert import EncoderConfig
+    from minibert.presets import PRESETS
+
+    if model is None:
+        report = environment_report() | {"presets": ", ".join(PRESETS)}
+    else:
+        if model in PRESETS:
+            config = EncoderConfig.preset(model)
+        else:
+            from minibert.checkpoints import load_config
+
+            config = load_config(find_folder(model))
+        report = {"family": config.family} | count_parameters(config) | dataclasses.asdict(config)
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        width = max(map(len, report))
+        for name, value in report.items():
+            shown = f"{value:,}" if type(value) is int and value > 9999 else value
+            click.echo(f"{name:<{width}}  {shown}")

@@ -1,0 +1,53 @@
+"""What the commands have in common: finding a model, reading texts."""
+
+import sys
+from pathlib import Path
+
+import click
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+SHIPPED = ("bert-nano", "modernbert-nano")
+
+
+def find_folder(name: str) -> Path:
+    """The folder of a model: a path, the name of a model that comes with the project, or "minilm".
+
+    Raises:
+        ValueError: no such folder.
+
+    >>> find_folder("no-such-model")
+    Traceback (most recent call last):
+    ...
+    ValueError: no model 'no-such-model': expected a folder, minilm, or one of bert-nano, modernbert-nano
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    if name == "minilm":
+        from minibert import corpora
+
+        return corpora.path("minilm")
+    if name in SHIPPED and (DATA / name).is_dir():
+        return DATA / name
+    raise ValueError(f"no model {name!r}: expected a folder, minilm, or one of {', '.join(SHIPPED)}")
+
+
+def read_texts(texts: tuple[str, ...]) -> list[str]:
+    """The texts of the command line, or one text per line of standard input when there are none.
+
+    >>> read_texts(("one text", "another"))
+    ['one text', 'another']
+    """
+    if texts:
+        return list(texts)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise click.UsageError("no text: give it as an argument, or one text a line on standard input")
+    lines = [line.rstrip("\r\n") for line in sys.stdin]
+    if not any(line.strip() for line in lines):
+        raise click.UsageError("standard input holds no text")
+    return [line for line in lines if line.strip()]
+
+
+model_option = click.option(
+    "--model", "-m", default="bert-nano", show_default=True, help="A folder, minilm, bert-nano or modernbert-nano."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
