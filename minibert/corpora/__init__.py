@@ -1,38 +1,61 @@
-"""Real data that is fetched once and checked, the interpreter's own code, and generated text for offline use."""
+"""Real data that is fetched once and checked, the interpreter's own code, and generated text for offline use.
 
-import sys
-from collections.abc import Callable, Iterable
-from pathlib import Path
+    python -m minibert data fetch            # or corpora.fetch()
+    documents = corpora.load("sotu")         # a list of small frozen rows; never touches the network
+    folder = corpora.path("minilm")          # a checkpoint to read in place
 
-from minibert.corpora import speeches, weights
-from minibert.corpora.catalogue import ENTRIES, Entry, entry
-from minibert.corpora.download import DataUnavailable, cache_folder, fetch_entry, folder_of, is_whole
-from minibert.corpora.stand_ins import STAND_INS
-from minibert.corpora.text import Document, split_sentences
+`catalogue.py` says what exists, under which licence, with which hash; `datasets.py` which rows are made of it.
+"""
 
-_LOADERS: dict[str, Callable] = {"sotu": speeches.speeches, "bert-vocab": weights.bert_vocab}
-_PATHS: dict[str, Callable] = {"minilm": weights.minilm, "bert-vocab": weights.bert_vocab_file}
+from minibert.corpora.catalogue import ENTRIES, LANGUAGES, Entry, entry
+from minibert.corpora.datasets import DATASETS, DataSet, dataset
+from minibert.corpora.describe import catalogue_table, describe
+from minibert.corpora.download import DataUnavailable, cache_folder
+from minibert.corpora.rows import (
+    DocumentedFunction,
+    LabelledPair,
+    LabelledText,
+    RatedText,
+    SpanQuestion,
+    TaggedTokens,
+    Translation,
+    YesNoQuestion,
+)
+from minibert.corpora.sentiment import without_leaks
+from minibert.corpora.speeches import Speech
+from minibert.corpora.splits import is_held_out
+from minibert.corpora.store import fetch, is_cached, load, names, path
+from minibert.corpora.text import Document, naive_sentences, split_sentences
 
-
-def is_cached(name: str) -> bool:
-    """Whether `load(name)` or `path(name)` finds its files without fetching."""
-    return is_whole(entry(name))
-
-
-def _folder(name: str) -> Path:
-    found = entry(name)
-    if not is_whole(found):
-        raise DataUnavailable(
-            f"{name!r} is not in the cache ({cache_folder()}); fetch it with: python -m minibert data fetch {found.name}"
-        )
-    return folder_of(found)
-
-
-def load(name: str):
-    """Rows of a data set."""
-    return _LOADERS[name](_folder(name))
-
-
-def path(name: str) -> Path:
-    """A file or folder of the cache."""
-    return _PATHS[name](_folder(name))
+__all__ = [
+    "DATASETS",
+    "ENTRIES",
+    "LANGUAGES",
+    "DataSet",
+    "DataUnavailable",
+    "Document",
+    "DocumentedFunction",
+    "Entry",
+    "LabelledPair",
+    "LabelledText",
+    "RatedText",
+    "SpanQuestion",
+    "Speech",
+    "TaggedTokens",
+    "Translation",
+    "YesNoQuestion",
+    "cache_folder",
+    "catalogue_table",
+    "dataset",
+    "describe",
+    "entry",
+    "fetch",
+    "is_cached",
+    "is_held_out",
+    "load",
+    "naive_sentences",
+    "names",
+    "path",
+    "split_sentences",
+    "without_leaks",
+]

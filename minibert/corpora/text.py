@@ -31,7 +31,8 @@ def split_sentences(text: str) -> list[str]:
     """Cut one paragraph of English into sentences; joined by single spaces they are the text again.
 
     Unlike `naive_sentences` it does not cut after titles (Mr., Gen., No.), initials (John Q. Adams),
-    abbreviations of single capitals (U.S.) and the numbers of list items, and it does cut after a closing quotation mark or bracket.
+    abbreviations of single capitals (U.S.) and the numbers of list items, and it does cut after a closing
+    quotation mark or bracket.
     "... of the U.S. We ..." stays one sentence: that end cannot be told without understanding.
 
     >>> split_sentences('Mr. Hay of the U.S. Senate wrote. "Yes." So it was.')
