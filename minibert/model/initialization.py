@@ -1,5 +1,7 @@
 """The random numbers a model starts from: three published recipes."""
 
+from collections.abc import Container
+
 import torch
 from torch import nn
 
@@ -9,12 +11,18 @@ from minibert.config import EncoderConfig
 RESIDUAL_WRITERS = ("attention.output", "feed_forward.output", "head.dense")
 
 
-def initialize(model: nn.Module, config: EncoderConfig, generator: torch.Generator | None = None) -> None:
+def initialize(
+    model: nn.Module,
+    config: EncoderConfig,
+    generator: torch.Generator | None = None,
+    only: Container[str] | None = None,
+) -> None:
     """Draw every weight of `model` anew, in place; biases become 0, norm gains 1.
 
     "normal" (EuroBERT): N(0, init_std²). "trunc" (BERT): the same, cut at ± init_cutoff standard deviations and drawn
     again, which leaves a standard deviation of 0.88 init_std at a cut-off of 2. "megatron" (ModernBERT): "trunc", with
     init_std / sqrt(2 L) for the matrices that write into the residual stream and 1 / sqrt(D) for a classifier.
+    `only` keeps to the matrices with these parameter names and leaves everything else alone.
 
     Source: Devlin et al. 2019 (released code); Shoeybi et al. 2019; Warner et al. 2024, appendix A.5.
 
@@ -24,6 +32,8 @@ def initialize(model: nn.Module, config: EncoderConfig, generator: torch.Generat
     (0.017, 0.0)
     """
     for name, module in model.named_modules():
+        if only is not None and f"{name}.weight" not in only:
+            continue
         if isinstance(module, nn.Linear | nn.Embedding):
             _draw(module.weight, name, config, generator)
         bias = getattr(module, "bias", None)
