@@ -1,5 +1,42 @@
-"""Generated corpora: seeded, offline, the same bytes on every platform. For tests, CI and where no real data exists."""
+"""Generated corpora: seeded, offline, the same bytes on every platform. For tests, CI and where no real data exists.
 
+documents         coherent texts, a stand-in for a pre-training corpus
+polysemy          ambiguous words in context, labelled with their sense
+agreement_pairs   minimal pairs for subject-verb agreement
+nli, sts          sentence pairs with three labels, with a similarity of 0 to 5
+spans             questions whose answers are spans of a context
+tagged            named entities in IOB2
+sentiment         opinions with negation and contrast
+
+Everything with a `split` keeps names, verbs and sentence frames of "test" out of "train".
+"""
+
+from .agreement import AgreementPair, agreement_pairs
 from .documents import documents
+from .nli import LABELS as NLI_LABELS
+from .nli import Pair, nli
+from .senses import SenseExample, polysemy
+from .sentiment import Opinion, sentiment
+from .spans import SpanExample, spans
+from .sts import ScoredPair, sts
+from .tagged import TAGS as NER_TAGS
+from .tagged import tagged
 
-__all__ = ["documents"]
+__all__ = [
+    "NER_TAGS",
+    "NLI_LABELS",
+    "AgreementPair",
+    "Opinion",
+    "Pair",
+    "ScoredPair",
+    "SenseExample",
+    "SpanExample",
+    "agreement_pairs",
+    "documents",
+    "nli",
+    "polysemy",
+    "sentiment",
+    "spans",
+    "sts",
+    "tagged",
+]

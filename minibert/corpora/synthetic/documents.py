@@ -18,10 +18,10 @@ WOMEN = ("Anna", "Clara", "Emma", "Grace", "Helen", "Julia", "Laura", "Maria", "
 MEN = ("Adam", "Bruno", "Daniel", "Felix", "George", "Henry", "Jacob", "Leo", "Martin", "Oscar", "Peter", "Simon")
 ADVERBS = ("carefully", "slowly", "quietly", "gladly", "often", "every morning", "once a week", "with great care",
            "before noon", "at last", "without any help", "in silence", "all day", "as usual")  # fmt: skip
-MOODS = ("patient", "cheerful", "curious", "tired", "proud", "honest", "nervous", "famous", "young", "friendly")
+MOODS = ("gentle", "cheerful", "curious", "tired", "proud", "honest", "nervous", "famous", "young", "friendly")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 TIMES = ("yesterday", "last week", "two days ago", "in the evening", "a year ago", "that night", "at first")
-REASONS = ("because nobody else has time", "although it takes hours", "since the weather is fine",
+REASONS = ("because nobody else has time", "although it takes hours", "since it does not rain",
            "while the others rest", "if there is enough light", "until it is dark", "so that all are safe")  # fmt: skip
 
 
