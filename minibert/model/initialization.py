@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from minibert.config import EncoderConfig
+from minibert.model.norms import LayerNorm, RMSNorm
 
 # Matrices that write into the residual stream; Megatron starts them smaller the deeper the model is.
 RESIDUAL_WRITERS = ("attention.output", "feed_forward.output", "head.dense")
@@ -21,7 +22,8 @@ def initialize(
 
     "normal" (EuroBERT): N(0, init_std²). "trunc" (BERT): the same, cut at ± init_cutoff standard deviations and drawn
     again, which leaves a standard deviation of 0.88 init_std at a cut-off of 2. "megatron" (ModernBERT): "trunc", with
-    init_std / sqrt(2 L) for the matrices that write into the residual stream and 1 / sqrt(D) for a classifier.
+    init_std / sqrt(2 L) for the matrices that write into the residual stream and 1 / sqrt(D) for the last layer, be it a
+    classifier or a decoder of its own (a tied one is the token table and starts as such).
     `only` keeps to the matrices with these parameter names and leaves everything else alone.
 
     Source: Devlin et al. 2019 (released code); Shoeybi et al. 2019; Warner et al. 2024, appendix A.5.
@@ -36,8 +38,10 @@ def initialize(
             continue
         if isinstance(module, nn.Linear | nn.Embedding):
             _draw(module.weight, name, config, generator)
+        elif isinstance(module, LayerNorm | RMSNorm):
+            nn.init.ones_(module.weight)
         bias = getattr(module, "bias", None)
-        if isinstance(module, nn.Linear) and bias is not None:
+        if isinstance(bias, nn.Parameter):
             nn.init.zeros_(bias)
 
 
@@ -49,7 +53,7 @@ def _draw(weight: nn.Parameter, name: str, config: EncoderConfig, generator: tor
     if config.init == "megatron":
         if name.endswith(RESIDUAL_WRITERS):
             std /= (2 * config.layers) ** 0.5
-        elif name.endswith("classifier"):
+        elif name.endswith("classifier") or (name == "decoder" and not config.tie):
             std = config.hidden**-0.5
     bound = config.init_cutoff * std
     nn.init.trunc_normal_(weight, std=std, a=-bound, b=bound, generator=generator)
