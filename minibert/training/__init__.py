@@ -1,6 +1,31 @@
 """How the encoders are trained: optimisers, schedules, data order, the loop, and checkpoints that survive a kill."""
 
+from minibert.training.checkpoint import Checkpoint, load_newest_checkpoint, save_checkpoint
+from minibert.training.data import PackedBatch, PretrainingData, pack
+from minibert.training.evaluation import evaluate, token_byte_lengths
+from minibert.training.loop import train
 from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
+from minibert.training.recipe import Recipe
 from minibert.training.schedules import linear_decay, trapezoid
+from minibert.training.update import TrainingDiverged, update
 
-__all__ = ["AdamW", "BertAdam", "StableAdamW", "linear_decay", "parameter_groups", "trapezoid"]
+__all__ = [
+    "AdamW",
+    "BertAdam",
+    "Checkpoint",
+    "PackedBatch",
+    "PretrainingData",
+    "Recipe",
+    "StableAdamW",
+    "TrainingDiverged",
+    "evaluate",
+    "linear_decay",
+    "load_newest_checkpoint",
+    "pack",
+    "parameter_groups",
+    "save_checkpoint",
+    "token_byte_lengths",
+    "train",
+    "trapezoid",
+    "update",
+]

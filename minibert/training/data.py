@@ -1,0 +1,276 @@
+"""From documents to packed, masked batches, in an order that can be resumed at any batch."""
+
+import hashlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minibert.objectives import Example, build_pairs, build_segments, mask_tokens
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """Several examples laid end to end, masked and labelled; nothing is padded.
+
+    Shape: ids, segment_ids, labels: (N,) int64; cu_seqlens: (B + 1,) int32, where each example starts and the last one
+    ends; next_labels: (B,) int64 with 0 = is next, or None without pairs. ``labels`` is -100 where nothing is
+    predicted.
+
+    >>> batch = pack([Example([1, 7, 2], [0, 0, 0], None), Example([1, 2], [0, 0], None)])
+    >>> batch.ids.tolist(), batch.cu_seqlens.tolist(), batch.labels.tolist()
+    ([1, 7, 2, 1, 2], [0, 3, 5], [-100, -100, -100, -100, -100])
+    """
+
+    ids: Tensor
+    cu_seqlens: Tensor
+    segment_ids: Tensor
+    labels: Tensor
+    next_labels: Tensor | None
+
+    def to(self, device: torch.device) -> "PackedBatch":
+        """Return the same batch on ``device``."""
+        tensors = (self.ids, self.cu_seqlens, self.segment_ids, self.labels, self.next_labels)
+        return PackedBatch(*(None if tensor is None else tensor.to(device) for tensor in tensors))
+
+
+def pack(examples: Sequence[Example]) -> PackedBatch:
+    """Lay examples end to end, unmasked: all labels are -100.
+
+    Raises:
+        ValueError: if there are no examples, or only some of them are pairs.
+
+    >>> pack([Example([1, 7, 2, 8, 2], [0, 0, 0, 1, 1], 1)]).next_labels.tolist()
+    [1]
+    """
+    if not examples:
+        raise ValueError("there are no examples to pack; a batch needs at least one")
+    ids = torch.tensor([i for example in examples for i in example.ids])  # (N,)
+    segments = torch.tensor([s for example in examples for s in example.segment_ids])  # (N,)
+    lengths = torch.tensor([0] + [len(example.ids) for example in examples])
+    next_labels = [example.next_label for example in examples]
+    if None in next_labels and any(label is not None for label in next_labels):
+        raise ValueError("some examples are pairs and some are not; a batch is one or the other")
+    return PackedBatch(
+        ids=ids,
+        cu_seqlens=lengths.cumsum(0).to(torch.int32),  # (B + 1,)
+        segment_ids=segments,
+        labels=torch.full_like(ids, -100),
+        next_labels=None if None in next_labels else torch.tensor(next_labels),
+    )
+
+
+class PretrainingData:
+    """Documents, tokenised once, and handed out as an endless stream of packed batches.
+
+    Whole documents are set aside for validation, so that no text is in both parts. Every epoch is shuffled anew, with
+    pairs it is also cut anew, and every batch is masked when it is taken. The pairs and the order of an epoch depend on
+    the seed and the number of the epoch alone. So three things tell where the stream stands: epoch, position, and the
+    state of the masking generator.
+
+    Args:
+        documents: documents as lists of sentences.
+        tokenizer: one of ours; used are ``ids(text)`` and the ids of its special tokens.
+        pairs: [CLS] A [SEP] B [SEP] with next-sentence labels (BERT), or single segments (ModernBERT, EuroBERT).
+        max_len: most tokens in an example.
+        batch_tokens: most tokens in a batch. A single example is never cut to fit.
+        mask_rate, mask_split, whole_words: see :func:`minibert.objectives.mask_tokens`.
+        short_seq_prob: see :func:`minibert.objectives.build_pairs`.
+        validation_share: share of the documents that is set aside, 0 for none.
+        seed: fixes the split, the pairs, the order and the masks.
+
+    Raises:
+        ValueError: for too few documents, or settings out of range.
+
+    Source: BERT (arXiv 1810.04805), appendix A.2, with dynamic masking as in RoBERTa (arXiv 1907.11692), section 4.1.
+
+    >>> data = _tiny()
+    >>> batch = data.next_batch()
+    >>> batch.cu_seqlens.tolist(), batch.ids.shape, data.state_dict()["position"]
+    ([0, 3, 8], torch.Size([8]), 2)
+    """
+
+    def __init__(
+        self,
+        documents: Sequence[Sequence[str]],
+        tokenizer,
+        *,
+        pairs: bool,
+        max_len: int = 128,
+        batch_tokens: int = 4096,
+        mask_rate: float = 0.15,
+        mask_split: tuple[float, float, float] = (0.8, 0.1, 0.1),
+        whole_words: bool = False,
+        short_seq_prob: float = 0.1,
+        validation_share: float = 0.05,
+        seed: int = 0,
+    ):
+        if not 0.0 <= validation_share < 1.0:
+            raise ValueError(f"validation_share must be 0 or more and under 1, got {validation_share}")
+        if batch_tokens < max_len:
+            raise ValueError(f"batch_tokens ({batch_tokens}) must be at least max_len ({max_len}): one full example")
+        self.tokenizer, self.pairs, self.max_len, self.batch_tokens = tokenizer, pairs, max_len, batch_tokens
+        self.mask_rate, self.mask_split = mask_rate, mask_split
+        self.short_seq_prob, self.validation_share, self.seed = short_seq_prob, validation_share, seed
+        self.starts_word = _starts_word(tokenizer) if whole_words else None
+
+        documents = [[s for s in document if s.strip()] for document in documents]
+        documents = [document for document in documents if document]
+        random.Random(f"{seed} split").shuffle(documents)
+        fewest = 2 if pairs else 1  # a random next segment comes from another document
+        held_out = max(fewest, round(validation_share * len(documents))) if validation_share else 0
+        if len(documents) - held_out < fewest:
+            raise ValueError(
+                f"{len(documents)} documents with text are too few for {held_out} to validate and {fewest} or more to "
+                "train on; give more documents, or validation_share=0"
+            )
+        tokenised = [self._tokenise(document) for document in documents]
+        self.validation_documents, self.documents = tokenised[:held_out], tokenised[held_out:]
+        self.restart()
+
+    def restart(self) -> None:
+        """Go back to the first batch, as if the data were new.
+
+        >>> data = _tiny()
+        >>> first = data.next_batch().ids
+        >>> data.restart()
+        >>> torch.equal(data.next_batch().ids, first)
+        True
+        """
+        self.generator = torch.Generator().manual_seed(self.seed)  # draws the masks
+        self._go_to(epoch=0, position=0)
+
+    def next_batch(self) -> PackedBatch:
+        """Return the next training batch; after the last one of an epoch the next epoch begins.
+
+        >>> data = _tiny()
+        >>> [(len(data.next_batch().ids), data.epoch) for _ in range(4)]
+        [(8, 0), (10, 0), (5, 0), (8, 1)]
+        """
+        if self.position == len(self.examples):
+            self._go_to(self.epoch + 1, 0)
+        taken = self._fill(self.examples, self.position)
+        self.position += len(taken)
+        return self._mask(pack(taken), self.generator)
+
+    def validation_batches(self) -> Iterator[PackedBatch]:
+        """Yield the batches of the documents set aside: always the same ones, with the same masks.
+
+        >>> [len(batch.ids) for batch in _tiny().validation_batches()]
+        [4]
+        """
+        if not self.validation_documents:
+            return
+        generator = torch.Generator().manual_seed(self.seed + 1)
+        examples, position = self._build(self.validation_documents, random.Random(f"{self.seed} validation")), 0
+        while position < len(examples):
+            taken = self._fill(examples, position)
+            position += len(taken)
+            yield self._mask(pack(taken), generator)
+
+    def state_dict(self) -> dict:
+        """Return where the stream stands: epoch and position as numbers, the masking generator as a uint8 tensor.
+
+        >>> sorted(_tiny().state_dict())
+        ['epoch', 'generator', 'position']
+        """
+        return {"epoch": self.epoch, "position": self.position, "generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue exactly where :meth:`state_dict` was taken, on the same documents and settings.
+
+        Raises:
+            ValueError: if the position lies beyond the end of the epoch, so the documents must be others.
+
+        >>> data, twin = _tiny(), _tiny()
+        >>> _ = data.next_batch()
+        >>> twin.load_state_dict(data.state_dict())
+        >>> torch.equal(twin.next_batch().ids, data.next_batch().ids)
+        True
+        """
+        self._go_to(state["epoch"], state["position"])
+        if state["position"] > len(self.examples):
+            raise ValueError(
+                f"position {state['position']} lies beyond the {len(self.examples)} examples of the epoch; resume with "
+                "the documents and settings that the state was saved with"
+            )
+        self.generator.set_state(state["generator"])
+
+    def describe(self) -> dict:
+        """Return all that decides the stream, as plain numbers and a fingerprint of the token ids.
+
+        >>> _tiny().describe()["max_len"]
+        5
+        """
+        digest = hashlib.sha256()
+        for document in self.validation_documents + self.documents:
+            digest.update(repr(document).encode("utf-8"))
+        names = ("pairs", "max_len", "batch_tokens", "mask_rate", "mask_split", "short_seq_prob", "validation_share")
+        settings = {name: getattr(self, name) for name in (*names, "seed")}
+        settings["vocab_size"] = self.tokenizer.vocab_size
+        return {**settings, "whole_words": self.starts_word is not None, "tokens_sha256": digest.hexdigest()}
+
+    def _go_to(self, epoch: int, position: int) -> None:
+        rng = random.Random(f"{self.seed} epoch {epoch}")  # a string seed: the same on every platform
+        self.examples = self._build(self.documents, rng)
+        rng.shuffle(self.examples)
+        self.epoch, self.position = epoch, position
+
+    def _tokenise(self, document: Sequence[str]):
+        if self.pairs:
+            return [self.tokenizer.ids(sentence) for sentence in document]
+        # A byte-level tokenizer makes the space part of the next word, so sentences are joined before, not after.
+        return self.tokenizer.ids(" ".join(document))
+
+    def _build(self, documents, rng: random.Random) -> list[Example]:
+        cls_id, sep_id = self.tokenizer.cls_id, self.tokenizer.sep_id
+        if self.pairs:
+            return build_pairs(documents, self.max_len, cls_id, sep_id, rng=rng, short_seq_prob=self.short_seq_prob)
+        return build_segments(documents, self.max_len, cls_id, sep_id)
+
+    def _fill(self, examples: list[Example], position: int) -> list[Example]:
+        """Return the examples from ``position`` on that fit into the token budget."""
+        end, tokens = position, 0
+        while end < len(examples) and tokens + len(examples[end].ids) <= self.batch_tokens:
+            tokens += len(examples[end].ids)
+            end += 1
+        return examples[position:end]
+
+    def _mask(self, batch: PackedBatch, generator: torch.Generator) -> PackedBatch:
+        inputs, labels = mask_tokens(
+            batch.ids,
+            self.tokenizer.special_ids,
+            self.tokenizer.vocab_size,
+            self.tokenizer.mask_id,
+            self.mask_rate,
+            self.mask_split,
+            generator=generator,
+            word_starts=None if self.starts_word is None else self.starts_word[batch.ids],
+        )
+        return PackedBatch(inputs, batch.cu_seqlens, batch.segment_ids, labels, batch.next_labels)
+
+
+def _starts_word(tokenizer) -> Tensor:
+    """Return for each id whether it begins a word, as WordPiece marks it: all but the ``##`` pieces do."""
+    continues = [tokenizer.id_to_token(i).startswith("##") for i in range(tokenizer.vocab_size)]
+    if not any(continues):
+        raise ValueError("whole_words needs a WordPiece tokenizer: this vocabulary has no piece that begins with ##")
+    return ~torch.tensor(continues)
+
+
+def _tiny() -> PretrainingData:
+    """Return the data of the examples above: four short documents, letters for tokens."""
+
+    class Letters:
+        cls_id, sep_id, mask_id, special_ids, vocab_size = 1, 2, 4, (0, 1, 2, 3, 4), 128
+
+        def ids(self, text):
+            return list(text.encode("ascii"))
+
+        def id_to_token(self, i):
+            return chr(i)
+
+    documents = [["abc", "de"], ["fgh"], ["ij", "k"], ["lm"]]
+    return PretrainingData(documents, Letters(), pairs=False, max_len=5, batch_tokens=10, validation_share=0.2)

@@ -1,0 +1,156 @@
+"""How well a model fills in the masked tokens of text that it was not trained on."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from minibert.objectives import IGNORE, mlm_loss_sum, nsp_loss_sum
+from minibert.training.data import PackedBatch
+
+
+def forward_losses(model, batch: PackedBatch):
+    """Run a packed batch and return ``(output, targets, mlm_sum, next_sum)``; next_sum is None without pairs.
+
+    The vocabulary is scored at the masked positions alone, which is most of the work of a small model.
+
+    Shape: output.logits: (M, V), targets: (M,), for the M masked tokens. The sums are scalars in nats.
+
+    Raises:
+        ValueError: if the batch has pairs and the model has no next-sentence head.
+
+    >>> from types import SimpleNamespace
+    >>> from minibert.objectives import Example
+    >>> from minibert.training.data import pack
+    >>> class Uniform:
+    ...     def packed(self, ids, cu_seqlens, segment_ids=None, predict_at=None):
+    ...         return SimpleNamespace(logits=torch.zeros(len(predict_at), 4))
+    >>> batch = pack([Example([1, 3, 2], [0, 0, 0], None)])
+    >>> batch.labels[1] = 3
+    >>> round(forward_losses(Uniform(), batch)[2].item(), 4)
+    1.3863
+    """
+    predict_at = (batch.labels != IGNORE).nonzero().squeeze(1)  # (M,)
+    segment_ids = batch.segment_ids if batch.next_labels is not None else None
+    output = model.packed(batch.ids, batch.cu_seqlens, segment_ids=segment_ids, predict_at=predict_at)
+    targets = batch.labels[predict_at]  # (M,)
+    mlm_sum, _ = mlm_loss_sum(output.logits, targets)
+    if batch.next_labels is None:
+        return output, targets, mlm_sum, None
+    if getattr(output, "nsp_logits", None) is None:
+        raise ValueError(
+            "the data holds sentence pairs, but the model has no next-sentence head; train a PretrainingModel, or "
+            "build the data with pairs=False"
+        )
+    return output, targets, mlm_sum, nsp_loss_sum(output.nsp_logits, batch.next_labels)[0]
+
+
+@torch.no_grad()
+def evaluate(model, batches: Iterable[PackedBatch], token_bytes: Tensor, bf16: bool = False) -> dict[str, float | None]:
+    """Return how well ``model`` predicts the masked tokens of ``batches``, as a dict of numbers.
+
+    - ``bits_per_byte``: the sum over all masked tokens of -log2 p(token), divided by the number of UTF-8 bytes of the
+      text of these masked tokens. A loss per token cannot be compared between tokenizers, because long tokens are
+      harder to guess and there are fewer of them; per byte it can. Two reservations: the bytes are those of the token
+      as the tokenizer sees it (WordPiece without ``##`` and after lower-casing; byte-level BPE with the space before
+      the word, which WordPiece does not count), and a masked model sees both sides, so this is not a compression rate.
+    - ``loss``: mean over the masked tokens, in nats. ``accuracy``: share of them that is guessed right.
+    - ``masked_tokens``: how many there were.
+    - ``next_loss``, ``next_accuracy``: the same for the next-sentence task, only if the batches are pairs.
+
+    The model is in evaluation mode meanwhile and returns to the mode it was in. A number that has nothing to be
+    measured on (no masked token) is None.
+
+    Args:
+        model: has ``packed(ids, cu_seqlens, segment_ids, predict_at=...)``.
+        batches: packed, masked batches.
+        token_bytes: (V,) length of each token's text in bytes, see :func:`token_byte_lengths`.
+        bf16: compute in bfloat16 where torch thinks it safe.
+
+    Raises:
+        ValueError: if the batches have pairs and the model has no next-sentence head.
+
+    Source: the house's definition; bits per byte as in the Pile (arXiv 2101.00027), section 3.1, for masked tokens.
+
+    >>> from types import SimpleNamespace
+    >>> from minibert.objectives import Example
+    >>> from minibert.training.data import pack
+    >>> class Uniform(torch.nn.Module):
+    ...     def packed(self, ids, cu_seqlens, segment_ids=None, predict_at=None):
+    ...         return SimpleNamespace(logits=torch.zeros(len(predict_at), 4))
+    >>> batch = pack([Example([1, 3, 2], [0, 0, 0], None)])
+    >>> batch.labels[1] = 3
+    >>> result = evaluate(Uniform(), [batch], token_bytes=torch.tensor([0, 0, 0, 4]))
+    >>> round(result["bits_per_byte"], 4)  # a uniform guess among four is 2 bits, and the token has 4 bytes
+    0.5
+    """
+    nats = next_nats = 0.0
+    right = masked = size = next_right = pairs = 0
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    token_bytes = token_bytes.to(device)
+    was_training = model.training
+    model.eval()
+    try:
+        for batch in batches:
+            batch = batch.to(device)
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+                output, targets, mlm_sum, next_sum = forward_losses(model, batch)
+            nats += mlm_sum.item()
+            right += int((output.logits.argmax(-1) == targets).sum())
+            masked += len(targets)
+            size += int(token_bytes[targets].sum())
+            if next_sum is not None:
+                next_nats += next_sum.item()
+                next_right += int((output.nsp_logits.argmax(-1) == batch.next_labels).sum())
+                pairs += len(batch.next_labels)
+    finally:
+        model.train(was_training)
+    result = {
+        "bits_per_byte": _ratio(nats / math.log(2), size),
+        "loss": _ratio(nats, masked),
+        "accuracy": _ratio(right, masked),
+        "masked_tokens": masked,
+    }
+    if pairs:
+        result |= {"next_loss": next_nats / pairs, "next_accuracy": next_right / pairs}
+    return result
+
+
+def token_byte_lengths(tokenizer) -> Tensor:
+    """Return how many bytes of text each token stands for; 0 for special tokens.
+
+    A byte-level token counts its bytes, its leading space included; a WordPiece counts the UTF-8 of its letters,
+    without the ``##``.
+
+    Shape: returns (V,) int64.
+
+    >>> class Pieces:
+    ...     vocab_size, special_ids = 3, (0,)
+    ...     def id_to_token(self, i): return ("[PAD]", "caf\\u00e9", "##s")[i]
+    >>> token_byte_lengths(Pieces()).tolist()
+    [0, 5, 1]
+    """
+    special = set(tokenizer.special_ids)
+    # In the byte alphabet one character is one byte, so the string's length is the answer there.
+    tokens = ["" if i in special else tokenizer.id_to_token(i) for i in range(tokenizer.vocab_size)]
+    if is_byte_level(tokenizer):
+        return torch.tensor([len(token) for token in tokens])
+    return torch.tensor([len(token.removeprefix("##").encode("utf-8")) for token in tokens])
+
+
+def is_byte_level(tokenizer) -> bool:
+    """Whether the vocabulary is written in the byte alphabet: all 256 bytes are tokens of one character.
+
+    >>> class Pieces:
+    ...     def token_to_id(self, token): return {"a": 5}.get(token)
+    >>> is_byte_level(Pieces())
+    False
+    """
+    from minibert.tokenization.byte_alphabet import CHAR_TO_BYTE
+
+    return hasattr(tokenizer, "token_to_id") and all(tokenizer.token_to_id(char) is not None for char in CHAR_TO_BYTE)
+
+
+def _ratio(part: float, whole: int) -> float | None:
+    return part / whole if whole else None

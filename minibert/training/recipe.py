@@ -1,0 +1,88 @@
+"""Everything that decides a training run besides the model and the data."""
+
+from dataclasses import dataclass
+
+import torch
+
+from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
+from minibert.training.schedules import linear_decay, trapezoid
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training run; a run can only be resumed with the same ones.
+
+    ``optimizer`` is "bert_adam", "adamw" or "stable_adamw"; ``schedule`` is "linear" (BERT's, with its drop) or
+    "trapezoid", which falls with 1-sqrt during the last ``decay`` steps. One step is one update of the weights, made
+    from ``accumulate`` batches; their gradients are weighted by tokens, as if they were one batch. ``clip`` is the
+    largest global norm of the gradient, None for no clipping. ``bf16`` computes in bfloat16 where torch thinks it safe;
+    weights and optimiser stay float32. The ``*_every`` are in steps, 0 for never; the last step is always logged,
+    validated and saved.
+
+    Raises:
+        ValueError: for an unknown optimizer or schedule, or numbers out of range.
+
+    Source: BERT (arXiv 1810.04805), appendix A.2, and ModernBERT (arXiv 2412.13663), table 3, scaled down.
+
+    >>> recipe = Recipe(steps=100, warmup=10)
+    >>> [round(recipe.lr(step), 6) for step in (0, 5, 10, 99)]
+    [0.0, 0.0005, 0.0009, 1e-05]
+    """
+
+    steps: int
+    learning_rate: float = 1e-3
+    optimizer: str = "bert_adam"
+    schedule: str = "linear"
+    warmup: int = 0
+    decay: int = 0
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-6
+    clip: float | None = 1.0
+    accumulate: int = 1
+    bf16: bool = False
+    seed: int = 0
+    log_every: int = 10
+    validate_every: int = 0
+    checkpoint_every: int = 100
+
+    def __post_init__(self):
+        if self.optimizer not in ("bert_adam", "adamw", "stable_adamw"):
+            raise ValueError(f"optimizer is {self.optimizer!r}; choose 'bert_adam', 'adamw' or 'stable_adamw'")
+        if self.schedule not in ("linear", "trapezoid"):
+            raise ValueError(f"schedule is {self.schedule!r}; choose 'linear' or 'trapezoid'")
+        if self.schedule == "linear" and self.decay:
+            raise ValueError("the linear schedule decays over the whole run; decay belongs to schedule='trapezoid'")
+        for name, least in (("steps", 1), ("accumulate", 1), ("log_every", 0), ("validate_every", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.checkpoint_every < 0:
+            raise ValueError(f"checkpoint_every must be at least 0, got {self.checkpoint_every}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be more than 0, got {self.learning_rate}")
+        if self.clip is not None and not self.clip > 0:
+            raise ValueError(f"clip must be more than 0, got {self.clip}; None for no clipping")
+        self.lr(0)  # checks that warm-up and decay fit into the run
+
+    def lr(self, step: int) -> float:
+        """Return the learning rate of the update after ``step`` updates.
+
+        >>> Recipe(steps=10, learning_rate=1.0, schedule="trapezoid", decay=4).lr(7)
+        0.5
+        """
+        if self.schedule == "linear":
+            return self.learning_rate * linear_decay(step, self.steps, self.warmup)
+        return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay)
+
+    def make_optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        """Return the optimiser for ``model``; biases and norms are not decayed.
+
+        >>> type(Recipe(steps=1, optimizer="adamw").make_optimizer(torch.nn.Linear(2, 2))).__name__
+        'AdamW'
+        """
+        groups = parameter_groups(model, self.weight_decay)
+        if self.optimizer == "bert_adam":
+            return BertAdam(groups, self.learning_rate, self.betas, self.eps)
+        if self.optimizer == "adamw":
+            return AdamW(groups, self.learning_rate, self.betas, self.eps)
+        return StableAdamW(groups, self.learning_rate, self.betas, self.eps)

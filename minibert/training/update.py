@@ -1,0 +1,68 @@
+"""One update of the weights, from one or more micro-batches."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from minibert.objectives import IGNORE
+from minibert.training.data import PackedBatch
+from minibert.training.evaluation import forward_losses
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or the gradient became NaN or infinite; the checkpoints on disk are from before.
+
+    >>> issubclass(TrainingDiverged, RuntimeError)
+    True
+    """
+
+
+def update(
+    model, optimizer: torch.optim.Optimizer, batches: Sequence[PackedBatch], lr: float, clip: float | None, bf16: bool
+) -> dict[str, float]:
+    """Update the weights once from one or more batches, and return loss, mlm_loss, next_loss and grad_norm.
+
+    The gradient is that of one big batch: the sum over all masked tokens divided by their number, plus the same over
+    pairs. The mean of the batches' own means would give a token in a batch with few of them a larger weight.
+
+    Raises:
+        TrainingDiverged: before the weights are touched, if the loss or the gradient is not finite.
+        ValueError: if the batches have pairs and the model has no next-sentence head.
+
+    Source: BERT (arXiv 1810.04805), appendix A.2, for the sum of both losses.
+
+    >>> from minibert import EncoderConfig, MaskedLanguageModel
+    >>> from minibert.training.data import _tiny
+    >>> config = EncoderConfig.preset("modernbert-nano").replace(vocab_size=128, hidden=16, intermediate=16, layers=1)
+    >>> model = MaskedLanguageModel(config)
+    >>> optimizer = torch.optim.SGD(model.parameters())
+    >>> sorted(update(model, optimizer, [_tiny().next_batch()], lr=0.1, clip=1.0, bf16=False))
+    ['grad_norm', 'loss', 'mlm_loss']
+    """
+    device = batches[0].ids.device
+    masked = sum(int((batch.labels != IGNORE).sum()) for batch in batches)
+    pairs = sum(len(batch.next_labels) for batch in batches if batch.next_labels is not None)
+    optimizer.zero_grad(set_to_none=True)
+    mlm_loss = next_loss = 0.0
+    for batch in batches:
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+            _, _, mlm_sum, next_sum = forward_losses(model, batch)
+        loss = mlm_sum / max(masked, 1)
+        mlm_loss += loss.item()
+        if next_sum is not None:
+            next_part = next_sum / pairs
+            next_loss += next_part.item()
+            loss = loss + next_part
+        loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), math.inf if clip is None else clip).item()
+    if not math.isfinite(mlm_loss + next_loss + norm):
+        raise TrainingDiverged(
+            f"the loss is {mlm_loss + next_loss} and the norm of the gradient {norm}; try a lower learning rate, a "
+            "longer warm-up or a smaller clip"
+        )
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+    losses = {"loss": mlm_loss + next_loss, "mlm_loss": mlm_loss}
+    return losses | ({"next_loss": next_loss} if pairs else {}) | {"grad_norm": norm}
