@@ -1,1 +1,57 @@
-"""TODO"""
+"""Tokenizers from scratch: WordPiece (BERT) and byte-level BPE (ModernBERT, EuroBERT), and their files.
+
+>>> from minibert.tokenization import WordPieceTokenizer
+>>> tok = WordPieceTokenizer.train(["the cat sat on the mat"], vocab_size=40)
+>>> tok.encode("the cat", "sat").segment_ids[:3]
+[0, 0, 0]
+"""
+
+from pathlib import Path
+
+from . import json_format
+from .bpe import ByteLevelBPETokenizer
+from .encoding import Batch, Encoding, pad_batch
+from .template import Template
+from .truncation import truncate_pair
+from .wordpiece import WordPieceTokenizer
+
+__all__ = [
+    "Batch",
+    "ByteLevelBPETokenizer",
+    "Encoding",
+    "Template",
+    "WordPieceTokenizer",
+    "load_tokenizer",
+    "pad_batch",
+    "truncate_pair",
+]
+
+
+def load_tokenizer(path: str | Path, rust: bool = False):
+    """Open a tokenizer.json, or the folder that holds it; the file says which class it is.
+
+    In a folder, tokenizer_config.json (if there) says which token plays which role (padding, mask, ...); otherwise
+    the usual names do. A folder with only Google's vocab.txt is opened as WordPiece, lower-casing unless the
+    config says `do_lower_case: false`. rust: let the `tokenizers` library do the work, same interface.
+    Raises ValueError for a missing file and for components we do not have.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     WordPieceTokenizer({"[UNK]": 0, "the": 1}).save_pretrained(folder)
+    ...     load_tokenizer(folder).ids("the")
+    [1]
+    """
+    path = Path(path)
+    config_file = path / "tokenizer_config.json"
+    config = json_format.read_json(config_file) if config_file.is_file() else {}
+    roles = json_format.roles_from_config(config)
+    if path.is_dir():
+        if not (path / "tokenizer.json").is_file() and (path / "vocab.txt").is_file() and not rust:
+            return WordPieceTokenizer.from_vocab_txt(path / "vocab.txt", lowercase=config.get("do_lower_case", True))
+        path = path / "tokenizer.json"
+    if rust:
+        from .rust import RustTokenizer  # imports `tokenizers`, which the rest does without
+
+        return RustTokenizer.from_file(path, roles)
+    kind, _ = json_format.model_of(json_format.read_json(path))
+    return (WordPieceTokenizer if kind == "WordPiece" else ByteLevelBPETokenizer).from_file(path, roles)

@@ -1,0 +1,263 @@
+"""Byte-level BPE, the tokenizer of GPT-2, ModernBERT and EuroBERT: bytes are joined in the order of training.
+
+There is no unknown token: every text is bytes, and all 256 bytes are in the vocabulary. Decoding is exact.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+from . import json_format
+from .base import Piece, Tokenizer, check_texts, default_parts
+from .byte_alphabet import BYTE_TO_CHAR, from_byte_chars, to_byte_chars
+from .json_format import Parts
+from .merge_training import as_ids, check_sizes, check_special, learn_merges
+from .normalization import NFCNormalizer, NoNormalizer
+from .pretokenization import byte_level_words, check_pattern
+from .roles import SPECIAL_TOKENS
+
+Ranks = Mapping[tuple[int, int], tuple[int, int]]  # pair of ids -> (rank, id of the joined token)
+_ALPHABET = sorted(BYTE_TO_CHAR.values())
+_NEVER_IN_UTF8 = (0xC0, 0xC1, *range(0xF5, 0x100))  # vocabularies may leave these out; OLMo's does
+
+
+def merge_by_rank(symbols: Sequence[int], ranks: Ranks) -> list[int]:
+    """Join pairs until none is left, each time the pair that was learnt EARLIEST, the leftmost of equals.
+
+    Source: Sennrich et al. 2016, section 3.2.
+
+    >>> merge_by_rank([0, 0, 0], {(0, 0): (0, 1)})
+    [1, 0]
+    """
+    symbols = list(symbols)
+    while len(symbols) > 1:
+        best, at = min((ranks.get(pair, _NEVER)[0], i) for i, pair in enumerate(pairwise(symbols)))
+        if best == _NEVER[0]:
+            break
+        symbols[at : at + 2] = [ranks[symbols[at], symbols[at + 1]][1]]
+    return symbols
+
+
+def merge_by_rank_heap(symbols: Sequence[int], ranks: Ranks) -> list[int]:
+    """`merge_by_rank` for long words: a heap of candidate pairs, n log n steps where the plain loop takes n * n.
+
+    Without it one line of Chinese, or one long run of spaces, takes seconds.
+
+    >>> merge_by_rank_heap([0, 0, 0], {(0, 0): (0, 1)})
+    [1, 0]
+    """
+    symbols = list(symbols)
+    after = list(range(1, len(symbols) + 1))
+    before = list(range(-1, len(symbols) - 1))
+    heap = []
+    for at, pair in enumerate(pairwise(symbols)):
+        if pair in ranks:
+            heap.append((ranks[pair][0], at, pair))
+    heapq.heapify(heap)
+    while heap:
+        _, at, pair = heapq.heappop(heap)
+        right = after[at]
+        if right >= len(symbols) or (symbols[at], symbols[right]) != pair:
+            continue  # one of the two was joined elsewhere in the meantime
+        symbols[at] = ranks[pair][1]
+        symbols[right] = -1
+        after[at] = after[right]
+        if after[at] < len(symbols):
+            before[after[at]] = at
+        for left in (before[at], at):
+            if left >= 0 and after[left] < len(symbols):
+                pair = symbols[left], symbols[after[left]]
+                if pair in ranks:
+                    heapq.heappush(heap, (ranks[pair][0], left, pair))
+    return [symbol for symbol in symbols if symbol >= 0]
+
+
+_NEVER = (1 << 60, -1)
+_LONG = 48  # symbols; about where the heap starts to pay
+
+
+class ByteLevelBPETokenizer(Tokenizer):
+    """Byte-level BPE. Ids, tokens and offsets equal the `tokenizers` library's.
+
+    vocab: token (in the byte alphabet, see byte_alphabet.py) -> id. merges: pairs of tokens, first learnt first.
+    pattern: "gpt2" or "llama3". nfc: compose characters first, as ModernBERT does. ignore_merges: a word that is a
+    token is taken whole, as in Llama-3's file. special: these names, where the vocabulary has them, are special
+    tokens and are never split; the mask token swallows the space before it, because a token here carries its leading
+    space and a prediction for [MASK] therefore brings its own. The template is [CLS] A [SEP] (B [SEP]) where the
+    vocabulary has those; offsets leave out the leading space. `parts`, as read from a file, overrules all this.
+    Raises ValueError for a vocabulary without all bytes of UTF-8 and for merges of tokens it does not have.
+
+    Source: Radford et al. 2019, section 2.2; Sennrich et al. 2016.
+
+    >>> tok = ByteLevelBPETokenizer.train(["low lower lowest"], vocab_size=270)
+    >>> tok.decode(tok.encode("lowest 漢!").ids)
+    'lowest 漢!'
+    """
+
+    def __init__(
+        self,
+        vocab: Mapping[str, int],
+        merges: Iterable[tuple[str, str]],
+        *,
+        pattern: str = "gpt2",
+        nfc: bool = False,
+        ignore_merges: bool = False,
+        special: Sequence[str] = SPECIAL_TOKENS,
+        parts: Parts | None = None,
+        roles: Mapping[str, str] | None = None,
+    ):
+        if parts is None:
+            parts = default_parts(vocab, special, NFCNormalizer() if nfc else NoNormalizer(), byte_level=True)
+        super().__init__(vocab, parts, roles)
+        self.pattern, self.ignore_merges = check_pattern(pattern), ignore_merges
+        missing = [byte for byte, char in BYTE_TO_CHAR.items() if char not in vocab and byte not in _NEVER_IN_UTF8]
+        if missing:
+            raise ValueError(
+                f"the vocabulary lacks {len(missing)} of the 243 bytes of UTF-8 (one is {missing[0]:#04x}); "
+                "this is not a byte-level vocabulary"
+            )
+        self._byte_ids = [vocab.get(BYTE_TO_CHAR[byte], -1) for byte in range(256)]
+        self.merges = [tuple(pair) for pair in merges]
+        self._ranks: dict[tuple[int, int], tuple[int, int]] = {}
+        for rank, (left, right) in enumerate(self.merges):
+            try:
+                self._ranks[vocab[left], vocab[right]] = rank, vocab[left + right]
+            except KeyError as error:
+                raise ValueError(f"merge {rank} ({left!r}, {right!r}) needs {error} in the vocabulary") from None
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        vocab_size: int = 8000,
+        *,
+        pattern: str = "gpt2",
+        nfc: bool = False,
+        min_count: int = 2,
+        special: Sequence[str] = SPECIAL_TOKENS,
+    ) -> "ByteLevelBPETokenizer":
+        """Learn merges until the vocabulary has `vocab_size` tokens (fewer if the texts have no more pairs).
+
+        Ids: special tokens, the 256 bytes sorted by their character, merges. The merges are those of the
+        library's BpeTrainer with the whole byte alphabet and min_frequency = min_count; ties: merge_training.py.
+        Raises ValueError for a vocab_size without room for special tokens and bytes, and for texts not str.
+
+        Source: Sennrich et al. 2016, algorithm 1, on the bytes of Radford et al. 2019.
+
+        >>> tok = ByteLevelBPETokenizer.train(["low lower lowest"], vocab_size=263)
+        >>> tok.merges
+        [('l', 'o'), ('lo', 'w')]
+        """
+        check_special(special)
+        check_pattern(pattern)
+        tokens = [*special, *_ALPHABET]
+        check_sizes(vocab_size, len(tokens), min_count, f"{len(special)} special tokens and 256 bytes")
+        normalizer = NFCNormalizer() if nfc else NoNormalizer()
+        counter: Counter[str] = Counter()
+        for text in check_texts(texts):
+            counter.update(byte_level_words(normalizer.normalize(text), pattern))
+        ids = as_ids(tokens)
+        words = [[ids[char] for char in to_byte_chars(word)] for word in counter]
+        tokens, merges = learn_merges(words, list(counter.values()), tokens, vocab_size, min_count)
+        pairs = [(tokens[left], tokens[right]) for left, right in merges]
+        return cls(as_ids(tokens), pairs, pattern=pattern, nfc=nfc, special=special)
+
+    @classmethod
+    def from_file(cls, path: str | Path, roles: Mapping[str, str] | None = None) -> "ByteLevelBPETokenizer":
+        """Read a tokenizer.json. Its `truncation` and `padding` entries are ignored; ask for both in `encode`.
+
+        Raises ValueError for a file of another model and for components we do not have, with their names.
+
+        >>> import tempfile
+        >>> tok = ByteLevelBPETokenizer.train(["low lower lowest"], vocab_size=270)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tok.save(Path(folder) / "tokenizer.json")
+        ...     ByteLevelBPETokenizer.from_file(Path(folder) / "tokenizer.json").merges == tok.merges
+        True
+        """
+        data = json_format.read_json(path)
+        kind, model = json_format.model_of(data)
+        if kind != "BPE":
+            raise ValueError(f"{path} holds a {kind} tokenizer; open it with load_tokenizer or WordPieceTokenizer")
+        for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
+            if model.get(name):
+                raise ValueError(f"BPE with {name}={model[name]!r} is not supported; minibert reads byte-level BPE")
+        decoder = data.get("decoder") or {}
+        if decoder.get("type", "ByteLevel") != "ByteLevel":
+            raise ValueError(f"decoder {decoder['type']} is not supported for byte-level BPE")
+        return cls(
+            model.get("vocab", {}),
+            _read_merges(model.get("merges", [])),
+            pattern=json_format.read_pattern(data),
+            ignore_merges=bool(model.get("ignore_merges", False)),
+            parts=json_format.read_parts(data),
+            roles=roles,
+        )
+
+    def to_json(self) -> dict:
+        """The tokenizer as a Hugging Face tokenizer.json object.
+
+        >>> ByteLevelBPETokenizer.train(["aa"], vocab_size=262, min_count=1).to_json()["model"]["merges"]
+        [['a', 'a']]
+        """
+        model = {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": self.ignore_merges,
+            "vocab": self._vocab,
+            "merges": [list(pair) for pair in self.merges],
+        }
+        decoder = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+        return json_format.to_json(self._parts, self._id_of, self.pattern, decoder, model)
+
+    def _word_spans(self, text: str) -> list[tuple[int, int]]:
+        spans, start = [], 0
+        for word in byte_level_words(text, self.pattern):  # the words joined are the text
+            spans.append((start, start + len(word)))
+            start += len(word)
+        return spans
+
+    def _pieces(self, word: str) -> tuple[Piece, ...]:
+        # A character may take up to four bytes, and a token may end inside it: both tokens then cover the character.
+        char_of = range(len(word)) if word.isascii() else [i for i, char in enumerate(word) for _ in char.encode()]
+        pieces, start = [], 0
+        for token_id in self._ids_of[word]:
+            stop = start + len(self._token_of[token_id])
+            pieces.append((token_id, char_of[start], char_of[stop - 1] + 1))
+            start = stop
+        return tuple(pieces)
+
+    def _fast_words(self, text: str) -> list[str]:
+        return byte_level_words(self._parts.normalizer.normalize(text), self.pattern)
+
+    def _fast_ids(self, chunk: str) -> tuple[int, ...]:
+        if self.ignore_merges:
+            whole = self._vocab.get(to_byte_chars(chunk))
+            if whole is not None:
+                return (whole,)
+        symbols = [self._byte_ids[byte] for byte in chunk.encode("utf-8")]
+        return tuple((merge_by_rank if len(symbols) < _LONG else merge_by_rank_heap)(symbols, self._ranks))
+
+    def _join(self, tokens: list[str]) -> str:
+        """Bytes joined and read as UTF-8; bytes that are no whole character (a cut sequence) show as U+FFFD."""
+        added = {token.content for token in self._parts.added_tokens}
+        parts = [token.encode("utf-8") if token in added else from_byte_chars(token) for token in tokens]
+        return b"".join(parts).decode("utf-8", errors="replace")
+
+
+def _read_merges(merges: list) -> list[tuple[str, str]]:
+    """Merges as ["a", "b"] or, in older files, "a b"."""
+    pairs = []
+    for rank, merge in enumerate(merges):
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise ValueError(f"merge {rank} must be two tokens, got {merge!r:.80}")
+        pairs.append((pair[0], pair[1]))
+    return pairs

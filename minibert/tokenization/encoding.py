@@ -1,0 +1,91 @@
+"""What a tokenizer hands back: `Encoding` for one text (or pair), `Batch` for several, padded into tensors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One encoded text or pair. All lists have one entry per token.
+
+    ids: vocabulary ids. tokens: their strings. offsets: (start, end) in CHARACTERS of the original text (of the
+    second text for tokens of the pair's second half); (0, 0) for template tokens. segment_ids: 0 or 1.
+    special_mask: 1 where the template put the token ([CLS], [SEP]); a [MASK] that stands in the text is 0.
+    word_ids: the number of the word within its text, None for template tokens.
+
+    >>> Encoding([7], ["cat"], [(0, 3)], [0], [0], [0]).tokens
+    ['cat']
+    """
+
+    ids: list[int]
+    tokens: list[str]
+    offsets: list[tuple[int, int]]
+    segment_ids: list[int]
+    special_mask: list[int]
+    word_ids: list[int | None]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several encodings padded on the right to one length.
+
+    Shape: input_ids, attention_mask, segment_ids, special_mask: (B, T) int64. attention_mask is 1 on tokens and
+    0 on padding; special_mask is 1 on template tokens and on padding. tokens, offsets and word_ids are lists of
+    the unpadded lists.
+
+    >>> pad_batch([Encoding([7], ["cat"], [(0, 3)], [0], [0], [0])], pad_id=0).input_ids
+    tensor([[7]])
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    segment_ids: Tensor
+    special_mask: Tensor
+    tokens: list[list[str]]
+    offsets: list[list[tuple[int, int]]]
+    word_ids: list[list[int | None]]
+
+
+def pad_batch(encodings: Sequence[Encoding], pad_id: int | None, pad_to_multiple_of: int | None = None) -> Batch:
+    """Pad encodings on the right to the longest one, or to the next multiple of `pad_to_multiple_of`.
+
+    Raises ValueError for an empty batch, a multiple below 1, and when padding is needed but there is no pad id.
+
+    Shape: B encodings in, (B, T) int64 tensors out.
+
+    >>> short = Encoding([7], ["cat"], [(0, 3)], [0], [0], [0])
+    >>> long = Encoding([7, 8], ["cat", "##s"], [(0, 3), (3, 4)], [0, 0], [0, 0], [0, 0])
+    >>> pad_batch([short, long], pad_id=0).attention_mask.tolist()
+    [[1, 0], [1, 1]]
+    """
+    if not encodings:
+        raise ValueError("the batch is empty; give at least one text")
+    if pad_to_multiple_of is not None and pad_to_multiple_of < 1:
+        raise ValueError(f"pad_to_multiple_of must be at least 1, not {pad_to_multiple_of}")
+    longest = max(len(encoding) for encoding in encodings)
+    if pad_to_multiple_of is not None:
+        longest = -(-longest // pad_to_multiple_of) * pad_to_multiple_of
+    if pad_id is None and any(len(encoding) < longest for encoding in encodings):
+        raise ValueError(
+            "these texts have different lengths and the tokenizer has no padding token; "
+            "give it one (roles={'pad': ...}) or encode the texts one by one"
+        )
+
+    def padded(rows: list[list[int]], fill: int) -> Tensor:
+        return torch.tensor([row + [fill] * (longest - len(row)) for row in rows], dtype=torch.int64)  # (B, T)
+
+    return Batch(
+        input_ids=padded([encoding.ids for encoding in encodings], pad_id or 0),
+        attention_mask=padded([[1] * len(encoding) for encoding in encodings], 0),
+        segment_ids=padded([encoding.segment_ids for encoding in encodings], 0),
+        special_mask=padded([encoding.special_mask for encoding in encodings], 1),
+        tokens=[encoding.tokens for encoding in encodings],
+        offsets=[encoding.offsets for encoding in encodings],
+        word_ids=[encoding.word_ids for encoding in encodings],
+    )

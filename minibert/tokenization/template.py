@@ -1,0 +1,64 @@
+"""Templates: where the special tokens go around one text or two, and which segment each token belongs to."""
+
+from dataclasses import dataclass
+
+Slot = tuple[str, int]  # ("$A", "$B" or a special token, segment id)
+
+
+def _slots(spec: str) -> tuple[Slot, ...]:
+    slots = []
+    for word in spec.split():
+        name, colon, segment = word.rpartition(":")
+        slots.append((name, int(segment)) if colon and name and segment in ("0", "1") else (word, 0))
+    return tuple(slots)
+
+
+@dataclass(frozen=True)
+class Template:
+    """The frame around one text (`single`) and around two (`pair`): slots of (name, segment id).
+
+    >>> Template.parse("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1").pair[3]
+    ('$B', 1)
+    """
+
+    single: tuple[Slot, ...] = (("$A", 0),)
+    pair: tuple[Slot, ...] = (("$A", 0), ("$B", 1))
+
+    def __post_init__(self):
+        for slots, texts in ((self.single, ["$A"]), (self.pair, ["$A", "$B"])):
+            found = [name for name, _ in slots if name in ("$A", "$B")]
+            if sorted(found) != texts:
+                raise ValueError(f"a template must hold {' and '.join(texts)} exactly once, got {found} in {slots}")
+
+    @classmethod
+    def parse(cls, single: str, pair: str) -> "Template":
+        """Read templates written as words; "$A" and "$B" are the texts, ":1" puts a slot into segment 1.
+
+        Raises ValueError when $A or $B is missing or doubled.
+
+        >>> Template.parse("$A <eos>", "$A <eos> $B <eos>").single
+        (('$A', 0), ('<eos>', 0))
+        """
+        return cls(_slots(single), _slots(pair))
+
+    @classmethod
+    def bert(cls, cls_token: str = "[CLS]", sep_token: str = "[SEP]", segments: bool = True) -> "Template":
+        """[CLS] A [SEP] and [CLS] A [SEP] B [SEP]; `segments` puts B and its [SEP] into segment 1.
+
+        Source: Devlin et al. 2019, section 3 and figure 2.
+
+        >>> [segment for _, segment in Template.bert().pair]
+        [0, 0, 0, 1, 1]
+        """
+        one = int(segments)
+        head = ((cls_token, 0), ("$A", 0), (sep_token, 0))
+        return cls(head, (*head, ("$B", one), (sep_token, one)))
+
+    def special_tokens(self) -> list[str]:
+        """The special tokens the two templates use, each once, in order.
+
+        >>> Template.bert().special_tokens()
+        ['[CLS]', '[SEP]']
+        """
+        names = [name for name, _ in (*self.single, *self.pair) if name not in ("$A", "$B")]
+        return list(dict.fromkeys(names))
