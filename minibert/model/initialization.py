@@ -22,8 +22,9 @@ def initialize(
 
     "normal" (EuroBERT): N(0, init_std²). "trunc" (BERT): the same, cut at ± init_cutoff standard deviations and drawn
     again, which leaves a standard deviation of 0.88 init_std at a cut-off of 2. "megatron" (ModernBERT): "trunc", with
-    init_std / sqrt(2 L) for the matrices that write into the residual stream and 1 / sqrt(D) for the last layer, be it a
-    classifier or a decoder of its own (a tied one is the token table and starts as such).
+    init_std / sqrt(2 L) for the matrices that write into the residual stream and 1 / sqrt(D) for the last layer: a
+    classifier, or a decoder of its own (a tied one is the token table and starts as such).
+
     `only` keeps to the matrices with these parameter names and leaves everything else alone.
 
     Source: Devlin et al. 2019 (released code); Shoeybi et al. 2019; Warner et al. 2024, appendix A.5.
