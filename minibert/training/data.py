@@ -111,6 +111,9 @@ class PretrainingData:
             raise ValueError(f"validation_share must be 0 or more and under 1, got {validation_share}")
         if batch_tokens < max_len:
             raise ValueError(f"batch_tokens ({batch_tokens}) must be at least max_len ({max_len}): one full example")
+        missing = [role for role in ("cls_id", "sep_id", "mask_id") if getattr(tokenizer, role) is None]
+        if missing:
+            raise ValueError(f"the tokenizer has no {', '.join(missing)}; examples are built with these special tokens")
         self.tokenizer, self.pairs, self.max_len, self.batch_tokens = tokenizer, pairs, max_len, batch_tokens
         self.mask_rate, self.mask_split = mask_rate, mask_split
         self.short_seq_prob, self.validation_share, self.seed = short_seq_prob, validation_share, seed
@@ -254,7 +257,7 @@ class PretrainingData:
 
 def _starts_word(tokenizer) -> Tensor:
     """Return for each id whether it begins a word, as WordPiece marks it: all but the ``##`` pieces do."""
-    continues = [tokenizer.id_to_token(i).startswith("##") for i in range(tokenizer.vocab_size)]
+    continues = [(tokenizer.id_to_token(i) or "").startswith("##") for i in range(tokenizer.vocab_size)]
     if not any(continues):
         raise ValueError("whole_words needs a WordPiece tokenizer: this vocabulary has no piece that begins with ##")
     return ~torch.tensor(continues)

@@ -133,7 +133,8 @@ def token_byte_lengths(tokenizer) -> Tensor:
     """
     special = set(tokenizer.special_ids)
     # In the byte alphabet one character is one byte, so the string's length is the answer there.
-    tokens = ["" if i in special else tokenizer.id_to_token(i) for i in range(tokenizer.vocab_size)]
+    # An id without a token (some files leave gaps) has no text either.
+    tokens = ["" if i in special else tokenizer.id_to_token(i) or "" for i in range(tokenizer.vocab_size)]
     if is_byte_level(tokenizer):
         return torch.tensor([len(token) for token in tokens])
     return torch.tensor([len(token.removeprefix("##").encode("utf-8")) for token in tokens])

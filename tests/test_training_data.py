@@ -1,0 +1,178 @@
+"""The stream of batches: what is in it, and that it can be resumed at any batch."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minibert import ByteLevelBPETokenizer, WordPieceTokenizer
+from minibert.corpora import synthetic
+from minibert.objectives import Example
+from minibert.training import PretrainingData, pack
+
+DOCUMENTS = synthetic.documents(30, seed=0)
+WORDPIECE = WordPieceTokenizer.train([s for d in DOCUMENTS for s in d], vocab_size=300)
+BYTES = ByteLevelBPETokenizer.train([s for d in DOCUMENTS for s in d], vocab_size=300, pattern="gpt2")
+
+
+def make(pairs=True, tokenizer=WORDPIECE, documents=DOCUMENTS, **changes):
+    options = {"max_len": 48, "batch_tokens": 256, "validation_share": 0.2, "seed": 3} | changes
+    return PretrainingData(documents, tokenizer, pairs=pairs, **options)
+
+
+def equal(a, b):
+    tensors = [(getattr(a, n), getattr(b, n)) for n in ("ids", "cu_seqlens", "segment_ids", "labels", "next_labels")]
+    return all(x is y is None or torch.equal(x, y) for x, y in tensors)
+
+
+def originals(batch):
+    """The ids of each example before they were masked."""
+    ids = torch.where(batch.labels == -100, batch.ids, batch.labels).tolist()
+    bounds = batch.cu_seqlens.tolist()
+    return [tuple(ids[a:b]) for a, b in itertools.pairwise(bounds)]
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_batches_are_well_formed(pairs):
+    data = make(pairs)
+    for _ in range(40):
+        batch = data.next_batch()
+        bounds = batch.cu_seqlens.long()
+        assert batch.cu_seqlens.dtype == torch.int32 and bounds[0] == 0 and bounds[-1] == len(batch.ids) <= 256
+        assert 5 <= int(bounds.diff().max()) <= 48 and int(bounds.diff().min()) >= 3
+        assert (batch.ids[bounds[:-1]] == WORDPIECE.cls_id).all() and (
+            batch.ids[bounds[1:] - 1] == WORDPIECE.sep_id
+        ).all()
+        assert (batch.labels[bounds[:-1]] == -100).all() and (batch.labels[bounds[1:] - 1] == -100).all()
+        assert batch.ids.shape == batch.labels.shape == batch.segment_ids.shape
+        if pairs:
+            assert set(batch.next_labels.tolist()) <= {0, 1} and len(batch.next_labels) == len(bounds) - 1
+        else:
+            assert batch.next_labels is None and not batch.segment_ids.any()
+
+
+def test_an_epoch_shows_every_example_once_and_the_next_one_in_another_order():
+    data = make(pairs=False)
+    epochs = []
+    for number in range(2):
+        shown = []
+        while data.epoch == number and not (shown and data.position == len(data.examples)):
+            shown += originals(data.next_batch())
+        epochs.append(shown)
+        if number == 0:
+            assert sorted(shown) == sorted(tuple(e.ids) for e in data.examples)
+            following = originals(data.next_batch())
+            assert data.epoch == 1
+            data.position = 0
+            assert following != shown[: len(following)]
+    assert sorted(epochs[0]) == sorted(epochs[1]) and epochs[0] != epochs[1]
+
+
+def test_pairs_are_cut_anew_every_epoch_and_masks_drawn_anew():
+    data = make()
+    first = {tuple(e.ids) for e in data.examples}
+    data._go_to(1, 0)
+    assert first != {tuple(e.ids) for e in data.examples}
+    once, again = make(pairs=False), make(pairs=False)
+    again.generator.manual_seed(99)
+    a, b = once.next_batch(), again.next_batch()
+    assert originals(a) == originals(b) and not torch.equal(a.labels, b.labels)
+
+
+def test_validation_is_always_the_same_and_shares_no_document_with_training():
+    data = make(pairs=False)
+    before = list(data.validation_batches())
+    stream = data.generator.get_state()
+    data.next_batch()
+    after = list(data.validation_batches())
+    assert before and all(equal(a, b) for a, b in zip(before, after, strict=True))
+    data.generator.set_state(stream)
+    assert len(data.validation_documents) == 6 and len(data.documents) == 24
+    held_out = {tuple(d) for d in data.validation_documents}
+    assert not held_out & {tuple(d) for d in data.documents}
+    seen = [t for batch in before for example in originals(batch) for t in example[1:-1]]
+    assert sorted(seen) == sorted(t for d in data.validation_documents for t in d)
+
+
+def test_validating_does_not_move_the_stream():
+    data, twin = make(), make()
+    list(data.validation_batches())
+    assert equal(data.next_batch(), twin.next_batch())
+
+
+def test_no_validation_when_none_is_asked_for():
+    data = make(validation_share=0.0)
+    assert list(data.validation_batches()) == [] and len(data.documents) == 30
+
+
+@given(st.integers(0, 60), st.booleans(), st.integers(0, 5))
+@settings(max_examples=25, deadline=None)
+def test_the_stream_resumes_at_any_batch(taken, pairs, seed):
+    data = make(pairs, documents=DOCUMENTS[:8], seed=seed, max_len=24, batch_tokens=100)
+    for _ in range(taken):
+        data.next_batch()
+    twin = make(pairs, documents=DOCUMENTS[:8], seed=seed, max_len=24, batch_tokens=100)
+    state = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in data.state_dict().items()}
+    twin.load_state_dict(state)
+    for _ in range(15):
+        assert equal(data.next_batch(), twin.next_batch())
+
+
+@pytest.mark.parametrize("forget", ["epoch", "position", "generator"])
+def test_each_part_of_the_state_matters(forget):
+    """A resume that forgets one of the three gives another stream: the test above can fail."""
+    data, twin = make(max_len=24, batch_tokens=100), make(max_len=24, batch_tokens=100)
+    while data.epoch < 1 or data.position < 10:
+        data.next_batch()
+    twin.load_state_dict(data.state_dict() | {forget: twin.state_dict()[forget]})
+    assert not equal(data.next_batch(), twin.next_batch())
+
+
+def test_the_seed_decides():
+    assert equal(make().next_batch(), make().next_batch())
+    assert not equal(make().next_batch(), make(seed=4).next_batch())
+
+
+def test_describe_tells_other_texts_and_settings_apart():
+    same = make().describe()
+    assert same == make().describe()
+    assert make(documents=DOCUMENTS[1:]).describe()["tokens_sha256"] != same["tokens_sha256"]
+    assert make(mask_rate=0.3).describe() != same and make(whole_words=True).describe() != same
+
+
+def test_byte_level_sentences_are_joined_with_their_spaces():
+    data = make(pairs=False, tokenizer=BYTES, documents=[["One day.", "Another day."]], validation_share=0.0)
+    assert BYTES.decode(data.documents[0]) == "One day. Another day."
+
+
+def test_whole_words_are_masked_together():
+    data = make(whole_words=True, mask_rate=0.5)
+    for _ in range(20):
+        batch = data.next_batch()
+        ids = torch.where(batch.labels == -100, batch.ids, batch.labels)
+        for i in range(1, len(ids)):
+            if WORDPIECE.id_to_token(int(ids[i])).startswith("##") and int(ids[i - 1]) not in WORDPIECE.special_ids:
+                assert (batch.labels[i] == -100) == (batch.labels[i - 1] == -100)
+
+
+def test_bad_input_is_explained():
+    with pytest.raises(ValueError, match="too few"):
+        make(documents=DOCUMENTS[:3])  # pairs need two to train on and two to validate
+    with pytest.raises(ValueError, match="too few"):
+        make(pairs=False, documents=[["  "], ["One."]])
+    with pytest.raises(ValueError, match="under 1"):
+        make(validation_share=1.0)
+    with pytest.raises(ValueError, match="one full example"):
+        make(batch_tokens=47)
+    with pytest.raises(ValueError, match="needs a WordPiece"):
+        make(tokenizer=BYTES, whole_words=True)
+    with pytest.raises(ValueError, match="lies beyond"):
+        make().load_state_dict(make().state_dict() | {"position": 10**6})
+    with pytest.raises(ValueError, match="at least one"):
+        pack([])
+    with pytest.raises(ValueError, match="some are not"):
+        pack([Example([1, 2], [0, 0], None), Example([1, 2], [0, 0], 1)])
+    with pytest.raises(ValueError, match="mask_id"):
+        make(tokenizer=type("NoMask", (), {"cls_id": 1, "sep_id": 2, "mask_id": None})())
