@@ -27,10 +27,10 @@ def main():
 
 
 def run() -> None:
-    """Run the command line; a ValueError becomes one line on stderr and exit code 1."""
+    """Run the command line; what the package refuses becomes one line on stderr and exit code 1."""
     try:
         main(prog_name="python -m minibert")
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
 

@@ -134,8 +134,8 @@ def pretrain(
     config = config.replace(vocab_size=tok.vocab_size, **ids)
     masking = FAMILY_MASKING[family] | ({} if mask_rate is None else dict(mask_rate=mask_rate))
     data = PretrainingData(
-        documents, tok, pairs=config.nsp, max_len=max_len, batch_tokens=batch_tokens, whole_words=whole_words, seed=seed,
-        **masking,
+        documents, tok, pairs=config.nsp, max_len=max_len, batch_tokens=batch_tokens, whole_words=whole_words,
+        seed=seed, **masking,
     )  # fmt: skip
     say(f"data: {len(data.examples)} examples an epoch")
     settings = FAMILY_RECIPES[family] | ({} if learning_rate is None else dict(learning_rate=learning_rate))
