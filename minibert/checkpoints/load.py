@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from minibert.checkpoints.hf_config import published_family
 from minibert.checkpoints.names import NameTable
 from minibert.checkpoints.names_bert import BERT
 from minibert.checkpoints.names_eurobert import EUROBERT
@@ -14,7 +15,7 @@ from minibert.checkpoints.translate import _some, to_ours
 from minibert.model.base import PackedModel
 from minibert.model.initialization import initialize
 
-FAMILIES = {"bert": BERT, "modernbert": MODERNBERT, "eurobert": EUROBERT, "mixed": OWN, "minibert": OWN}
+FAMILIES = {"bert": BERT, "modernbert": MODERNBERT, "eurobert": EUROBERT, "minibert": OWN}
 
 
 def load_state_dict_from(
@@ -44,8 +45,8 @@ def load_state_dict_from(
     >>> torch.equal(copy.embeddings.token.weight, source.embeddings.token.weight)
     True
     """
-    table = FAMILIES[model.config.family] if table is None else table
-    ours, missing, unused = to_ours(model, stored, table, dtype, foreign_head)
+    table = FAMILIES[published_family(model.config)] if table is None else table
+    ours, missing, unused = to_ours(model, stored, table, dtype, new_head, foreign_head)
     drawn = _new_weights(model, ours, missing, new_head, dtype)
     model.load_state_dict(ours | drawn, assign=next(model.parameters()).is_meta)
     if hasattr(model, "tie_weights"):

@@ -44,13 +44,14 @@ def to_ours(
     stored: Mapping[str, Tensor],
     table: NameTable,
     dtype: torch.dtype = torch.float32,
+    new_head: bool = False,
     foreign_head: bool = False,
 ) -> tuple[dict[str, Tensor], list[str], tuple[str, ...]]:
     """Translate `stored` weights into a state dict for `model`.
 
     Returns the tensors found (new memory, in `dtype`), our names of those not found, and their names of those that
-    belong to heads this model does not have. `foreign_head`: the file's classifier answers another question than
-    this model's, so it is left out.
+    belong to heads this model does not have. The file's classifier is left out when it is a `foreign_head`, one that
+    answers another question, or when a `new_head` is wanted and its number of labels is not the model's.
 
     Raises:
         ValueError: an unknown name, a name twice, a shape, an integer weight, NaN or infinity, or a copy of a tied
@@ -66,8 +67,10 @@ def to_ours(
         wanted = table.theirs(name, kind)
         if not tie and table.untied.get(name) in files:
             wanted = (table.untied[name],)
-        drop = foreign_head and name.startswith("head.classifier.")
-        if drop or any(part not in files for part in wanted):
+        found = all(part in files for part in wanted)
+        if found and name.startswith("head.classifier."):
+            found = not foreign_head and not (new_head and stored[files[wanted[0]]].shape != parameter.shape)
+        if not found:
             missing.append(name)
             continue
         sizes = rows_of_parts(model.config, len(wanted), parameter.shape[0])

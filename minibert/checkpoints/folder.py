@@ -1,0 +1,183 @@
+"""A model folder: config.json says what the model is, model.safetensors holds its weights. Saved and opened here."""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+
+from minibert.checkpoints.hf_config import config_from_hf, config_to_hf, labels_from_hf
+from minibert.checkpoints.io import INDEX, WEIGHTS, open_weights, read_json, stage_tensors
+from minibert.checkpoints.load import FAMILIES, load_state_dict_from
+from minibert.checkpoints.names import NameTable
+from minibert.checkpoints.translate import kind_of, plain_name, to_theirs
+from minibert.model.base import PackedModel
+
+CONFIG = "config.json"
+LABELLED = ("SequenceClassifier", "TokenClassifier")
+
+
+def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
+    """Write `model` (and `tokenizer`, if given) to a folder that `load_model` and `transformers` open.
+
+    A config that no published family can express is saved in a form of our own, which only minibert opens. The new
+    files are completed beside the old ones and then put in their place, so an interrupted save leaves the old model;
+    only when the config changes too is there an instant between two renames.
+
+    Raises:
+        ValueError: `folder` is a file, the model is on the meta device, or its weights hold NaN or infinity.
+
+    >>> import tempfile
+    >>> from minibert import Encoder, EncoderConfig
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(Encoder(EncoderConfig.preset("bert-nano")), folder)
+    ...     load_model(Encoder, folder).config.hidden
+    128
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: is a file; a model is saved to a folder")
+    for name, parameter in model.named_parameters():
+        if parameter.is_meta or not torch.isfinite(parameter).all():
+            state = "is on the meta device (no values)" if parameter.is_meta else "holds NaN or infinity"
+            raise ValueError(f"{name} {state}: not saved, such a folder could not be opened again")
+    raw = describe(model)
+    tensors = to_theirs(model, FAMILIES[raw["model_type"]])
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = stage_tensors(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+    try:
+        _put_in_place(staged, json.dumps(raw, indent=2, sort_keys=True) + "\n", folder)
+    finally:
+        staged.unlink(missing_ok=True)
+    _remove_shards(folder)
+    if tokenizer is not None:
+        tokenizer.save(folder / "tokenizer.json")
+
+
+def describe(model: PackedModel) -> dict:
+    """What config.json says about `model`.
+
+    >>> from minibert import EncoderConfig, TokenClassifier
+    >>> describe(TokenClassifier(EncoderConfig.preset("bert-nano"), labels=3))["architectures"]
+    ['BertForTokenClassification']
+    """
+    kind, dtype = kind_of(type(model)), str(next(model.parameters()).dtype).removeprefix("torch.")
+    raw = config_to_hf(model.config)
+    raw |= {"architectures": [FAMILIES[raw["model_type"]].architectures[kind]], "dtype": dtype, "torch_dtype": dtype}
+    if kind in LABELLED:
+        names = getattr(model, "label_names", None) or tuple(f"LABEL_{i}" for i in range(model.labels))
+        raw["id2label"] = {str(i): name for i, name in enumerate(names)}
+        raw["label2id"] = {name: i for i, name in enumerate(names)}
+    return raw
+
+
+def load_model(
+    cls: type[PackedModel],
+    folder: str | Path,
+    *,
+    labels: int | None = None,
+    new_head: bool = False,
+    dtype: torch.dtype = torch.float32,
+    generator: torch.Generator | None = None,
+) -> PackedModel:
+    """Open a folder as a model of class `cls`, in eval mode, on the CPU. No network, no pickle.
+
+    Weights stored in half precision become `dtype`. Heads that `cls` does not have are left out and named in
+    `model.unused_weights`; the labels' names, if the folder has some, are in `model.label_names`. An `Encoder` has a
+    pooler if the folder does. For fine-tuning, `new_head=True` draws (with `generator`) what the folder lacks of the
+    head and of BERT's pooler, and a classifier that was trained for another number of `labels` or another task.
+
+    Raises:
+        ValueError: no such folder, a missing, truncated or pickled file, a config our encoder cannot express, a
+            missing, unknown, misshapen, integer or non-finite weight. The message names it and says what to do.
+
+    >>> import tempfile
+    >>> from minibert import EncoderConfig, MaskedLanguageModel, SequenceClassifier
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     MaskedLanguageModel(EncoderConfig.preset("bert-nano")).save_pretrained(folder)
+    ...     classifier = load_model(SequenceClassifier, folder, labels=3, new_head=True)
+    >>> classifier.labels, classifier.unused_weights[0]
+    (3, 'cls.predictions.bias')
+    """
+    folder, kind = Path(folder), kind_of(cls)
+    raw = _read_config(folder)
+    config = config_from_hf(raw, _read_tokenizer(folder))
+    table = FAMILIES[raw["model_type"]]
+    foreign = _is_foreign(raw, table, kind)
+    stated, names = labels_from_hf(raw)
+    if labels is not None and kind not in LABELLED:
+        raise ValueError(f"labels={labels}: {kind} has no labels; {' and '.join(LABELLED)} do")
+    labels = labels or stated or 2
+    with open_weights(folder) as stored:
+        options = {"labels": labels} if kind in LABELLED else {}
+        if kind == "Encoder":
+            has_pooler = any(plain_name(name, table) == "pooler.dense.weight" for name in stored)
+            options = {"pooler": has_pooler or (new_head and config.pool == "bert")}
+        with torch.device("meta"):
+            model = cls(config, **options)
+        load_state_dict_from(
+            model,
+            stored,
+            table=table,
+            new_head=new_head,
+            foreign_head=foreign,
+            dtype=dtype,
+            generator=generator,
+        )
+    model.label_names = names if names is not None and len(names) == labels and not foreign else None
+    return model.eval()
+
+
+def _read_config(folder: Path) -> dict:
+    if not folder.exists():
+        raise ValueError(
+            f"{folder}: no such folder. minibert does not use the network: download the model, then pass the folder "
+            f"that holds its {CONFIG} and {WEIGHTS}"
+        )
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: is a file; pass the folder that holds {CONFIG} and {WEIGHTS}")
+    if not (folder / CONFIG).is_file():
+        raise ValueError(f"{folder}: no {CONFIG} in it, so nothing says what the weights mean")
+    return read_json(folder / CONFIG)
+
+
+def _read_tokenizer(folder: Path) -> dict | None:
+    file = folder / "tokenizer.json"
+    return read_json(file) if file.is_file() else None
+
+
+def _is_foreign(raw: dict, table: NameTable, kind: str) -> bool:
+    """Whether the folder's classifier was trained for another task than this class does."""
+    stated = set(raw.get("architectures") or [])
+    return bool(stated & set(table.architectures.values())) and table.architectures.get(kind) not in stated
+
+
+def _put_in_place(staged: Path, text: str, folder: Path) -> None:
+    """Replace weights and config; if the second replacement fails, the first is undone."""
+    file, new = folder / CONFIG, folder / (CONFIG + ".tmp")
+    old = file.read_bytes() if file.is_file() else None
+    if old == text.encode("utf-8"):
+        os.replace(staged, folder / WEIGHTS)  # the usual case, and it is one step
+        return
+    try:
+        new.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(new, file)
+        try:
+            os.replace(staged, folder / WEIGHTS)
+        except BaseException:
+            if old is None:
+                file.unlink()
+            else:
+                file.write_bytes(old)
+            raise
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _remove_shards(folder: Path) -> None:
+    """Remove the shards of an older model that lay here: the whole file has taken their place."""
+    index = folder / INDEX
+    if index.is_file():
+        index.unlink()
+        for shard in folder.glob("model-*-of-*.safetensors"):
+            shard.unlink()
