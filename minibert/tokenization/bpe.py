@@ -3,78 +3,25 @@
 There is no unknown token: every text is bytes, and all 256 bytes are in the vocabulary. Decoding is exact.
 """
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
-from . import json_format
-from .base import Piece, Tokenizer, check_texts, default_parts
+from . import json_format, json_read, json_write
+from .base import Piece, Tokenizer
 from .byte_alphabet import BYTE_TO_CHAR, from_byte_chars, to_byte_chars
-from .json_format import Parts
+from .checks import check_texts
 from .merge_training import as_ids, check_sizes, check_special, learn_merges
+from .merging import merge_by_rank, merge_by_rank_heap
 from .normalization import NFCNormalizer, NoNormalizer
+from .parts import Parts, default_parts
 from .pretokenization import byte_level_words, check_pattern
 from .roles import SPECIAL_TOKENS
 
-Ranks = Mapping[tuple[int, int], tuple[int, int]]  # pair of ids -> (rank, id of the joined token)
 _ALPHABET = sorted(BYTE_TO_CHAR.values())
 _NEVER_IN_UTF8 = (0xC0, 0xC1, *range(0xF5, 0x100))  # vocabularies may leave these out; OLMo's does
 
 
-def merge_by_rank(symbols: Sequence[int], ranks: Ranks) -> list[int]:
-    """Join pairs until none is left, each time the pair that was learnt EARLIEST, the leftmost of equals.
-
-    Source: Sennrich et al. 2016, section 3.2.
-
-    >>> merge_by_rank([0, 0, 0], {(0, 0): (0, 1)})
-    [1, 0]
-    """
-    symbols = list(symbols)
-    while len(symbols) > 1:
-        best, at = min((ranks.get(pair, _NEVER)[0], i) for i, pair in enumerate(pairwise(symbols)))
-        if best == _NEVER[0]:
-            break
-        symbols[at : at + 2] = [ranks[symbols[at], symbols[at + 1]][1]]
-    return symbols
-
-
-def merge_by_rank_heap(symbols: Sequence[int], ranks: Ranks) -> list[int]:
-    """`merge_by_rank` for long words: a heap of candidate pairs, n log n steps where the plain loop takes n * n.
-
-    Without it one line of Chinese, or one long run of spaces, takes seconds.
-
-    >>> merge_by_rank_heap([0, 0, 0], {(0, 0): (0, 1)})
-    [1, 0]
-    """
-    symbols = list(symbols)
-    after = list(range(1, len(symbols) + 1))
-    before = list(range(-1, len(symbols) - 1))
-    heap = []
-    for at, pair in enumerate(pairwise(symbols)):
-        if pair in ranks:
-            heap.append((ranks[pair][0], at, pair))
-    heapq.heapify(heap)
-    while heap:
-        _, at, pair = heapq.heappop(heap)
-        right = after[at]
-        if right >= len(symbols) or (symbols[at], symbols[right]) != pair:
-            continue  # one of the two was joined elsewhere in the meantime
-        symbols[at] = ranks[pair][1]
-        symbols[right] = -1
-        after[at] = after[right]
-        if after[at] < len(symbols):
-            before[after[at]] = at
-        for left in (before[at], at):
-            if left >= 0 and after[left] < len(symbols):
-                pair = symbols[left], symbols[after[left]]
-                if pair in ranks:
-                    heapq.heappush(heap, (ranks[pair][0], left, pair))
-    return [symbol for symbol in symbols if symbol >= 0]
-
-
-_NEVER = (1 << 60, -1)
 _LONG = 48  # symbols; about where the heap starts to pay
 
 
@@ -190,9 +137,9 @@ class ByteLevelBPETokenizer(Tokenizer):
         return cls(
             model.get("vocab", {}),
             _read_merges(model.get("merges", [])),
-            pattern=json_format.read_pattern(data),
+            pattern=json_read.read_pattern(data),
             ignore_merges=bool(model.get("ignore_merges", False)),
-            parts=json_format.read_parts(data),
+            parts=json_read.read_parts(data),
             roles=roles,
         )
 
@@ -215,7 +162,7 @@ class ByteLevelBPETokenizer(Tokenizer):
             "merges": [list(pair) for pair in self.merges],
         }
         decoder = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-        return json_format.to_json(self._parts, self._id_of, self.pattern, decoder, model)
+        return json_write.to_json(self._parts, self._id_of, self.pattern, decoder, model)
 
     def _word_spans(self, text: str) -> list[tuple[int, int]]:
         spans, start = [], 0

@@ -1,10 +1,12 @@
 """What a tokenizer hands back: `Encoding` for one text (or pair), `Batch` for several, padded into tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from .template import Slot
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,34 @@ class Encoding:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def cut(self, start: int, stop: int) -> "Encoding":
+        """The tokens from `start` to `stop`.
+
+        >>> Encoding([7, 8], ["cat", "##s"], [(0, 3), (3, 4)], [0, 0], [0, 0], [0, 0]).cut(0, 1).tokens
+        ['cat']
+        """
+        return Encoding(**{name: values[start:stop] for name, values in vars(self).items()})
+
+
+def fill_template(slots: Sequence[Slot], texts: Sequence[Encoding], id_of: Mapping[str, int]) -> Encoding:
+    """Put one or two encoded texts into a template's slots.
+
+    >>> cat = Encoding([7], ["cat"], [(0, 3)], [0], [0], [0])
+    >>> fill_template([("$A", 0), ("[SEP]", 0)], [cat], {"[SEP]": 3}).ids
+    [7, 3]
+    """
+    out = Encoding([], [], [], [], [], [])
+    for name, segment in slots:
+        is_text = name in ("$A", "$B")
+        part = texts[0 if name == "$A" else 1] if is_text else Encoding([id_of[name]], [name], [(0, 0)], [], [], [None])
+        out.ids.extend(part.ids)
+        out.tokens.extend(part.tokens)
+        out.offsets.extend(part.offsets)
+        out.word_ids.extend(part.word_ids)
+        out.segment_ids.extend([segment] * len(part))
+        out.special_mask.extend([int(not is_text)] * len(part))
+    return out
 
 
 @dataclass(frozen=True)

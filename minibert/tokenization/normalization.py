@@ -21,6 +21,8 @@ in these points, and in no others (tests/test_tokenization_normalization.py swee
 import unicodedata
 from collections.abc import Sequence
 
+from .unicode_forms import compose, decompose, origins
+
 _CHINESE = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
@@ -91,8 +93,8 @@ class NFCNormalizer:
         """
         if unicodedata.is_normalized("NFC", text):
             return text, range(len(text))
-        pairs = _compose(_decompose(text))
-        return "".join([char for char, _ in pairs]), _origins(pairs)
+        pairs = compose(decompose(text))
+        return "".join([char for char, _ in pairs]), origins(pairs)
 
 
 class BertNormalizer:
@@ -173,10 +175,10 @@ class BertNormalizer:
     def _align_by_steps(self, text: str) -> tuple[str, list[int]]:
         """The same normalisation over the whole text, step by step: the specification."""
         cleaned = [(out, index) for index, char in enumerate(text) for out in self._clean(char)]
-        pairs = _decompose("".join([char for char, _ in cleaned]))
+        pairs = decompose("".join([char for char, _ in cleaned]))
         stripped = [
             (char, cleaned[origin][1])
-            for (char, _), origin in zip(pairs, _origins(pairs), strict=True)
+            for (char, _), origin in zip(pairs, origins(pairs), strict=True)
             if unicodedata.category(char) != "Mn"
         ]
         lowered = [(out, origin) for char, origin in stripped for out in self._lower(char)]
@@ -193,55 +195,3 @@ class _Table(dict):
     def __missing__(self, code: int) -> str:
         self[code] = value = self._one(chr(code))
         return value
-
-
-# The three steps below carry (character, change) pairs. change 0: stands for one source character; +1: inserted
-# after it; -n: swallowed n source characters that followed. This is the library's bookkeeping, and it is what
-# decides which original character a composed or re-ordered one is said to come from.
-
-
-def _decompose(text: str) -> list[tuple[str, int]]:
-    """NFD with changes: every character taken apart, then neighbouring marks sorted by combining class."""
-    pairs: list[tuple[str, int]] = []
-    marks: list[tuple[str, int]] = []
-    for char in text:
-        for index, part in enumerate(unicodedata.normalize("NFD", char)):
-            if unicodedata.combining(part):
-                marks.append((part, int(index > 0)))
-                continue
-            pairs += sorted(marks, key=lambda pair: unicodedata.combining(pair[0]))  # stable, as Unicode asks
-            marks = []
-            pairs.append((part, int(index > 0)))
-    return pairs + sorted(marks, key=lambda pair: unicodedata.combining(pair[0]))
-
-
-def _compose(pairs: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Put a letter and the marks after it back together wherever Unicode has one character for both."""
-    out: list[tuple[str, int]] = []
-    starter, last_class = None, None  # the letter that may still grow; the class of the last mark that stayed
-    for char, change in pairs:
-        klass = unicodedata.combining(char)
-        if starter is not None and (last_class is None or last_class < klass):
-            base, base_change = out[starter]
-            both = unicodedata.normalize("NFC", base + char)
-            if len(both) == 1:
-                out[starter] = (both, base_change + change - 1)
-                continue
-        if klass == 0:
-            starter, last_class = len(out), None
-        else:
-            last_class = klass
-        out.append((char, change))
-    return out
-
-
-def _origins(pairs: list[tuple[str, int]]) -> list[int]:
-    """The source index of every character of a list of (character, change)."""
-    origins, taken = [], 0
-    for _, change in pairs:
-        if change > 0:
-            origins.append(max(taken - 1, 0))
-        else:
-            origins.append(taken)
-            taken += 1 - change
-    return origins

@@ -7,14 +7,15 @@ from pathlib import Path
 import tokenizers
 
 from . import json_format
-from .base import check_batch, check_text
+from .checks import check_batch, check_text
 from .encoding import Batch, Encoding, pad_batch
 from .roles import choose_roles
+from .vocabulary import Roles
 
 _POLICIES = ("longest_first", "only_first", "only_second")
 
 
-class RustTokenizer:
+class RustTokenizer(Roles):
     """A tokenizer.json run by the `tokenizers` library; methods as in `WordPieceTokenizer`.
 
     The file's truncation and padding are switched off, as in our own classes.
@@ -63,40 +64,22 @@ class RustTokenizer:
         return len(self.vocab)
 
     def token_to_id(self, token: str) -> int | None:
-        """The token's id, or None."""
+        """The token's id, or None.
+
+        >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
+        >>> tok.token_to_id("the")
+        0
+        """
         return self.inner.token_to_id(token)
 
     def id_to_token(self, token_id: int) -> str | None:
-        """The id's token, or None."""
+        """The id's token, or None.
+
+        >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
+        >>> tok.id_to_token(0)
+        'the'
+        """
         return self.inner.id_to_token(token_id)
-
-    def _role(self, role: str) -> int | None:
-        return self.inner.token_to_id(self.roles[role]) if role in self.roles else None
-
-    @property
-    def pad_id(self) -> int | None:
-        """Id of the padding token, None without one."""
-        return self._role("pad")
-
-    @property
-    def unk_id(self) -> int | None:
-        """Id of the unknown-word token, None without one."""
-        return self._role("unk")
-
-    @property
-    def cls_id(self) -> int | None:
-        """Id of the classification (first) token, None without one."""
-        return self._role("cls")
-
-    @property
-    def sep_id(self) -> int | None:
-        """Id of the separator (last) token, None without one."""
-        return self._role("sep")
-
-    @property
-    def mask_id(self) -> int | None:
-        """Id of the mask token, None without one."""
-        return self._role("mask")
 
     @property
     def special_ids(self) -> tuple[int, ...]:
@@ -104,7 +87,12 @@ class RustTokenizer:
         return tuple(sorted(i for i, token in self.inner.get_added_tokens_decoder().items() if token.special))
 
     def ids(self, text: str) -> list[int]:
-        """The text's ids without template tokens."""
+        """The text's ids without template tokens.
+
+        >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
+        >>> tok.ids("the")
+        [0]
+        """
         check_text(text)
         return self.inner.encode(text, add_special_tokens=False).ids
 
@@ -121,6 +109,10 @@ class RustTokenizer:
 
         truncation: "longest_first", "only_first", "only_second" or "error"; the library has no other.
         Raises ValueError for invalid text and for what cannot be truncated as asked.
+
+        >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
+        >>> tok.encode("the").offsets
+        [(0, 3)]
         """
         check_text(text)
         if pair is not None:
@@ -164,13 +156,22 @@ class RustTokenizer:
         Raises ValueError for an empty batch, a mix of texts and pairs, and what `encode` refuses.
 
         Shape: B texts in; `Batch` of (B, T) int64 tensors out.
+
+        >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
+        >>> tok.encode_batch(["the", "a"]).input_ids.tolist()
+        [[0], [1]]
         """
         options = {"add_special_tokens": add_special_tokens, "max_length": max_length, "truncation": truncation}
         encodings = [self.encode(text, pair, **options) for text, pair in check_batch(texts)]
         return pad_batch(encodings, self.pad_id, pad_to_multiple_of)
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
-        """Ids (a list or a 1-D tensor) back to text. Raises ValueError for an id without a token."""
+        """Ids (a list or a 1-D tensor) back to text. Raises ValueError for an id without a token.
+
+        >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
+        >>> tok.decode([0])
+        'the'
+        """
         ids = [int(token_id) for token_id in ids]
         for token_id in ids:
             if token_id < 0 or self.inner.id_to_token(token_id) is None:
@@ -178,5 +179,13 @@ class RustTokenizer:
         return self.inner.decode(ids, skip_special_tokens=skip_special_tokens)
 
     def save(self, path: str | Path) -> None:
-        """Write the tokenizer.json."""
+        """Write the tokenizer.json.
+
+        >>> import tempfile
+        >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     tok.save(Path(folder) / "tokenizer.json")
+        ...     RustTokenizer.from_file(Path(folder) / "tokenizer.json").ids("the")
+        [0]
+        """
         json_format.write_json(Path(path), json.loads(self.inner.to_str()))

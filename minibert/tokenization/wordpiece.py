@@ -1,20 +1,16 @@
 """WordPiece, BERT's tokenizer: words are cut into the longest pieces the vocabulary has, from the left."""
 
-import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from . import json_format
-from .base import Piece, Tokenizer, check_texts, default_parts
-from .json_format import Parts
-from .merge_training import as_ids, check_sizes, check_special, count_words, learn_merges
+from . import json_format, json_read, json_write
+from .base import Piece, Tokenizer
+from .merge_training import as_ids
 from .normalization import BertNormalizer
+from .parts import Parts, default_parts
 from .pretokenization import bert_spans, bert_words
 from .roles import SPECIAL_TOKENS
-
-# Whatever the normaliser does, it never looks across one of these, so text may be cut here and cached.
-_CHUNK = re.compile(r"[^ \t\n\r]+")
+from .wordpiece_training import CHUNK, learn_pieces
 
 
 def greedy_pieces(
@@ -121,24 +117,7 @@ class WordPieceTokenizer(Tokenizer):
         >>> tok.encode("slowest", add_special_tokens=False).tokens
         ['slow', '##es', '##t']
         """
-        check_special(special)
-        if "[UNK]" not in special:
-            raise ValueError('special must hold "[UNK]"; WordPiece needs a token for unknown words')
-        normalizer = BertNormalizer(lowercase=lowercase)
-        chunks: Counter[str] = Counter()
-        for text in check_texts(texts):
-            chunks.update(_CHUNK.findall(text))
-        counter = count_words(chunks, lambda chunk: bert_words(normalizer.normalize(chunk)))
-        chars: Counter[str] = Counter()
-        for word, count in counter.items():
-            for char in word:
-                chars[char] += count
-        alphabet = set(sorted(chars, key=lambda char: (-chars[char], char))[:max_alphabet])
-        tokens = [*special, *_symbols(counter, alphabet)]
-        check_sizes(vocab_size, len(tokens), min_count, f"{len(special)} special tokens and the alphabet")
-        ids = as_ids(tokens)
-        words = [[ids[symbol] for symbol in _split(word, alphabet)] for word in counter]
-        tokens, _ = learn_merges(words, list(counter.values()), tokens, vocab_size, min_count, prefix="##")
+        tokens = learn_pieces(texts, vocab_size, lowercase, min_count, max_alphabet, special)
         return cls(as_ids(tokens), lowercase=lowercase, special=special)
 
     @classmethod
@@ -185,7 +164,7 @@ class WordPieceTokenizer(Tokenizer):
         kind, model = json_format.model_of(data)
         if kind != "WordPiece":
             raise ValueError(f"{path} holds a {kind} tokenizer; open it with load_tokenizer or ByteLevelBPETokenizer")
-        json_format.read_bert_words(data)
+        json_read.read_bert_words(data)
         decoder = data.get("decoder") or {}
         if decoder.get("type", "WordPiece") != "WordPiece":
             raise ValueError(f"decoder {decoder['type']} is not supported for WordPiece")
@@ -195,7 +174,7 @@ class WordPieceTokenizer(Tokenizer):
             unk_token=model.get("unk_token", "[UNK]"),
             prefix=model.get("continuing_subword_prefix", "##"),
             cleanup=decoder.get("cleanup", True),
-            parts=json_format.read_parts(data),
+            parts=json_read.read_parts(data),
             roles=roles,
         )
 
@@ -213,7 +192,7 @@ class WordPieceTokenizer(Tokenizer):
             "vocab": self._vocab,
         }
         decoder = {"type": "WordPiece", "prefix": self.prefix, "cleanup": self.cleanup}
-        return json_format.to_json(self._parts, self._id_of, None, decoder, model)
+        return json_write.to_json(self._parts, self._id_of, None, decoder, model)
 
     def _word_spans(self, text: str) -> list[tuple[int, int]]:
         return bert_spans(text)
@@ -222,7 +201,7 @@ class WordPieceTokenizer(Tokenizer):
         return tuple(greedy_pieces(word, self._vocab, self._unk, self.prefix, self.max_chars, self._longest))
 
     def _fast_words(self, text: str) -> list[str]:
-        return _CHUNK.findall(text)
+        return CHUNK.findall(text)
 
     def _fast_ids(self, chunk: str) -> tuple[int, ...]:
         words = bert_words(self._parts.normalizer.normalize(chunk))
@@ -236,17 +215,6 @@ class WordPieceTokenizer(Tokenizer):
                 token = token.removeprefix(self.prefix) if token.startswith(self.prefix) else " " + token
             parts.append(_clean_up(token) if self.cleanup else token)
         return "".join(parts)
-
-
-def _symbols(words: Iterable[str], alphabet: Collection[str]) -> list[str]:
-    """Every kept character, then every kept character that continues a word as "##c", each sorted."""
-    continuing = {symbol for word in words for symbol in _split(word, alphabet) if len(symbol) > 1}
-    return sorted(alphabet) + sorted(continuing)
-
-
-def _split(word: str, alphabet: Collection[str]) -> list[str]:
-    kept = [("##" + char) if index else char for index, char in enumerate(word)]
-    return [symbol for symbol, char in zip(kept, word, strict=True) if char in alphabet]
 
 
 _CLEAN_UP = (

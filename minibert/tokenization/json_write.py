@@ -1,0 +1,66 @@
+"""Writing a tokenizer.json with every key that `tokenizers` and `transformers` need."""
+
+from collections.abc import Mapping
+
+from .normalization import BertNormalizer, NFCNormalizer
+from .parts import Parts
+from .pretokenization import PATTERNS
+from .template import Slot, Template
+
+
+def to_json(parts: Parts, ids: Mapping[str, int], pattern: str | None, decoder: dict, model: dict) -> dict:
+    """A complete tokenizer.json object; `pattern` is None for BERT's words.
+
+    >>> to_json(Parts(), {}, "gpt2", {}, {})["pre_tokenizer"]["type"]
+    'ByteLevel'
+    """
+    normalizer = parts.normalizer
+    normalizer_json = None
+    if isinstance(normalizer, NFCNormalizer):
+        normalizer_json = {"type": "NFC"}
+    elif isinstance(normalizer, BertNormalizer):
+        names = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+        normalizer_json = {"type": "BertNormalizer", **{name: getattr(normalizer, name) for name in names}}
+    post = [_template_json(parts.template, ids)]
+    if parts.trim_offsets:
+        keep = parts.keep_prefix_space
+        post.insert(0, {"type": "ByteLevel", "add_prefix_space": keep, "trim_offsets": True, "use_regex": True})
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [vars(token) for token in sorted(parts.added_tokens, key=lambda token: token.id)],
+        "normalizer": normalizer_json,
+        "pre_tokenizer": _words_json(pattern),
+        "post_processor": post[0] if len(post) == 1 else {"type": "Sequence", "processors": post},
+        "decoder": decoder,
+        "model": model,
+    }
+
+
+def _words_json(pattern: str | None) -> dict:
+    if pattern is None:
+        return {"type": "BertPreTokenizer"}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": pattern == "gpt2"}
+    if pattern == "gpt2":
+        return byte_level
+    split = {"type": "Split", "pattern": {"Regex": PATTERNS[pattern]}, "behavior": "Isolated", "invert": False}
+    return {"type": "Sequence", "pretokenizers": [split, byte_level]}
+
+
+def _template_json(template: Template, ids: Mapping[str, int]) -> dict:
+    def pieces(slots: tuple[Slot, ...]) -> list[dict]:
+        out = []
+        for name, segment in slots:
+            is_text = name in ("$A", "$B")
+            inner = {"id": name[1:] if is_text else name, "type_id": segment}
+            out.append({"Sequence" if is_text else "SpecialToken": inner})
+        return out
+
+    special = {name: {"id": name, "ids": [ids[name]], "tokens": [name]} for name in template.special_tokens()}
+    return {
+        "type": "TemplateProcessing",
+        "single": pieces(template.single),
+        "pair": pieces(template.pair),
+        "special_tokens": special,
+    }
