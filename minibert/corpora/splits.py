@@ -15,7 +15,7 @@ def is_held_out(key: str, percent: int) -> bool:
         ValueError: `percent` is not between 1 and 99.
 
     >>> [is_held_out(title, 20) for title in ("Kansas", "Nebraska", "Emerald City", "Utah")]
-    [False, False, False, False]
+    [False, False, False, True]
     """
     if not 1 <= percent <= 99:
         raise ValueError(f"percent is {percent}, expected 1 to 99: both sides of a split need rows")

@@ -6,7 +6,8 @@ notebook offline; numbers measured on it say nothing about the real data.
 
 from collections.abc import Callable
 
-from minibert.corpora.rows import SpanQuestion, TaggedTokens
+from minibert.corpora.glue import SST2
+from minibert.corpora.rows import LabelledText, SpanQuestion, TaggedTokens
 from minibert.corpora.speeches import Speech
 
 # Inside the functions: `synthetic` is imported only when it is needed, real data does not wait for it.
@@ -42,14 +43,24 @@ def generated_names(split: str = "all") -> list[TaggedTokens]:
     return [TaggedTokens(tuple(t for t, _ in row), tuple(tag for _, tag in row)) for row in train + test]
 
 
+def generated_opinions(split: str = "train") -> list[LabelledText]:
+    """Generated opinions in place of film snippets (train) and of SST-2 (validation)."""
+    from minibert.corpora import synthetic
+
+    rows = synthetic.sentiment(9012, seed=0) if split == "train" else synthetic.sentiment(872, seed=0, split="test")
+    return [LabelledText(row.text, SST2[row.label]) for row in rows]
+
+
 STAND_INS: dict[str, Callable[[str], list]] = {
     "sotu": generated_speeches,
+    "sentiment": generated_opinions,
     "squad": generated_questions,
     "ner": generated_names,
 }
 SIMILAR = {
     "sotu": "documents",
     **dict.fromkeys(("squad", "coqa", "sciq"), "spans"),
+    **dict.fromkeys(("sentiment", "sst2"), "sentiment"),
     "ner": "tagged",
     **dict.fromkeys(("rte", "cb"), "nli"),
     "mrpc": "sts",

@@ -56,15 +56,17 @@ def load(name: str, split: str | None = None, stand_in: bool = True) -> list:
 
     Args:
         split: one of the data set's splits; the default is the first that `describe` lists.
-        stand_in: when the data is not in the cache and generated text can take its place (sotu, squad,
-            ner), return that and say so on stderr. Otherwise DataUnavailable is raised.
+        stand_in: when the data is not in the cache and generated text can take its place (sotu, sentiment,
+            squad, ner), return that and say so on stderr. Otherwise DataUnavailable is raised.
 
     Raises:
         ValueError: unknown name or split, or "train" of an evaluation set.
         DataUnavailable: not in the cache; the message names the command that fetches it.
 
-    >>> load("code")[0].name
-    '__future__.py'
+    >>> load("rte", split="train")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: rte has no split 'train', only validation; it is for evaluation only...
     """
     if name in _PATHS and name not in names():
         raise ValueError(f"{name!r} is a file to read in place, not rows: use corpora.path({name!r})")
