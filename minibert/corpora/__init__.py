@@ -7,6 +7,7 @@
 `catalogue.py` says what exists, under which licence, with which hash; `datasets.py` which rows are made of it.
 """
 
+from minibert.corpora import synthetic
 from minibert.corpora.catalogue import ENTRIES, LANGUAGES, Entry, entry
 from minibert.corpora.datasets import DATASETS, DataSet, dataset
 from minibert.corpora.describe import catalogue_table, describe
@@ -57,5 +58,6 @@ __all__ = [
     "names",
     "path",
     "split_sentences",
+    "synthetic",
     "without_leaks",
 ]

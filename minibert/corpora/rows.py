@@ -17,7 +17,11 @@ class LabelledText:
 
 @dataclass(frozen=True)
 class RatedText:
-    """One text and its mean human rating, from -4 (as negative as can be) to 4."""
+    """One text and its mean human rating, from -4 (as negative as can be) to 4.
+
+    >>> RatedText("so dull, so long", -2.1).rating
+    -2.1
+    """
 
     text: str
     rating: float
@@ -25,7 +29,11 @@ class RatedText:
 
 @dataclass(frozen=True)
 class LabelledPair:
-    """Two texts and the name of the relation from the first to the second."""
+    """Two texts and the name of the relation from the first to the second.
+
+    >>> LabelledPair("Two dogs bark.", "Some animals make noise.", "entailment").label
+    'entailment'
+    """
 
     first: str
     second: str
@@ -34,7 +42,11 @@ class LabelledPair:
 
 @dataclass(frozen=True)
 class YesNoQuestion:
-    """A question that its passage (a piece of the Wikipedia article `title`) answers with yes or no."""
+    """A question that its passage (a piece of the Wikipedia article `title`) answers with yes or no.
+
+    >>> YesNoQuestion("Oz", "Oz is not a real country.", "is oz real", False).answer
+    False
+    """
 
     title: str
     passage: str
@@ -68,7 +80,11 @@ class SpanQuestion:
 
 @dataclass(frozen=True)
 class TaggedTokens:
-    """A sentence cut into tokens, each with its tag ("O", "B-person", "I-person", ...)."""
+    """A sentence cut into tokens, each with its tag ("O", "B-person", "I-person", ...).
+
+    >>> TaggedTokens(("Dorothy", "left"), ("B-person", "O")).tags
+    ('B-person', 'O')
+    """
 
     tokens: tuple[str, ...]
     tags: tuple[str, ...]
@@ -76,7 +92,11 @@ class TaggedTokens:
 
 @dataclass(frozen=True)
 class Translation:
-    """The same short text in English and in another language (its two-letter code)."""
+    """The same short text in English and in another language (its two-letter code).
+
+    >>> Translation("de", "Log in", "Anmelden").language
+    'de'
+    """
 
     language: str
     english: str
@@ -85,7 +105,11 @@ class Translation:
 
 @dataclass(frozen=True)
 class DocumentedFunction:
-    """A function of the standard library without its docstring, and the docstring's first paragraph."""
+    """A function of the standard library without its docstring, and the docstring's first paragraph.
+
+    >>> DocumentedFunction("math.py:one", "Return one.", "def one(): return 1").name
+    'math.py:one'
+    """
 
     name: str
     docstring: str

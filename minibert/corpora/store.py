@@ -97,6 +97,11 @@ def path(name: str) -> Path:
     Raises:
         ValueError: nothing of that name.
         DataUnavailable: not in the cache; the message names the command that fetches it.
+
+    >>> path("sotu")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: no file is called 'sotu'; there is minilm, bert-vocab, modernbert-tokenizer, llama3-tokens...
     """
     if name not in _PATHS:
         raise ValueError(f"no file is called {name!r}; there is {', '.join(_PATHS)} (rows come from corpora.load)")
@@ -120,6 +125,9 @@ def fetch(wanted: str | Iterable[str] | None = None, progress: bool = True) -> d
     Raises:
         ValueError: an unknown name, before anything is fetched.
         DataUnavailable: some entries could not be fetched; the message tells why for each.
+
+    >>> fetch([])
+    {}
     """
     entries = _chosen(wanted)
     todo = [needed for needed in entries if not is_whole(needed)]
