@@ -106,5 +106,6 @@ def plain_rope(parameters, key: str) -> dict:
     kind = parameters.get("rope_type", parameters.get("type"))
     if kind not in (None, "default"):
         refuse(f"{key}.rope_type", kind, "default (no scaling)")
-    demand(parameters, "partial_rotary_factor", (1, 1.0), "1.0 (every channel rotates)")
+    if parameters.get("partial_rotary_factor") not in (None, 1.0):
+        refuse(f"{key}.partial_rotary_factor", parameters["partial_rotary_factor"], "1.0 (every channel rotates)")
     return parameters

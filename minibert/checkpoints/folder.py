@@ -107,7 +107,7 @@ def load_model(
     stated, names = labels_from_hf(raw)
     if labels is not None and kind not in LABELLED:
         raise ValueError(f"labels={labels}: {kind} has no labels; {' and '.join(LABELLED)} do")
-    labels = labels or stated or 2
+    labels = (stated or 2) if labels is None else labels
     with open_weights(folder) as stored:
         options = {"labels": labels} if kind in LABELLED else {}
         if kind == "Encoder":
@@ -148,7 +148,8 @@ def _read_tokenizer(folder: Path) -> dict | None:
 
 def _is_foreign(raw: dict, table: NameTable, kind: str) -> bool:
     """Whether the folder's classifier was trained for another task than this class does."""
-    stated = set(raw.get("architectures") or [])
+    stated = raw.get("architectures")
+    stated = {name for name in stated if isinstance(name, str)} if isinstance(stated, list) else set()
     return bool(stated & set(table.architectures.values())) and table.architectures.get(kind) not in stated
 
 

@@ -56,6 +56,11 @@ def load_tensors(file: str | Path) -> dict[str, Tensor]:
 
     Raises:
         ValueError: the file is missing, truncated or something else.
+
+    >>> load_tensors("nowhere.safetensors")
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere.safetensors: not found
     """
     with TensorFiles({None: Path(file)}) as stored:
         return {name: stored[name].clone() for name in stored}
@@ -114,6 +119,11 @@ def open_weights(folder: Path) -> TensorFiles:
 
     Raises:
         ValueError: no weights, only pickled ones, a damaged file, or an index that points outside the folder.
+
+    >>> open_weights(Path("nowhere"))
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere: no model.safetensors in it (and no model.safetensors.index.json)
     """
     if (folder / WEIGHTS).is_file():
         return TensorFiles({None: folder / WEIGHTS})
@@ -134,6 +144,11 @@ def read_json(file: Path) -> dict:
 
     Raises:
         ValueError: the file is missing, not UTF-8, or holds something else.
+
+    >>> read_json(Path("nowhere.json"))
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere.json: not found
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from minibert.checkpoints.names_bert import BERT
 from minibert.checkpoints.names_eurobert import EUROBERT
 from minibert.checkpoints.names_modernbert import MODERNBERT
 from minibert.checkpoints.names_own import OWN
-from minibert.checkpoints.translate import _some, to_ours
+from minibert.checkpoints.translate import some_of, to_ours
 from minibert.model.base import PackedModel
 from minibert.model.initialization import initialize
 
@@ -59,7 +59,7 @@ def load_state_dict_from(
     return model
 
 
-def _new_weights(model: PackedModel, found, missing: list[str], new_head: bool, dtype) -> dict[str, Tensor]:
+def _new_weights(model: PackedModel, found, missing: dict[str, str], new_head: bool, dtype) -> dict[str, Tensor]:
     """Placeholders for the head's missing weights: gains 1, the rest 0, for `initialize` to draw over."""
     tops = ("encoder.pooler.", "pooler.", "head.", "decoder.", "nsp.")
     body = [name for name in missing if not name.startswith(tops)]
@@ -72,7 +72,7 @@ def _new_weights(model: PackedModel, found, missing: list[str], new_head: bool, 
             if not body and not half
             else "the file is incomplete, or config.json does not describe it"
         )
-        raise ValueError(f"weights missing from the file: {_some(names)}; {hint}")
+        raise ValueError(f"weights missing from the file: {some_of(missing[name] for name in names)}; {hint}")
     shapes = {name: parameter.shape for name, parameter in model.state_dict().items()}
     fill = {name: torch.ones if name.endswith("norm.weight") else torch.zeros for name in missing}
     return {name: fill[name](shapes[name], dtype=dtype) for name in missing}

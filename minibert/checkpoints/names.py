@@ -43,11 +43,19 @@ class NameTable:
         return tuple(name.replace("{i}", layer[1]) for name in found) if layer else found
 
     def is_body(self, name: str) -> bool:
-        """Whether `name` (theirs, without prefix) belongs to the bare encoder rather than to a head."""
+        """Whether `name` (theirs, without prefix) belongs to the bare encoder rather than to a head.
+
+        >>> NameTable("bert.", {"blocks.{i}.x": "layer.{i}.a"}, {}, {}, {}).is_body("layer.3.a")
+        True
+        """
         return re.sub(r"\.\d+\.", ".{i}.", name, count=1) in self._body_names()
 
     def is_head(self, name: str) -> bool:
-        """Whether `name` is a tensor of some head of this family, the pooler included."""
+        """Whether `name` is a tensor of some head of this family, the pooler included.
+
+        >>> NameTable("bert.", {}, {}, {}, {}).is_head("pooler.dense.bias")
+        True
+        """
         in_a_head = any(name in lines.values() for lines in self.heads.values())
         return in_a_head or name in self.tied or name.startswith("pooler.")
 

@@ -46,32 +46,43 @@ def to_ours(
     dtype: torch.dtype = torch.float32,
     new_head: bool = False,
     foreign_head: bool = False,
-) -> tuple[dict[str, Tensor], list[str], tuple[str, ...]]:
+) -> tuple[dict[str, Tensor], dict[str, str], tuple[str, ...]]:
     """Translate `stored` weights into a state dict for `model`.
 
-    Returns the tensors found (new memory, in `dtype`), our names of those not found, and their names of those that
-    belong to heads this model does not have. The file's classifier is left out when it is a `foreign_head`, one that
-    answers another question, or when a `new_head` is wanted and its number of labels is not the model's.
+    Returns the tensors found (new memory, in `dtype`), those not found (our name and theirs), and their names of those
+    that belong to heads this model does not have. The file's classifier is left out when it is a `foreign_head`, one
+    that answers another question, or when a `new_head` is wanted and its number of labels is not the model's.
 
     Raises:
         ValueError: an unknown name, a name twice, a shape, an integer weight, NaN or infinity, or a copy of a tied
             weight that differs from the original. The message names the tensors.
+
+    >>> from minibert import Encoder, EncoderConfig
+    >>> from minibert.checkpoints.names_bert import BERT
+    >>> encoder = Encoder(EncoderConfig.preset("bert-nano"))
+    >>> stored = to_theirs(encoder, BERT) | {"cls.predictions.bias": torch.zeros(8000)}
+    >>> ours, missing, unused = to_ours(encoder, stored, BERT)
+    >>> len(ours) == len(encoder.state_dict()), missing, unused
+    (True, {}, ('cls.predictions.bias',))
     """
     kind, tie = kind_of(type(model)), model.config.tie
     files = _plain_names(stored, table)  # plain name -> name in the file
     left = set(files)
-    ours, missing = {}, []
+    ours, missing = {}, {}
     for name, parameter in model.state_dict().items():
         if tie and name == "decoder.weight":
             continue  # the token table, under a second name
         wanted = table.theirs(name, kind)
         if not tie and table.untied.get(name) in files:
             wanted = (table.untied[name],)
-        found = all(part in files for part in wanted)
+        absent = [part for part in wanted if part not in files]
+        if absent:
+            left.difference_update(wanted)  # what is left of a fused tensor is no stranger
+        found = not absent
         if found and name.startswith("head.classifier."):
             found = not foreign_head and not (new_head and stored[files[wanted[0]]].shape != parameter.shape)
         if not found:
-            missing.append(name)
+            missing[name] = f"{name} (theirs: {', '.join(absent or wanted)})"
             continue
         sizes = rows_of_parts(model.config, len(wanted), parameter.shape[0])
         parts = []
@@ -85,8 +96,9 @@ def to_ours(
     unknown = sorted(files[name] for name in left if not table.is_head(name))
     if unknown:
         raise ValueError(
-            f"weights that no {kind} of this configuration has: {_some(unknown)}; "
-            "the file belongs to another model, or config.json does not describe it"
+            f"weights that no {kind} of this configuration has: {some_of(unknown)}; "
+            + (f"and weights missing: {some_of(missing.values())}; " if missing else "")
+            + "the file belongs to another model, or config.json does not describe it"
         )
     if tie and "decoder.weight" in model.state_dict() and "encoder.embeddings.token.weight" in ours:
         ours["decoder.weight"] = ours["encoder.embeddings.token.weight"]
@@ -157,6 +169,12 @@ def _check_tied(stored: Mapping[str, Tensor], files: dict[str, str], table: Name
     return copies
 
 
-def _some(names: list[str], limit: int = 8) -> str:
+def some_of(names: Iterable[str], limit: int = 8) -> str:
+    """The first few names of what may be hundreds.
+
+    >>> some_of("abcd", limit=2)
+    'a, b and 2 more'
+    """
+    names = list(names)
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

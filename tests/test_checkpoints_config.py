@@ -1,0 +1,185 @@
+"""config.json: old keys, new keys, special ids, and what is refused by name."""
+
+import json
+
+import pytest
+import transformers
+from tiny_transformers import tiny_config
+from transformers import BertConfig, EuroBertConfig, ModernBertConfig
+
+from minibert.checkpoints import config_from_hf, config_to_hf
+from minibert.config import EncoderConfig
+from minibert.presets import PRESETS
+
+THEIRS = {"bert": BertConfig, "modernbert": ModernBertConfig, "eurobert": EuroBertConfig}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_survives_json_and_transformers(name, tmp_path):
+    config = EncoderConfig.preset(name)
+    raw = config_to_hf(config)
+    assert raw["model_type"] == config.family
+    assert config_from_hf(json.loads(json.dumps(raw))) == config
+    (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+    theirs = transformers.AutoConfig.from_pretrained(tmp_path)
+    assert type(theirs) is THEIRS[config.family]
+    assert config_from_hf(theirs.to_dict()) == config  # and once more through their hands
+
+
+def test_the_published_defaults_of_transformers_are_our_presets():
+    dropout = dict(dropout_attn_out=0.0)
+    assert config_from_hf(BertConfig().to_dict()) == EncoderConfig.preset("bert-base")
+    assert config_from_hf(ModernBertConfig().to_dict()) == EncoderConfig.preset("modernbert-base").replace(**dropout)
+    theirs = config_from_hf(EuroBertConfig().to_dict())
+    assert theirs.rope_theta == 10_000  # their class's default, not that of the published weights
+    assert theirs.replace(rope_theta=250_000.0) == EncoderConfig.preset("eurobert-210m")
+
+
+@pytest.mark.parametrize("family", THEIRS)
+def test_an_empty_config_means_their_defaults(family):
+    assert config_from_hf({"model_type": family}) == config_from_hf(THEIRS[family]().to_dict())
+
+
+def test_old_modernbert_keys():
+    raw = dict(
+        model_type="modernbert",
+        num_hidden_layers=6,
+        global_rope_theta=80_000.0,
+        local_rope_theta=5_000.0,
+        global_attn_every_n_layers=2,
+        local_attention=64,
+        reference_compile=True,
+    )
+    config = config_from_hf(raw)
+    assert (config.rope_theta, config.rope_theta_local) == (80_000.0, 5_000.0)
+    assert (config.global_every, config.local_window) == (2, 64)
+    theirs = ModernBertConfig(**{key: value for key, value in raw.items() if key != "model_type"})
+    assert config_from_hf(theirs.to_dict()) == config  # v5 reads the old keys as we do, and we read v5's new ones
+    assert config_from_hf(raw | {"local_rope_theta": None}).rope_theta_local == 80_000.0  # null: as in global layers
+
+
+def test_the_new_keys_win_over_the_old_as_in_transformers():
+    rope = dict(
+        full_attention=dict(rope_type="default", rope_theta=1.5e5),
+        sliding_attention=dict(rope_type="default", rope_theta=9e3),
+    )
+    raw = dict(model_type="modernbert", rope_parameters=rope, global_rope_theta=1.0, local_rope_theta=2.0)
+    config = config_from_hf(raw)
+    assert (config.rope_theta, config.rope_theta_local) == (1.5e5, 9e3)
+    assert ModernBertConfig(**{k: v for k, v in raw.items() if k != "model_type"}).rope_parameters == rope
+
+
+def test_eurobert_theta_in_every_spelling():
+    assert config_from_hf(dict(model_type="eurobert", rope_theta=250_000)).rope_theta == 250_000
+    flat = dict(model_type="eurobert", rope_parameters=dict(rope_type="default", rope_theta=5e5))
+    assert config_from_hf(flat).rope_theta == 5e5
+    scaled = dict(model_type="eurobert", rope_theta=3e5, rope_scaling=None)
+    assert config_from_hf(scaled).rope_theta == 3e5 == EuroBertConfig(rope_theta=3e5).rope_parameters["rope_theta"]
+
+
+def test_both_spellings_are_written():
+    raw = config_to_hf(EncoderConfig.preset("modernbert-base"))
+    assert raw["global_rope_theta"] == raw["rope_parameters"]["full_attention"]["rope_theta"] == 160_000.0
+    assert raw["local_rope_theta"] == raw["rope_parameters"]["sliding_attention"]["rope_theta"] == 10_000.0
+    assert raw["layer_types"].count("full_attention") == 8 and raw["global_attn_every_n_layers"] == 3
+    raw = config_to_hf(EncoderConfig.preset("eurobert-210m"))
+    assert raw["rope_theta"] == raw["rope_parameters"]["rope_theta"] == 250_000.0
+
+
+@pytest.mark.parametrize("layers", range(1, 9))
+@pytest.mark.parametrize("every", range(1, 5))
+def test_layer_patterns(layers, every):
+    kinds = ["sliding_attention" if layer % every else "full_attention" for layer in range(layers)]
+    config = config_from_hf(dict(model_type="modernbert", num_hidden_layers=layers, layer_types=kinds))
+    assert [config.is_global(layer) for layer in range(layers)] == [kind == "full_attention" for kind in kinds]
+
+
+def test_special_ids_from_the_config_then_the_tokenizer_then_the_family():
+    tokenizer = {"added_tokens": [{"id": 7, "content": "[MASK]"}, {"id": 8, "content": "[CLS]"}]}
+    raw = dict(model_type="bert", vocab_size=200)
+    assert config_from_hf(raw).mask_id == 103
+    config = config_from_hf(raw | dict(cls_token_id=5), tokenizer)
+    assert (config.mask_id, config.cls_id, config.sep_id) == (7, 5, 102)
+    assert config_from_hf(dict(model_type="bert", vocab_size=50, pad_token_id=1)).mask_id == 1  # nothing fits
+    config = config_from_hf(
+        dict(model_type="eurobert", eos_token_id=[9, 10], bos_token_id=8, vocab_size=20, pad_token_id=0)
+    )
+    assert (config.cls_id, config.sep_id) == (8, 9)
+
+
+def test_fields_their_format_lacks_travel_under_a_key_of_ours():
+    config = EncoderConfig.preset("eurobert-nano").replace(dropout_attn_out=0.25, init="trunc", head_bias=True)
+    raw = config_to_hf(config)
+    assert raw["model_type"] == "eurobert"
+    assert raw["minibert"] == {"dropout_attn_out": 0.25, "init": "trunc", "head_bias": True}
+    assert config_from_hf(raw) == config
+    with pytest.raises(ValueError, match="minibert"):
+        config_from_hf(raw | {"minibert": {"hidden": 64}})  # what the family's format does say, it says itself
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "value"),
+    [
+        ("bert", "hidden_act", "relu"),
+        ("bert", "hidden_act", ["gelu"]),
+        ("bert", "position_embedding_type", "relative_key"),
+        ("bert", "is_decoder", True),
+        ("bert", "add_cross_attention", True),
+        ("bert", "type_vocab_size", 1),
+        ("bert", "pruned_heads", {"0": [1]}),
+        ("bert", "hidden_size", "768"),
+        ("bert", "hidden_size", 768.0),
+        ("bert", "layer_norm_eps", "small"),
+        ("bert", "layer_norm_eps", float("nan")),
+        ("bert", "tie_word_embeddings", "yes"),
+        ("bert", "pad_token_id", 99_999),
+        ("modernbert", "hidden_activation", "relu"),
+        ("modernbert", "classifier_activation", "silu"),
+        ("modernbert", "attention_bias", True),
+        ("modernbert", "classifier_pooling", "late"),
+        ("modernbert", "layer_types", ["sliding_attention"] * 22),
+        ("modernbert", "layer_types", ["full_attention"]),
+        ("modernbert", "local_attention", 1),
+        ("modernbert", "global_attn_every_n_layers", 0),
+        ("modernbert", "rope_scaling", {"type": "linear", "factor": 2.0}),
+        ("modernbert", "rope_parameters", {"full_attention": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0}}),
+        ("modernbert", "rope_parameters", {"rope_theta": 1e4}),
+        ("modernbert", "rope_parameters", "default"),
+        ("eurobert", "hidden_act", "relu"),
+        ("eurobert", "mlp_bias", True),
+        ("eurobert", "head_dim", 128),
+        ("eurobert", "classifier_pooling", "max"),
+        ("eurobert", "rope_scaling", {"rope_type": "yarn", "factor": 4.0}),
+        ("eurobert", "rope_parameters", {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}),
+        ("eurobert", "rope_parameters", {"full_attention": {"rope_theta": 1e4}}),
+    ],
+)
+def test_what_we_cannot_express_is_refused_by_name(family, key, value):
+    expected = "attention_bias" if key == "mlp_bias" else key
+    with pytest.raises(ValueError, match=rf"config\.json: {expected}.* is not supported; expected"):
+        config_from_hf({"model_type": family, key: value})
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        ({}, "no model_type"),
+        ({"model_type": "roberta"}, "model_type='roberta'"),
+        ({"model_type": ["bert"]}, "model_type"),
+        ({"model_type": "bert", "num_attention_heads": 7}, "hidden=768 does not divide"),
+        ({"model_type": "bert", "hidden_dropout_prob": 1.5}, "dropout"),
+        ({"model_type": "minibert"}, "encoder"),
+        ({"model_type": "minibert", "encoder": {"hidden": 3}}, "encoder"),
+    ],
+)
+def test_nonsense_is_refused(raw, says):
+    with pytest.raises(ValueError, match=says):
+        config_from_hf(raw)
+
+
+@pytest.mark.parametrize("family", THEIRS)
+def test_reading_leaves_the_dictionary_alone(family):
+    raw = tiny_config(family).to_dict()
+    before = json.dumps(raw, default=str)
+    config_from_hf(raw)
+    assert json.dumps(raw, default=str) == before
