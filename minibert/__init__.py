@@ -23,6 +23,7 @@ _WHERE = {
     "WordPieceTokenizer": "minibert.tokenization.wordpiece",
     "ByteLevelBPETokenizer": "minibert.tokenization.bpe",
     "load_tokenizer": "minibert.tokenization",
+    "shipped": "minibert.shipped_models",
     "corpora": "minibert.corpora",
     "tokenization": "minibert.tokenization",
     "model": "minibert.model",
@@ -30,6 +31,7 @@ _WHERE = {
     "objectives": "minibert.objectives",
     "training": "minibert.training",
     "checkpoints": "minibert.checkpoints",
+    "tasks": "minibert.tasks",
     "viz": "minibert.viz",
 }
 __all__ = [*_WHERE, "__version__"]

@@ -7,43 +7,6 @@ import click
 from minibert.commands.shared import find_folder, read_texts
 
 
-def embed_texts(texts: list[str], model, tok, pool: str = "mean", batch_size: int = 32):
-    """One unit-length vector per text.
-
-    `pool` is "mean" (over the text's tokens, padding never among them) or "cls" (the first token).
-
-    Shape: B texts -> (B, D) float32, each row of length 1.
-
-    Raises:
-        ValueError: no text, or an unknown `pool`.
-
-    Source: Reimers and Gurevych 2019, section 3.
-
-    >>> import minibert
-    >>> tok = minibert.WordPieceTokenizer.train(["the cat sat on the mat"] * 3, vocab_size=40)
-    >>> config = minibert.EncoderConfig.preset("bert-nano").replace(vocab_size=tok.vocab_size)
-    >>> embed_texts(["the cat", "the mat sat"], minibert.Encoder(config).eval(), tok).shape
-    torch.Size([2, 128])
-    """
-    import torch
-
-    if not texts:
-        raise ValueError("embed_texts: no text; pass at least one")
-    if pool not in ("mean", "cls"):
-        raise ValueError(f"pool={pool!r}: expected mean or cls")
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # like lengths together: less padding
-    vectors = torch.empty(len(texts), model.config.hidden)
-    for start in range(0, len(texts), batch_size):
-        rows = order[start : start + batch_size]
-        batch = tok.encode_batch([texts[i] for i in rows], max_length=model.config.max_len)
-        with torch.inference_mode():
-            hidden = model(batch.input_ids, batch.attention_mask).hidden  # (B, T, D)
-        real = batch.attention_mask.unsqueeze(-1)
-        pooled = hidden[:, 0] if pool == "cls" else (hidden * real).sum(1) / real.sum(1)
-        vectors[rows] = torch.nn.functional.normalize(pooled.float(), dim=-1)
-    return vectors
-
-
 @click.command()
 @click.argument("texts", nargs=-1)
 @click.option("--model", "-m", default="minilm", show_default=True, help="A folder, minilm, or a nano model's name.")
@@ -55,6 +18,7 @@ def embed(texts, model, pool, similarity):
     Example: python -m minibert embed --similarity "A cat sleeps." "A kitten naps." "Stocks fell."
     """
     from minibert import Encoder, load_tokenizer
+    from minibert.tasks import embed_texts
 
     folder = find_folder(model)
     lines = read_texts(texts)

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-DATA = Path(__file__).resolve().parents[2] / "data"
-SHIPPED = ("bert-nano", "modernbert-nano")
+from minibert.shipped_models import SHIPPED, shipped
 
 
 def find_folder(name: str) -> Path:
@@ -26,8 +25,8 @@ def find_folder(name: str) -> Path:
         from minibert import corpora
 
         return corpora.path("minilm")
-    if name in SHIPPED and (DATA / name).is_dir():
-        return DATA / name
+    if name in SHIPPED:
+        return shipped(name)
     raise ValueError(f"no model {name!r}: expected a folder, minilm, or one of {', '.join(SHIPPED)}")
 
 
