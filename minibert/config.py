@@ -18,6 +18,8 @@ CHOICES = {
 }
 SIZES = ("vocab_size", "hidden", "layers", "heads", "intermediate", "max_len", "global_every")
 RATES = tuple(f"dropout_{place}" for place in ("embed", "attn_probs", "attn_out", "mlp_inner", "mlp_out", "classifier"))
+SWITCHES = ("norm_bias", "embed_norm", "skip_first_attn_norm", "final_norm", "bias", "head_bias", "decoder_bias")
+SWITCHES += ("tie", "nsp")
 SPECIAL_IDS = ("pad_id", "mask_id", "cls_id", "sep_id")
 
 
@@ -98,15 +100,18 @@ class EncoderConfig:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(allowed)}")
         for name in RATES:
-            if not 0.0 <= getattr(self, name) < 1.0:
+            if not _is_number(getattr(self, name)) or not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name}={getattr(self, name)!r}: a dropout rate lies in [0, 1)")
         for name in SPECIAL_IDS:
-            if not 0 <= getattr(self, name) < self.vocab_size:
-                raise ValueError(f"{name}={getattr(self, name)}: expected an id below vocab_size={self.vocab_size}")
+            if type(getattr(self, name)) is not int or not 0 <= getattr(self, name) < self.vocab_size:
+                raise ValueError(f"{name}={getattr(self, name)!r}: expected an id below vocab_size={self.vocab_size}")
+        for name in SWITCHES:
+            if type(getattr(self, name)) is not bool:
+                raise ValueError(f"{name}={getattr(self, name)!r}: expected True or False")
         for name in ("norm_eps", "init_std", "init_cutoff"):
-            if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
+            if not _positive(getattr(self, name)):
                 raise ValueError(f"{name}={getattr(self, name)!r}: expected a positive number")
-        if self.segments not in (0, 2):
+        if type(self.segments) is not int or self.segments not in (0, 2):
             raise ValueError(f"segments={self.segments!r}: expected 0 (no segment embedding) or 2 (sentence A and B)")
 
     def _check_agreement(self):
@@ -204,5 +209,9 @@ class EncoderConfig:
         return cls(**PRESETS[name])
 
 
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _positive(value) -> bool:
-    return isinstance(value, int | float) and value > 0 and math.isfinite(value)
+    return _is_number(value) and value > 0 and math.isfinite(value)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from minibert.config import CHOICES, RATES, SIZES, SPECIAL_IDS, EncoderConfig
+from minibert.config import CHOICES, RATES, SIZES, SPECIAL_IDS, SWITCHES, EncoderConfig
 from minibert.model import Encoder, MaskedLanguageModel, PretrainingModel
 from minibert.presets import PRESETS
 
@@ -27,6 +27,15 @@ BROKEN_RULES = [
     *[(BERT, {name: 0.0}, f"{name}=0.0: expected a positive number") for name in ("norm_eps", "init_std")],
     (BERT, {"init_cutoff": float("nan")}, "init_cutoff=nan: expected a positive number"),
     (BERT, {"norm_eps": float("inf")}, "norm_eps=inf: expected a positive number"),
+    # what a config file may hold instead of a number or a switch
+    *[(BERT, {name: "0.1"}, f"{name}='0.1': a dropout rate") for name in RATES],
+    *[(BERT, {name: None}, f"{name}=None: expected an id") for name in SPECIAL_IDS],
+    (BERT, {"pad_id": 1.5}, "pad_id=1.5: expected an id"),
+    *[(BERT, {name: "no"}, f"{name}='no': expected True or False") for name in SWITCHES],
+    (BERT, {"tie": 1}, "tie=1: expected True or False"),
+    (BERT, {"norm_eps": "1e-12"}, "norm_eps='1e-12': expected a positive number"),
+    (BERT, {"segments": 2.0}, "segments=2.0: expected 0 .* or 2"),
+    (EUROBERT, {"rope_theta": "10000"}, "rope_theta='10000': RoPE needs a positive base"),
     (BERT, {"segments": 1}, "segments=1: expected 0 .* or 2"),
     (BERT, {"heads": 7}, "hidden=768 does not divide into heads=7"),
     (EUROBERT, {"kv_heads": 5}, "kv_heads=5: heads=18 must be a multiple"),
@@ -60,6 +69,14 @@ BROKEN_RULES = [
 def test_every_rule_has_an_error_that_names_the_field(config, change, message):
     with pytest.raises(ValueError, match=message):
         config.replace(**change)
+
+
+def test_every_field_is_checked():
+    """A new field belongs into one of the lists, or gets a rule of its own."""
+    own_rule = {"kv_heads", "rope_theta", "rope_theta_local", "local_window", "segments"}
+    positive = {"norm_eps", "init_std", "init_cutoff"}
+    listed = {*SIZES, *CHOICES, *RATES, *SPECIAL_IDS, *SWITCHES, *own_rule, *positive}
+    assert listed == {field.name for field in dataclasses.fields(EncoderConfig)}
 
 
 def test_an_unknown_field_and_an_unknown_preset_are_named():

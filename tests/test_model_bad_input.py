@@ -87,12 +87,23 @@ def test_a_bad_padded_batch_is_refused(model_class, what):
         model(**arguments)
 
 
+@pytest.mark.parametrize("model_class", MODELS)
+@pytest.mark.parametrize("name", ["input_ids", "attention_mask", "segment_ids"])
+def test_lists_are_refused_by_name(model_class, name):
+    arguments = dict(input_ids=IDS, attention_mask=MASK, segment_ids=torch.zeros_like(IDS))
+    arguments[name] = arguments[name].tolist()
+    with pytest.raises(ValueError, match=f"{name}: a list, expected a tensor"):
+        build(model_class, BERT)(**arguments)
+
+
 def borders(*values, dtype=torch.int32):
     return torch.tensor(values, dtype=dtype)
 
 
 PACKED_IDS = torch.tensor([4, 5, 6, 7, 8])
 PACKED = {
+    "list of ids": (dict(ids=[4, 5]), "ids: a list, expected a tensor"),
+    "list of borders": (dict(cu_seqlens=[0, 5]), "cu_seqlens: a list, expected a tensor"),
     "does not start at 0": (dict(cu_seqlens=borders(1, 3, 5)), r"cu_seqlens: runs from 1 to 5.*expected 0 to N=5"),
     "stops short": (dict(cu_seqlens=borders(0, 3, 4)), r"cu_seqlens: runs from 0 to 4.*expected 0 to N=5"),
     "runs over": (dict(cu_seqlens=borders(0, 3, 6)), r"cu_seqlens: runs from 0 to 6.*expected 0 to N=5"),

@@ -47,6 +47,7 @@ class PackedModel(nn.Module):
             ValueError: shapes or dtypes that do not match, ids outside the vocabulary, texts longer than the learned
                 positions, a row that is all padding, segment ids for a model that has no segments.
         """
+        require_tensors(input_ids=input_ids, attention_mask=attention_mask, segment_ids=segment_ids)
         if input_ids.dim() != 2:
             raise ValueError(
                 f"input_ids: shape {tuple(input_ids.shape)}, expected (B, T); use .packed for a packed batch"
@@ -117,6 +118,19 @@ class PackedModel(nn.Module):
         from minibert.checkpoints import load_model
 
         return load_model(cls, folder, **options)
+
+
+def require_tensors(**arguments) -> None:
+    """Refuse lists and arrays by name; None is nothing to refuse.
+
+    >>> require_tensors(input_ids=[[2, 3]])
+    Traceback (most recent call last):
+    ...
+    ValueError: input_ids: a list, expected a tensor; torch.tensor(...) makes one
+    """
+    for name, value in arguments.items():
+        if value is not None and not isinstance(value, Tensor):
+            raise ValueError(f"{name}: a {type(value).__name__}, expected a tensor; torch.tensor(...) makes one")
 
 
 def _pad_maps(maps: tuple[Tensor, ...], packing: Packing) -> Tensor:

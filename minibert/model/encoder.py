@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 from minibert.config import EncoderConfig
 from minibert.model.attention import PackedContext
-from minibert.model.base import PackedModel
+from minibert.model.base import PackedModel, require_tensors
 from minibert.model.block import Block
 from minibert.model.embeddings import Embeddings
 from minibert.model.norms import make_norm
@@ -125,6 +125,7 @@ def check_packed(ids: Tensor, cu_seqlens: Tensor, segment_ids: Tensor | None, co
     ...
     ValueError: ids: 9999..9999, expected 0..7999 (vocab_size=8000); was the text made by another tokenizer?
     """
+    require_tensors(ids=ids, cu_seqlens=cu_seqlens, segment_ids=segment_ids)
     integer = (torch.int32, torch.int64)
     if ids.dim() != 1 or ids.numel() == 0:
         raise ValueError(f"ids: shape {tuple(ids.shape)}, expected (N,) with at least one token")

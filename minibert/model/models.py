@@ -35,6 +35,7 @@ class MaskedLanguageModel(PackedModel):
         self._finish(generator)
 
     def add_vocabulary(self, config: EncoderConfig) -> None:
+        """Give a new model what scores the vocabulary: the head, if the family has one, and the decoder."""
         self.head = PredictionHead(config) if config.mlm_head == "transform" else nn.Identity()
         self.decoder = nn.Linear(config.hidden, config.vocab_size, bias=config.decoder_bias)
         self.tie_weights()
