@@ -290,3 +290,10 @@ def test_models_and_data_that_do_not_fit_are_explained(tmp_path):
 def test_bad_recipes_are_explained(settings, message):
     with pytest.raises(ValueError, match=message):
         Recipe(**({"steps": 10} | settings))
+
+
+def test_eurobert_decays_norms_too():
+    model = make_model(pairs=False, family="eurobert")
+    for everything, expected in ((False, {0.1, 0.0}), (True, {0.1})):
+        recipe = Recipe(steps=1, optimizer="adamw", weight_decay=0.1, decay_everything=everything)
+        assert {group["weight_decay"] for group in recipe.make_optimizer(model).param_groups} == expected

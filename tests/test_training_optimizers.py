@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
+from minibert.training import AdamW, BertAdam, StableAdamW, parameter_groups
 
 
 def run(make, steps=25, lr_of_step=None, seed=0, skip=()):

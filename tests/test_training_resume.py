@@ -34,7 +34,7 @@ def run(folder, pairs=True, kill_at=None, kill_in_save=None, raise_at=None, opti
 
     def counting(source, target):
         nonlocal renames
-        if str(source).endswith(".part") and "step-" in str(source):
+        if str(source).endswith(".tmp") and "step-" in str(source):
             renames += 1
             if renames == kill_in_save:
                 die()

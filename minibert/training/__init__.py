@@ -1,13 +1,16 @@
 """How the encoders are trained: optimisers, schedules, data order, the loop, and checkpoints that survive a kill."""
 
+from minibert.training.batches import PackedBatch, pack
 from minibert.training.checkpoint import Checkpoint, load_newest_checkpoint, save_checkpoint
-from minibert.training.data import PackedBatch, PretrainingData, pack
-from minibert.training.evaluation import evaluate, token_byte_lengths
+from minibert.training.data import PretrainingData
+from minibert.training.evaluation import evaluate
 from minibert.training.loop import train
-from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
+from minibert.training.optimizers import AdamW, BertAdam, parameter_groups
 from minibert.training.recipe import Recipe
 from minibert.training.schedules import linear_decay, trapezoid
+from minibert.training.stable_adamw import StableAdamW
 from minibert.training.update import TrainingDiverged, update
+from minibert.training.vocabulary import token_byte_lengths
 
 __all__ = [
     "AdamW",

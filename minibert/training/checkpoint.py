@@ -8,9 +8,9 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from minibert.checkpoints.io import load_tensors, stage_tensors
 
 _FORMAT = 1
 _NAME = re.compile(r"step-(\d{8,})\.json")
@@ -56,9 +56,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path
     name = f"step-{checkpoint.step:08d}"
     tensor_path, json_path = folder / f"{name}.safetensors", folder / f"{name}.json"
     json_path.unlink(missing_ok=True)  # an older, perhaps damaged one of the same step stops counting first
-    temporary = folder / f"{name}.safetensors.part"
-    save_file(checkpoint.tensors, temporary)
-    _flush(temporary)
+    temporary = stage_tensors(checkpoint.tensors, tensor_path)
     seal = {
         "format": _FORMAT,
         "step": checkpoint.step,
@@ -68,9 +66,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path
         "state": checkpoint.state,
     }
     os.replace(temporary, tensor_path)
-    temporary = folder / f"{name}.json.part"
-    temporary.write_text(json.dumps(seal, indent=1, allow_nan=False) + "\n", encoding="utf-8", newline="\n")
-    _flush(temporary)
+    temporary = folder / f"{name}.json.tmp"
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(seal, indent=1, allow_nan=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # on the disk before the rename: a power cut must not leave it empty
     os.replace(temporary, json_path)
     _prune(folder, checkpoint.step, keep)
     return json_path
@@ -91,7 +91,7 @@ def load_newest_checkpoint(folder: Path) -> Checkpoint | None:
     for step, path in found:
         try:
             return _read(path, step)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             warnings.warn(f"checkpoint {path.name} is damaged ({error}); trying the one before", stacklevel=2)
     if found:
         raise ValueError(
@@ -112,7 +112,7 @@ def _read(path: Path, step: int) -> Checkpoint:
         raise ValueError(f"{tensor_path.stat().st_size} bytes of tensors, expected {seal['tensors_bytes']}")
     if _sha256(tensor_path) != seal["tensors_sha256"]:
         raise ValueError("its tensors do not have the checksum they were saved with")
-    return Checkpoint(step, load_file(tensor_path), seal["state"])
+    return Checkpoint(step, load_tensors(tensor_path), seal["state"])
 
 
 def _prune(folder: Path, step: int, keep: int) -> None:
@@ -125,7 +125,7 @@ def _prune(folder: Path, step: int, keep: int) -> None:
     for other in set(paths) - set(kept):
         paths[other].unlink()  # the JSON first: without it the rest is no checkpoint
     for path in folder.glob("step-*"):
-        if path.suffix == ".part" or (path.suffix == ".safetensors" and not path.with_suffix(".json").exists()):
+        if path.suffix == ".tmp" or (path.suffix == ".safetensors" and not path.with_suffix(".json").exists()):
             path.unlink()
 
 
@@ -143,9 +143,3 @@ def _canonical(state: dict) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Wait until the file is on the disk, so that a power cut after the rename cannot leave it empty."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())

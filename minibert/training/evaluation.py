@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from minibert.objectives import IGNORE, mlm_loss_sum, nsp_loss_sum
-from minibert.training.data import PackedBatch
+from minibert.training.batches import PackedBatch
 
 
 def forward_losses(model, batch: PackedBatch):
@@ -22,7 +22,7 @@ def forward_losses(model, batch: PackedBatch):
 
     >>> from types import SimpleNamespace
     >>> from minibert.objectives import Example
-    >>> from minibert.training.data import pack
+    >>> from minibert.training.batches import pack
     >>> class Uniform:
     ...     def packed(self, ids, cu_seqlens, segment_ids=None, predict_at=None):
     ...         return SimpleNamespace(logits=torch.zeros(len(predict_at), 4))
@@ -65,7 +65,7 @@ def evaluate(model, batches: Iterable[PackedBatch], token_bytes: Tensor, bf16: b
     Args:
         model: has ``packed(ids, cu_seqlens, segment_ids, predict_at=...)``.
         batches: packed, masked batches.
-        token_bytes: (V,) length of each token's text in bytes, see :func:`token_byte_lengths`.
+        token_bytes: (V,) length of each token's text in bytes, see :func:`minibert.training.token_byte_lengths`.
         bf16: compute in bfloat16 where torch thinks it safe.
 
     Raises:
@@ -75,7 +75,7 @@ def evaluate(model, batches: Iterable[PackedBatch], token_bytes: Tensor, bf16: b
 
     >>> from types import SimpleNamespace
     >>> from minibert.objectives import Example
-    >>> from minibert.training.data import pack
+    >>> from minibert.training.batches import pack
     >>> class Uniform(torch.nn.Module):
     ...     def packed(self, ids, cu_seqlens, segment_ids=None, predict_at=None):
     ...         return SimpleNamespace(logits=torch.zeros(len(predict_at), 4))
@@ -115,42 +115,6 @@ def evaluate(model, batches: Iterable[PackedBatch], token_bytes: Tensor, bf16: b
     if pairs:
         result |= {"next_loss": next_nats / pairs, "next_accuracy": next_right / pairs}
     return result
-
-
-def token_byte_lengths(tokenizer) -> Tensor:
-    """Return how many bytes of text each token stands for; 0 for special tokens.
-
-    A byte-level token counts its bytes, its leading space included; a WordPiece counts the UTF-8 of its letters,
-    without the ``##``.
-
-    Shape: returns (V,) int64.
-
-    >>> class Pieces:
-    ...     vocab_size, special_ids = 3, (0,)
-    ...     def id_to_token(self, i): return ("[PAD]", "caf\\u00e9", "##s")[i]
-    >>> token_byte_lengths(Pieces()).tolist()
-    [0, 5, 1]
-    """
-    special = set(tokenizer.special_ids)
-    # In the byte alphabet one character is one byte, so the string's length is the answer there.
-    # An id without a token (some files leave gaps) has no text either.
-    tokens = ["" if i in special else tokenizer.id_to_token(i) or "" for i in range(tokenizer.vocab_size)]
-    if is_byte_level(tokenizer):
-        return torch.tensor([len(token) for token in tokens])
-    return torch.tensor([len(token.removeprefix("##").encode("utf-8")) for token in tokens])
-
-
-def is_byte_level(tokenizer) -> bool:
-    """Whether the vocabulary is written in the byte alphabet: all 256 bytes are tokens of one character.
-
-    >>> class Pieces:
-    ...     def token_to_id(self, token): return {"a": 5}.get(token)
-    >>> is_byte_level(Pieces())
-    False
-    """
-    from minibert.tokenization.byte_alphabet import CHAR_TO_BYTE
-
-    return hasattr(tokenizer, "token_to_id") and all(tokenizer.token_to_id(char) is not None for char in CHAR_TO_BYTE)
 
 
 def _ratio(part: float, whole: int) -> float | None:

@@ -60,6 +60,6 @@ class TrainingLog:
         if not self.path.exists():
             return
         kept = [json.dumps(record) + "\n" for record in self.read() if record["step"] <= step]
-        temporary = self.path.with_name(self.path.name + ".part")
+        temporary = self.path.with_name(self.path.name + ".tmp")
         temporary.write_text("".join(kept), encoding="utf-8", newline="\n")
         os.replace(temporary, self.path)

@@ -8,13 +8,15 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from minibert.training.batches import PackedBatch
 from minibert.training.checkpoint import load_newest_checkpoint, save_checkpoint
-from minibert.training.data import PackedBatch, PretrainingData
-from minibert.training.evaluation import evaluate, token_byte_lengths
+from minibert.training.data import PretrainingData
+from minibert.training.evaluation import evaluate
 from minibert.training.log import TrainingLog
 from minibert.training.recipe import Recipe
 from minibert.training.state import capture, restore, settings_of
 from minibert.training.update import TrainingDiverged, update
+from minibert.training.vocabulary import token_byte_lengths
 
 
 def train(

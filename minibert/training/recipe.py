@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
+from minibert.training.optimizers import AdamW, BertAdam, parameter_groups
 from minibert.training.schedules import linear_decay, trapezoid
+from minibert.training.stable_adamw import StableAdamW
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,9 @@ class Recipe:
     ``optimizer`` is "bert_adam", "adamw" or "stable_adamw"; ``schedule`` is "linear" (BERT's, with its drop) or
     "trapezoid", which falls with 1-sqrt during the last ``decay`` steps. One step is one update of the weights, made
     from ``accumulate`` batches; their gradients are weighted by tokens, as if they were one batch. ``clip`` is the
-    largest global norm of the gradient, None for no clipping. ``bf16`` computes in bfloat16 where torch thinks it safe;
-    weights and optimiser stay float32. The ``*_every`` are in steps, 0 for never; the last step is always logged,
-    validated and saved.
+    largest global norm of the gradient, None for no clipping. Biases and norms are not decayed unless, as for EuroBERT,
+    ``decay_everything`` is set. ``bf16`` computes in bfloat16 where torch thinks it safe; weights and optimiser stay
+    float32. The ``*_every`` are in steps, 0 for never; the last step is always logged, validated and saved.
 
     Raises:
         ValueError: for an unknown optimizer or schedule, or numbers out of range.
@@ -45,6 +46,7 @@ class Recipe:
     log_every: int = 10
     validate_every: int = 0
     checkpoint_every: int = 100
+    decay_everything: bool = False
 
     def __post_init__(self):
         if self.optimizer not in ("bert_adam", "adamw", "stable_adamw"):
@@ -75,12 +77,15 @@ class Recipe:
         return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay)
 
     def make_optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
-        """Return the optimiser for ``model``; biases and norms are not decayed.
+        """Return the optimiser for ``model``, with its parameter groups.
 
         >>> type(Recipe(steps=1, optimizer="adamw").make_optimizer(torch.nn.Linear(2, 2))).__name__
         'AdamW'
         """
         groups = parameter_groups(model, self.weight_decay)
+        if self.decay_everything:
+            for group in groups:
+                group["weight_decay"] = self.weight_decay
         if self.optimizer == "bert_adam":
             return BertAdam(groups, self.learning_rate, self.betas, self.eps)
         if self.optimizer == "adamw":
