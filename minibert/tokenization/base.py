@@ -174,9 +174,11 @@ class Tokenizer(Vocabulary, ABC):
         ids: list[int] = []
         offsets: list[tuple[int, int]] = []
         words: list[int | None] = []
+        matched: dict[int, str] = {}  # where an added token stands: the text it took, white space included
         word = 0
         for found, start, stop in self._raw_finder.split(text):
             if found is not None:
+                matched[len(ids)] = text[start:stop]
                 ids.append(found)
                 offsets.append((start, stop))
                 words.append(word)
@@ -187,6 +189,7 @@ class Tokenizer(Vocabulary, ABC):
                 spans = [(low, high)] if token_id is not None else self._word_spans(normal[low:high])
                 for word_start, word_stop in spans:
                     if token_id is not None:
+                        matched[len(ids)] = normal[low:high]
                         pieces, base = ((token_id, 0, high - low),), low
                     else:
                         pieces, base = self._pieces_of[normal[low + word_start : low + word_stop]], low + word_start
@@ -197,7 +200,9 @@ class Tokenizer(Vocabulary, ABC):
                     word += 1
         tokens = [self._token_of[token_id] for token_id in ids]
         if self._parts.trim_offsets:
-            offsets = [trim_spaces(*pair, self._parts.keep_prefix_space) for pair in zip(tokens, offsets, strict=True)]
+            keep = self._parts.keep_prefix_space
+            shown = [matched.get(index, token) for index, token in enumerate(tokens)]
+            offsets = [trim_spaces(token, span, keep) for token, span in zip(shown, offsets, strict=True)]
         return Encoding(ids, tokens, offsets, [0] * len(ids), [0] * len(ids), words)
 
     # Ids to text ------------------------------------------------------------------------------------------

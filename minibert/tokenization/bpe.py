@@ -193,7 +193,11 @@ class ByteLevelBPETokenizer(Tokenizer):
         return tuple((merge_by_rank if len(symbols) < _LONG else merge_by_rank_heap)(symbols, self._ranks))
 
     def _join(self, tokens: list[str]) -> str:
-        """Bytes joined and read as UTF-8; bytes that are no whole character (a cut sequence) show as U+FFFD."""
+        """Bytes joined and read as UTF-8; bytes that are no whole character (a cut sequence) show as U+FFFD.
+
+        An added token is its own text. (The library reads it, too, as characters of the byte alphabet if it can, and
+        so garbles an added token such as "né".)
+        """
         added = {token.content for token in self._parts.added_tokens}
         parts = [token.encode("utf-8") if token in added else from_byte_chars(token) for token in tokens]
         return b"".join(parts).decode("utf-8", errors="replace")

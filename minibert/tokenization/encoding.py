@@ -13,8 +13,8 @@ from .template import Slot
 class Encoding:
     """One encoded text or pair. All lists have one entry per token.
 
-    ids: vocabulary ids. tokens: their strings. offsets: (start, end) in CHARACTERS of the original text (of the
-    second text for tokens of the pair's second half); (0, 0) for template tokens. segment_ids: 0 or 1.
+    ids: vocabulary ids. tokens: their strings in the vocabulary. offsets: (start, end) in CHARACTERS of the original
+    text (of the second text for tokens of the pair's second half); (0, 0) for template tokens. segment_ids: 0 or 1.
     special_mask: 1 where the template put the token ([CLS], [SEP]); a [MASK] that stands in the text is 0.
     word_ids: the number of the word within its text, None for template tokens.
 

@@ -43,7 +43,10 @@ def _read_added(data: dict) -> tuple[AddedToken, ...]:
     for entry in data.get("added_tokens") or []:
         unknown = set(entry) - set(AddedToken.__dataclass_fields__)
         if unknown or not {"id", "content"} <= set(entry):
-            raise ValueError(f"added token {entry!r:.120} does not have the expected fields")
+            raise ValueError(
+                f"added token {entry.get('content')!r} does not have the expected fields: it needs id and content"
+                + (f", and {', '.join(sorted(unknown))} is unknown" if unknown else "")
+            )
         # The library's defaults: an ordinary added token is looked for after normalisation.
         special = entry.get("special", False)
         tokens.append(AddedToken(**{"special": special, "normalized": not special, **entry}))

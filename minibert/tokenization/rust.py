@@ -127,8 +127,10 @@ class RustTokenizer(Roles):
             self.inner.no_truncation()
         if truncation == "error" and max_length is not None and len(found.ids) > max_length:
             raise ValueError(f"the input has {len(found.ids)} tokens, max_length is {max_length}; raise it or truncate")
+        # The library shows a token that swallowed a space as " [MASK]"; here a token is what the vocabulary calls it.
+        tokens = [self.inner.id_to_token(token_id) for token_id in found.ids]
         return Encoding(
-            found.ids, found.tokens, found.offsets, found.type_ids, found.special_tokens_mask, found.word_ids
+            found.ids, tokens, found.offsets, found.type_ids, found.special_tokens_mask, found.word_ids
         )
 
     def _ask_truncation(self, max_length: int, truncation: str, add_special_tokens: bool, is_pair: bool) -> None:

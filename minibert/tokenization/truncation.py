@@ -52,7 +52,7 @@ def truncate_pair(
         return _longest_first(first, second, budget)
     if policy == "only_first" or policy == "only_second":
         length = first if policy == "only_first" else second
-        if length < excess:
+        if length <= excess:  # as in the library, one token of it must stay
             raise ValueError(
                 f'{excess} tokens must go, but policy "{policy}" may cut only one text, and it has {length}; '
                 'raise max_length or use "longest_first"'

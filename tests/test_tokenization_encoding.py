@@ -1,0 +1,284 @@
+"""Templates, truncation, padding, batches, and the same interface over the `tokenizers` library."""
+
+import numpy
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenization_samples import MULTILINGUAL, assert_same, byte_level, in_rust, wordpiece
+from tokenizers import processors
+
+from minibert.tokenization import Template, WordPieceTokenizer, load_tokenizer, truncate_pair, truncation
+from minibert.tokenization import encoding as encoding_module
+
+VOCAB = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4} | {c: 5 + i for i, c in enumerate("abcdefgh")}
+LETTERS = "a b c d e f g h"
+
+
+@pytest.fixture(scope="module")
+def tok():
+    return WordPieceTokenizer(VOCAB)
+
+
+@pytest.fixture(scope="module")
+def rust(tok, tmp_path_factory):
+    return in_rust(tok, tmp_path_factory.mktemp("rust"))
+
+
+def test_templates_and_segments(tok):
+    assert tok.encode("a b").tokens == ["[CLS]", "a", "b", "[SEP]"]
+    assert tok.encode("a b").segment_ids == [0, 0, 0, 0]
+    pair = tok.encode("a b", "c")
+    assert pair.tokens == ["[CLS]", "a", "b", "[SEP]", "c", "[SEP]"]
+    assert pair.segment_ids == [0, 0, 0, 0, 1, 1]
+    assert pair.special_mask == [1, 0, 0, 1, 0, 1]
+    assert pair.word_ids == [None, 0, 1, None, 0, None]
+    assert pair.offsets == [(0, 0), (0, 1), (2, 3), (0, 0), (0, 1), (0, 0)]
+
+
+def test_empty_text_is_just_the_template(tok):
+    assert tok.encode("").ids == [2, 3]
+    assert tok.encode("", "").ids == [2, 3, 3]
+    assert tok.encode(" \t\x00").ids == [2, 3]
+    assert tok.encode("", add_special_tokens=False).ids == tok.ids("") == []
+
+
+def test_own_template(tok):
+    template = Template.parse("$A [SEP]", "$A [SEP] $B:1 [SEP]:1")
+    parts = type(tok._parts)(tok._parts.normalizer, template, tok._parts.added_tokens)
+    euro = WordPieceTokenizer(VOCAB, parts=parts)
+    assert euro.encode("a").tokens == ["a", "[SEP]"]
+    assert euro.encode("a", "b").segment_ids == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("spec", [("[CLS]", "$A $B"), ("$A $A", "$A $B"), ("$A", "$A"), ("$A $B", "$A $B")])
+def test_templates_without_their_texts_are_refused(spec):
+    with pytest.raises(ValueError, match="exactly once"):
+        Template.parse(*spec)
+
+
+def test_template_with_an_unknown_token_is_refused(tok):
+    parts = type(tok._parts)(tok._parts.normalizer, Template.parse("$A <eos>", "$A $B <eos>"), ())
+    with pytest.raises(ValueError, match="<eos>"):
+        WordPieceTokenizer(VOCAB, parts=parts)
+
+
+def test_planted_segment_mistake_is_caught(tok, rust, monkeypatch):
+    right = encoding_module.fill_template
+
+    def first_separator_in_segment_one(slots, texts, id_of):
+        return right([(name, int(index >= 2)) for index, (name, _) in enumerate(slots)], texts, id_of)
+
+    monkeypatch.setattr("minibert.tokenization.base.fill_template", first_separator_in_segment_one)
+    with pytest.raises(AssertionError):
+        assert_same(tok, rust, "a b", "c")
+
+
+POLICIES = ["longest_first", "only_first", "only_second"]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_truncation_equals_the_library(tok, rust, policy):
+    for first in range(0, 9):
+        for second in range(0, 9):
+            for max_length in range(4, 20):
+                texts = LETTERS[: 2 * first], LETTERS[: 2 * second]
+                try:
+                    expected = rust.encode(*texts, max_length=max_length, truncation=policy)
+                except ValueError:
+                    with pytest.raises(ValueError, match="may cut only one text"):
+                        tok.encode(*texts, max_length=max_length, truncation=policy)
+                    continue
+                assert tok.encode(*texts, max_length=max_length, truncation=policy) == expected
+    for max_length in range(3, 12):
+        expected = rust.encode(LETTERS, max_length=max_length)
+        assert tok.encode(LETTERS, max_length=max_length) == expected
+
+
+def run_classifier_rule(first, second, budget):
+    """Devlin et al.'s fine-tuning script, as written down in reference B.10."""
+    first, second = list(range(first)), list(range(second))
+    while len(first) + len(second) > budget:
+        (first if len(first) > len(second) else second).pop()
+    return (0, len(first)), (0, len(second))
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 25))
+def test_pop_longer_is_run_classifiers_rule(first, second, budget):
+    assert truncate_pair(first, second, budget, "pop_longer") == run_classifier_rule(first, second, budget)
+
+
+def test_the_two_rules_differ_only_in_the_odd_token():
+    differing = [
+        (first, second, budget)
+        for first in range(10)
+        for second in range(10)
+        for budget in range(20)
+        if truncate_pair(first, second, budget) != truncate_pair(first, second, budget, "pop_longer")
+    ]
+    assert (5, 5, 7) in differing
+    assert all(budget % 2 == 1 and first <= second for first, second, budget in differing)
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 25), st.integers(0, 99))
+def test_pop_longer_random_keeps_the_lengths_and_cuts_both_ends(first, second, budget, seed):
+    generator = torch.Generator().manual_seed(seed)
+    spans = truncate_pair(first, second, budget, "pop_longer_random", generator)
+    lengths = [stop - start for start, stop in spans]
+    assert lengths == [stop for _, stop in truncate_pair(first, second, budget, "pop_longer")]
+    assert all(0 <= start <= stop <= full for (start, stop), full in zip(spans, (first, second), strict=True))
+
+
+def test_pop_longer_random_takes_the_front_half_of_the_time():
+    generator = torch.Generator().manual_seed(0)
+    starts = [truncate_pair(100, 0, 0, "pop_longer_random", generator)[0][0] for _ in range(50)]
+    assert 0.45 < numpy.mean(starts) / 100 < 0.55
+    assert len(set(starts)) > 5
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: truncate_pair(5, 5, 4, "longest"), "unknown truncation policy"),
+        (lambda: truncate_pair(5, 5, -1), "negative"),
+        (lambda: truncate_pair(5, 5, 4, "error"), "only 4 fit"),
+        (lambda: truncate_pair(5, 5, 4, "pop_longer_random"), "generator"),
+        (lambda: truncate_pair(5, 2, 1, "only_second"), "may cut only one text"),
+    ],
+)
+def test_bad_truncation_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_planted_truncation_mistake_is_caught(tok, rust, monkeypatch):
+    monkeypatch.setattr(truncation, "_longest_first", lambda a, b, n: truncation._pop_longer(a, b, n, None))
+    with pytest.raises(AssertionError):
+        test_truncation_equals_the_library(tok, rust, "longest_first")
+
+
+def test_encode_passes_the_policy_and_the_generator_on(tok):
+    assert tok.encode(LETTERS, LETTERS, max_length=10, truncation="pop_longer").tokens.count("d") == 1
+    generator = torch.Generator().manual_seed(1)
+    cut = tok.encode(LETTERS, max_length=6, truncation="pop_longer_random", generator=generator)
+    assert len(cut) == 6 and cut.tokens[1] != "a"
+    with pytest.raises(ValueError, match="max_length"):
+        tok.encode(LETTERS, max_length=6, truncation="error")
+    with pytest.raises(ValueError, match="use at least 3"):
+        tok.encode("a", max_length=2)
+    with pytest.raises(ValueError, match="use at least 4"):
+        tok.encode("a", "b", max_length=3)
+    with pytest.raises(ValueError, match="unknown truncation"):
+        tok.encode("a", max_length=9, truncation="none")
+
+
+def test_batch(tok):
+    batch = tok.encode_batch(["a b c", "a", ""])
+    assert batch.input_ids.tolist() == [[2, 5, 6, 7, 3], [2, 5, 3, 0, 0], [2, 3, 0, 0, 0]]
+    assert batch.attention_mask.tolist() == [[1] * 5, [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]]
+    assert batch.special_mask.tolist() == [[1, 0, 0, 0, 1], [1, 0, 1, 1, 1], [1, 1, 1, 1, 1]]
+    assert batch.segment_ids.sum() == 0
+    assert all(t.dtype == torch.int64 for t in (batch.input_ids, batch.attention_mask, batch.segment_ids))
+    assert batch.tokens[1] == ["[CLS]", "a", "[SEP]"] and batch.offsets[1][1] == (0, 1)
+    pairs = tok.encode_batch([("a", "b"), ("a b", "c d")], max_length=6, pad_to_multiple_of=8)
+    assert pairs.input_ids.shape == (2, 8)
+    assert pairs.segment_ids.tolist() == [[0, 0, 0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1, 0, 0]]
+
+
+def test_batch_does_not_change_its_input(tok):
+    texts = ["a b", "c"]
+    tok.encode_batch(texts)
+    assert texts == ["a b", "c"]
+    first = tok.encode("a b")
+    first.ids.append(99)
+    assert tok.encode("a b").ids == [2, 5, 6, 3]  # nothing cached was handed out
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda tok: tok.encode(None), "expected a text"),
+        (lambda tok: tok.encode(["a"]), "got list"),
+        (lambda tok: tok.encode("a", 3), "got int"),
+        (lambda tok: tok.encode("x\udc80"), "character 1"),
+        (lambda tok: tok.ids(b"a"), "got bytes"),
+        (lambda tok: tok.ids("\ud800"), "surrogate"),
+        (lambda tok: tok.encode_batch([]), "empty"),
+        (lambda tok: tok.encode_batch("a"), "one text"),
+        (lambda tok: tok.encode_batch(["a", ("a", "b")]), "mixes"),
+        (lambda tok: tok.encode_batch([("a", "b"), "a"]), "mixes"),
+        (lambda tok: tok.encode_batch([("a", "b", "c")]), "pair of two"),
+        (lambda tok: tok.encode_batch([("a", None)]), "got NoneType"),
+        (lambda tok: tok.encode_batch([3]), "pair of two"),
+        (lambda tok: tok.encode_batch(["a"], pad_to_multiple_of=0), "at least 1"),
+        (lambda tok: tok.encode_batch(["a"], max_length=1), "at least 3"),
+        (lambda tok: tok.decode([10**6]), "has no token"),
+        (lambda tok: tok.decode([-1]), "has no token"),
+    ],
+)
+def test_bad_input_is_refused_by_both(tok, rust, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(tok)
+    with pytest.raises(ValueError):
+        call(rust)
+
+
+def test_padding_without_a_padding_token_is_refused():
+    bare = WordPieceTokenizer({"[UNK]": 0, "a": 1})
+    assert bare.pad_id is None
+    assert bare.encode_batch(["a", "a"]).input_ids.tolist() == [[1], [1]]
+    with pytest.raises(ValueError, match="no padding token"):
+        bare.encode_batch(["a", "a a"])
+
+
+def test_decoding(tok):
+    enc = tok.encode("a [MASK] b")
+    assert tok.decode(enc.ids) == "a b"
+    assert tok.decode(torch.tensor(enc.ids), skip_special_tokens=False) == "[CLS] a [MASK] b [SEP]"
+    assert tok.decode([]) == ""
+
+
+@pytest.mark.parametrize("make", [wordpiece, byte_level])
+def test_the_library_behind_the_same_interface(make, tmp_path):
+    ours = make()
+    theirs = in_rust(ours, tmp_path)
+    assert ours.vocab == theirs.vocab and ours.vocab_size == theirs.vocab_size and len(ours) == len(theirs)
+    assert ours.special_ids == theirs.special_ids and ours.roles == theirs.roles
+    for name in ("pad_id", "unk_id", "cls_id", "sep_id", "mask_id"):
+        assert getattr(ours, name) == getattr(theirs, name)
+    first, second = ours.encode_batch(MULTILINGUAL, max_length=32), theirs.encode_batch(MULTILINGUAL, max_length=32)
+    for name, value in vars(first).items():
+        other = getattr(second, name)
+        assert torch.equal(value, other) if isinstance(value, torch.Tensor) else value == other
+    assert ours.token_to_id("the") == theirs.token_to_id("the")
+    assert ours.token_to_id("no such token") is theirs.token_to_id("no such token") is None
+    assert ours.id_to_token(10**6) is theirs.id_to_token(10**6) is None
+    for text in MULTILINGUAL:
+        ids = ours.encode(text).ids
+        for skip in (True, False):
+            assert ours.decode(ids, skip) == theirs.decode(ids, skip)
+    with pytest.raises(ValueError, match="pop_longer"):
+        theirs.encode("a", max_length=9, truncation="pop_longer")
+    with pytest.raises(ValueError, match="max_length is 4"):
+        theirs.encode("a b c d e f", max_length=4, truncation="error")
+    theirs.save(tmp_path / "again.json")
+    assert load_tokenizer(tmp_path / "again.json").vocab == ours.vocab
+
+
+def test_post_processors_trim_as_the_library_does(tmp_path):
+    text = " two  words \n x"
+    tok = byte_level()
+    for keep in (True, False):
+        for trim in (True, False):
+            theirs = in_rust(tok, tmp_path)
+            theirs.inner.post_processor = processors.ByteLevel(trim_offsets=trim, add_prefix_space=keep)
+            theirs.inner.save(str(tmp_path / "other.json"))
+            assert_same(load_tokenizer(tmp_path / "other.json"), theirs, text)
+            theirs.inner.post_processor = processors.RobertaProcessing(
+                ("[SEP]", 3), ("[CLS]", 2), trim_offsets=trim, add_prefix_space=keep
+            )
+            theirs.inner.save(str(tmp_path / "other.json"))
+            ours = load_tokenizer(tmp_path / "other.json")
+            assert_same(ours, theirs, text, text)
+            ours.save(tmp_path / "third.json")
+            assert_same(load_tokenizer(tmp_path / "third.json"), theirs, text, text)
