@@ -77,8 +77,9 @@ def test_more_layers_than_the_config_says(folder):
 
 
 def test_gamma_is_renamed_in_layer_norms_only(folder):
-    edit(folder, lambda tensors: tensors.update({"bert.encoder.layer.0.gamma": torch.ones(1)}))
-    refused(folder, "bert.encoder.layer.0.gamma")
+    name = "cls.predictions.transform.dense."
+    edit(folder, lambda tensors: tensors.update({name + "gamma": tensors.pop(name + "weight")}))
+    refused(folder, name + "gamma", name + "weight", "missing")
 
 
 def test_one_tensor_under_two_names(folder):

@@ -34,9 +34,8 @@ def plain_name(name: str, table: NameTable) -> str:
     'embeddings.LayerNorm.weight'
     """
     name = name.removeprefix(table.prefix)
-    if "LayerNorm." in name:  # nowhere else: "gamma" may be part of anybody's name
-        name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-    return name
+    # behind "LayerNorm." and nowhere else: "gamma" may be part of anybody's name
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
 def to_ours(
