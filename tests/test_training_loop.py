@@ -80,27 +80,63 @@ def test_the_log(tmp_path):
     assert records[2]["tokens"] == sum(len(data.next_batch().ids) for _ in range(6))
 
 
+def records_of(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_log_line_is_the_mean_since_the_last_one(tmp_path):
+    for every in (1, 3):
+        train(make_model(), make_data(), Recipe(steps=6, log_every=every), tmp_path / str(every), progress=False)
+    single = [r for r in records_of(tmp_path / "1") if "loss" in r]
+    means = [r for r in records_of(tmp_path / "3") if "loss" in r]
+    for name in ("loss", "mlm_loss", "next_loss", "grad_norm"):
+        for record, three in zip(means, (single[:3], single[3:]), strict=True):
+            assert record[name] == pytest.approx(sum(r[name] for r in three) / 3, rel=1e-12)
+
+
+def test_used_data_and_a_model_in_evaluation_mode_make_no_difference(tmp_path):
+    """A run is decided by its recipe and seed, not by what was done with the objects before."""
+    fresh, used = make_model(dropout=0.3), make_model(dropout=0.3).eval()
+    data = make_data()
+    for _ in range(3):
+        data.next_batch()
+    recipe = Recipe(steps=5, validate_every=2)
+    train(fresh, make_data(), recipe, tmp_path / "fresh", progress=False)
+    train(used, data, recipe, tmp_path / "used", progress=False, on_step=lambda step: check_mode(used))
+    assert (tmp_path / "fresh" / "log.jsonl").read_bytes() == (tmp_path / "used" / "log.jsonl").read_bytes()
+    assert all(torch.equal(a, b) for a, b in zip(fresh.parameters(), used.parameters(), strict=True))
+
+
+def check_mode(model):
+    assert model.training
+
+
 def test_the_bar_goes_to_stderr(tmp_path, capsys):
     train(make_model(), make_data(), RECIPE, tmp_path)
     captured = capsys.readouterr()
     assert captured.out == "" and "4/4" in captured.err and "loss=" in captured.err
 
 
-def test_one_update_equals_the_textbook():
-    """In float64, against torch's own cross-entropy, clipping and SGD on a copy."""
-    model, batch = make_model(dtype=torch.float64), make_data().next_batch()
+def test_updates_equal_the_textbook():
+    """Three of them in float64, against torch's own cross-entropy, clipping by hand and SGD on a copy."""
+    data, model = make_data(), make_model(dtype=torch.float64)
     twin = copy.deepcopy(model)
-    losses = update(model, torch.optim.SGD(model.parameters(), lr=9.0), [batch], lr=0.1, clip=0.05, bf16=False)
-    output = twin.packed(batch.ids, batch.cu_seqlens, segment_ids=batch.segment_ids)
-    mlm, following = F.cross_entropy(output.logits, batch.labels), F.cross_entropy(output.nsp_logits, batch.next_labels)
-    (mlm + following).backward()
-    norm = torch.sqrt(sum(p.grad.square().sum() for p in twin.parameters()))
-    assert losses["mlm_loss"] == pytest.approx(mlm.item(), abs=1e-12)
-    assert losses["next_loss"] == pytest.approx(following.item(), abs=1e-12)
-    assert losses["grad_norm"] == pytest.approx(norm.item(), abs=1e-9)
-    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
-        expected = theirs - 0.1 * theirs.grad * 0.05 / (norm + 1e-6)
-        assert torch.allclose(ours, expected, rtol=0, atol=1e-12)
+    optimizer = torch.optim.SGD(model.parameters(), lr=9.0)
+    for _ in range(3):
+        batch = data.next_batch()
+        losses = update(model, optimizer, [batch], lr=0.1, clip=0.05, bf16=False)
+        output = twin.packed(batch.ids, batch.cu_seqlens, segment_ids=batch.segment_ids)
+        mlm = F.cross_entropy(output.logits, batch.labels)
+        following = F.cross_entropy(output.nsp_logits, batch.next_labels)
+        gradients = torch.autograd.grad(mlm + following, list(twin.parameters()))
+        norm = torch.sqrt(sum(g.square().sum() for g in gradients))
+        assert losses["mlm_loss"] == pytest.approx(mlm.item(), abs=1e-10)
+        assert losses["next_loss"] == pytest.approx(following.item(), abs=1e-10)
+        assert losses["grad_norm"] == pytest.approx(norm.item(), abs=1e-9)
+        with torch.no_grad():
+            for ours, theirs, gradient in zip(model.parameters(), twin.parameters(), gradients, strict=True):
+                theirs -= 0.1 * gradient * 0.05 / (norm + 1e-6)
+                assert torch.allclose(ours, theirs, rtol=0, atol=1e-12)
 
 
 def split(batch, cut):
