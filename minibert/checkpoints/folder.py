@@ -11,6 +11,7 @@ from minibert.checkpoints.io import INDEX, WEIGHTS, open_weights, read_json, sta
 from minibert.checkpoints.load import FAMILIES, load_state_dict_from
 from minibert.checkpoints.names import NameTable
 from minibert.checkpoints.translate import kind_of, plain_name, to_theirs
+from minibert.config import EncoderConfig
 from minibert.model.base import PackedModel
 
 CONFIG = "config.json"
@@ -126,6 +127,23 @@ def load_model(
         )
     model.label_names = names if names is not None and len(names) == labels and not foreign else None
     return model.eval()
+
+
+def load_config(folder: str | Path) -> EncoderConfig:
+    """The config of a saved model, without its weights.
+
+    Raises:
+        ValueError: no such folder, or a config our encoder cannot express; the message names it.
+
+    >>> import tempfile
+    >>> from minibert import Encoder
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Encoder(EncoderConfig.preset("bert-nano")).save_pretrained(folder)
+    ...     load_config(folder).layers
+    4
+    """
+    folder = Path(folder)
+    return config_from_hf(_read_config(folder), _read_tokenizer(folder))
 
 
 def _read_config(folder: Path) -> dict:
