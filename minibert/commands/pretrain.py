@@ -12,7 +12,13 @@ from minibert.presets import PRESETS
 # What differs between the families besides the architecture. Sources: Devlin et al. 2019, appendix A.2; Warner et al.
 # 2024, table 3; Boizard et al. 2025, table 4. The learning rates are larger than the papers': nano models, short runs.
 FAMILY_RECIPES = {
-    "bert": dict(optimizer="bert_adam", schedule="linear", learning_rate=2e-3, weight_decay=0.01, clip=1.0),
+    "bert": dict(
+        optimizer="bert_adam",
+        schedule="linear",
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        clip=1.0,
+    ),
     "modernbert": dict(
         optimizer="stable_adamw",
         schedule="trapezoid",
@@ -22,7 +28,14 @@ FAMILY_RECIPES = {
         clip=None,
     ),
     "eurobert": dict(
-        optimizer="adamw", schedule="trapezoid", learning_rate=2e-3, weight_decay=0.1, betas=(0.9, 0.95), clip=1.0
+        optimizer="adamw",
+        schedule="trapezoid",
+        learning_rate=2e-3,
+        weight_decay=0.1,
+        betas=(0.9, 0.95),
+        eps=1e-5,
+        clip=1.0,
+        decay_everything=True,
     ),
 }
 FAMILY_MASKING = {
