@@ -22,6 +22,7 @@ def stop(*args, **kwargs):
     time.sleep(float(sys.argv[3]))
 def download_package(entry, folder, watch):
     (folder / "half.whl").write_bytes(archive.read_bytes()[:100])
+    print("downloaded", file=sys.stderr, flush=True)
     if moment == "download": stop()
     return archive
 real_extract, real_replace = download.extract, download.os.replace
@@ -69,6 +70,8 @@ def test_two_processes_fetch_the_same_entry_safely(tmp_path, monkeypatch):
     with start_child(archive, "extract", 1.0) as first:
         assert first.stdout.readline() == "ready\n", first.stderr.read()  # it holds the lock now
         with start_child(archive, "none", 0) as second:
-            assert second.communicate(timeout=60)[0] == "done\n"
+            output, messages = second.communicate(timeout=60)
+            assert output == "done\n" and "waiting for another process" in messages
+            assert "downloaded" not in messages, "the second process should find what the first one fetched"
             assert first.communicate(timeout=60)[0] == "done\n"
     assert download.is_whole(entry) and not left_behind(cache)

@@ -159,7 +159,8 @@ def looks_offline(log: str) -> bool:
     >>> looks_offline("WARNING: Retrying (Retry(total=4, ...")
     True
     """
-    return any(sign in log for sign in ("Retrying (", "ConnectionError", "Max retries exceeded", "Network is unreach"))
+    signs = ("Retrying (", "ConnectionError", "Connection refused", "Max retries", "establish", "unreach", "timed out")
+    return any(sign in log for sign in signs)
 
 
 def _why(entry: Entry, log: str) -> str:
