@@ -5,6 +5,7 @@ import torch
 from oracles import FAMILIES, borders, build, pack, ragged_batch, small_config
 from torch.nn.functional import pad as grow
 
+import minibert.model.attention as attention_module
 import minibert.model.encoder as encoder_module
 from minibert.model import (
     Encoder,
@@ -352,6 +353,21 @@ def test_dtypes_of_integers_do_not_matter(family):
     packed = pack(ids, mask), None if segments is None else pack(segments, mask)
     for kind in (torch.int32, torch.int64):
         assert torch.equal(model.packed(packed[0], borders(mask).to(kind), packed[1]).logits, pack(expected, mask))
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.int64])
+def test_attention_always_receives_int32_borders(kind, monkeypatch):
+    """Fast back-ends take nothing else."""
+    model = build(Encoder, small_config("bert"))
+    original, seen = attention_module.attention, set()
+
+    def record(query, key, value, cu_seqlens, *rest, **options):
+        seen.add(cu_seqlens.dtype)
+        return original(query, key, value, cu_seqlens, *rest, **options)
+
+    monkeypatch.setattr(attention_module, "attention", record)
+    model.packed(torch.tensor([4, 5, 6]), torch.tensor([0, 1, 3], dtype=kind))
+    assert seen == {torch.int32}
 
 
 def test_a_text_of_the_full_learned_length_fits():
