@@ -332,3 +332,35 @@ def test_byte_alphabet_is_the_librarys():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def by_rank_of_the_join(word: bytes, tokens: list[bytes]) -> list[int]:
+    """Merging as `tiktoken` does it, straight on byte strings: no merges, only ranks."""
+    rank = {token: index for index, token in enumerate(tokens)}
+    parts = [word] if word in rank else [word[at : at + 1] for at in range(len(word))]
+    while True:
+        found = [(rank[left + right], at) for at, (left, right) in enumerate(pairwise(parts)) if left + right in rank]
+        if not found:
+            return [rank[part] for part in parts]
+        at = min(found)[1]
+        parts[at : at + 2] = [parts[at] + parts[at + 1]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ranks_give_the_ids_of_direct_merging_by_rank(seed, tmp_path):
+    rng = random.Random(seed)
+    made = {"".join(rng.choices("ab", k=rng.randint(2, 6))).encode() for _ in range(40)}
+    tokens = [bytes([byte]) for byte in range(256)] + rng.sample(sorted(made), len(made))
+    tok = ByteLevelBPETokenizer.from_ranks(tokens, ["<|pad|>", "<|mask|>"])
+    theirs = in_rust(tok, tmp_path)
+    for _ in range(200):
+        word = "".join(rng.choices("ab", k=rng.randint(1, 20)))
+        assert tok.ids(word) == by_rank_of_the_join(word.encode(), tokens)
+        assert_same(tok, theirs, word + "<|mask|> 12345")
+    assert (tok.pad_id, tok.mask_id) == (len(tokens), len(tokens) + 1)
+
+
+@pytest.mark.parametrize("tokens", [[b"a"], [bytes([b]) for b in range(256)] * 2, [*map(bytes, range(256))]])
+def test_damaged_ranks_are_refused(tokens):
+    with pytest.raises(ValueError, match="ranked tokens"):
+        ByteLevelBPETokenizer.from_ranks(tokens)

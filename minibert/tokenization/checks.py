@@ -33,6 +33,19 @@ def check_texts(texts: Iterable[str]) -> Iterable[str]:
         yield text
 
 
+def check_ranks(tokens: Sequence[bytes]) -> None:
+    """Raise ValueError unless the byte strings are different, not empty, and hold all 256 single bytes.
+
+    >>> check_ranks([bytes([byte]) for byte in range(256)])
+    """
+    known = set(tokens)
+    if len(known) != len(tokens) or b"" in known:
+        raise ValueError("the ranked tokens must be different and not empty; is the file damaged?")
+    missing = [byte for byte in range(256) if bytes([byte]) not in known]
+    if missing:
+        raise ValueError(f"the ranked tokens lack {len(missing)} of the 256 bytes (the first: {missing[0]:#04x})")
+
+
 def check_batch(texts: Sequence[str | tuple[str, str]]) -> list[tuple[str, str | None]]:
     """(text, pair or None) for every entry of a batch that holds only texts or only pairs.
 
