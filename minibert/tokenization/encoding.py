@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .template import Slot
+from minibert.tokenization.template import Slot
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .added_tokens import AddedToken
+from minibert.tokenization.added_tokens import AddedToken
 
 
 def read_json(path: str | Path) -> dict:

@@ -1,10 +1,10 @@
 """Reading the components of a tokenizer.json; whatever we do not have is refused by name, never skipped."""
 
-from .added_tokens import AddedToken
-from .normalization import BertNormalizer, NFCNormalizer, NoNormalizer
-from .parts import Normalizer, Parts
-from .pretokenization import GPT2, LLAMA3
-from .template import Slot, Template
+from minibert.tokenization.added_tokens import AddedToken
+from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer, NoNormalizer
+from minibert.tokenization.parts import Normalizer, Parts
+from minibert.tokenization.pretokenization import GPT2, LLAMA3
+from minibert.tokenization.template import Slot, Template
 
 # The same GPT-2 rule as OpenAI wrote it in its second release.
 _GPT2_SHORT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from .normalization import BertNormalizer, NFCNormalizer
-from .parts import Parts
-from .pretokenization import PATTERNS
-from .template import Slot, Template
+from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer
+from minibert.tokenization.parts import Parts
+from minibert.tokenization.pretokenization import PATTERNS
+from minibert.tokenization.template import Slot, Template
 
 
 def to_json(parts: Parts, ids: Mapping[str, int], pattern: str | None, decoder: dict, model: dict) -> dict:

@@ -21,7 +21,7 @@ in these points, and in no others (tests/test_tokenization_normalization.py swee
 import unicodedata
 from collections.abc import Sequence
 
-from .unicode_forms import compose, decompose, origins
+from minibert.tokenization.unicode_forms import compose, decompose, origins
 
 _CHINESE = (
     (0x4E00, 0x9FFF),

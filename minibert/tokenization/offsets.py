@@ -1,6 +1,6 @@
 """Offsets of byte-level tokens: with the leading space or without."""
 
-from .byte_alphabet import BYTE_TO_CHAR
+from minibert.tokenization.byte_alphabet import BYTE_TO_CHAR
 
 _SPACES = BYTE_TO_CHAR[0x20] + "".join(chr(c) for c in range(0x3001) if chr(c).isspace() and not 0x1C <= c <= 0x1F)
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .added_tokens import AddedToken
-from .normalization import BertNormalizer, NFCNormalizer, NoNormalizer
-from .roles import choose_roles
-from .template import Template
+from minibert.tokenization.added_tokens import AddedToken
+from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer, NoNormalizer
+from minibert.tokenization.roles import choose_roles
+from minibert.tokenization.template import Template
 
 Normalizer = BertNormalizer | NFCNormalizer | NoNormalizer
 

@@ -6,8 +6,8 @@ must spell that out, one merge for every way to cut a token in two (some 280,000
 
 from collections.abc import Sequence
 
-from .byte_alphabet import BYTE_TO_CHAR
-from .checks import check_ranks
+from minibert.tokenization.byte_alphabet import BYTE_TO_CHAR
+from minibert.tokenization.checks import check_ranks
 
 
 def merges_from_ranks(tokens: Sequence[bytes]) -> list[tuple[str, str]]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import tokenizers
 
-from . import json_format
-from .checks import check_batch, check_text
-from .encoding import Batch, Encoding, pad_batch
-from .roles import choose_roles
-from .vocabulary import Roles
+from minibert.tokenization import json_format
+from minibert.tokenization.checks import check_batch, check_text
+from minibert.tokenization.encoding import Batch, Encoding, pad_batch
+from minibert.tokenization.roles import choose_roles
+from minibert.tokenization.vocabulary import Roles
 
 _POLICIES = ("longest_first", "only_first", "only_second")
 
@@ -129,9 +129,7 @@ class RustTokenizer(Roles):
             raise ValueError(f"the input has {len(found.ids)} tokens, max_length is {max_length}; raise it or truncate")
         # The library shows a token that swallowed a space as " [MASK]"; here a token is what the vocabulary calls it.
         tokens = [self.inner.id_to_token(token_id) for token_id in found.ids]
-        return Encoding(
-            found.ids, tokens, found.offsets, found.type_ids, found.special_tokens_mask, found.word_ids
-        )
+        return Encoding(found.ids, tokens, found.offsets, found.type_ids, found.special_tokens_mask, found.word_ids)
 
     def _ask_truncation(self, max_length: int, truncation: str, add_special_tokens: bool, is_pair: bool) -> None:
         room = max_length - (self.inner.num_special_tokens_to_add(is_pair) if add_special_tokens else 0)

@@ -1,10 +1,10 @@
 """Tokens and ids, and the ids of the tokens that play a role."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from .added_tokens import AddedToken
-from .json_format import check_vocabulary
-from .roles import choose_roles
+from minibert.tokenization.added_tokens import AddedToken
+from minibert.tokenization.json_format import check_vocabulary
+from minibert.tokenization.roles import choose_roles
 
 
 class Roles:
@@ -99,3 +99,17 @@ class Vocabulary(Roles):
         'the'
         """
         return self._token_of.get(token_id)
+
+    def _tokens(self, ids: Iterable[int], skip_special_tokens: bool) -> list[str]:
+        """The tokens of ids (a list or a 1-D tensor). Raises ValueError for an id without a token."""
+        special = set(self.special_ids) if skip_special_tokens else ()
+        tokens = []
+        for token_id in map(int, ids):
+            if token_id not in self._token_of:
+                raise ValueError(
+                    f"id {token_id} has no token; this tokenizer knows {len(self)} tokens with ids below "
+                    f"{self.vocab_size}"
+                )
+            if token_id not in special:
+                tokens.append(self._token_of[token_id])
+        return tokens

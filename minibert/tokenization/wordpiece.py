@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from . import json_format, json_read, json_write
-from .base import Piece, Tokenizer
-from .merge_training import as_ids
-from .normalization import BertNormalizer
-from .parts import Parts, default_parts
-from .pretokenization import bert_spans, bert_words
-from .roles import SPECIAL_TOKENS
-from .wordpiece_training import CHUNK, learn_pieces
+from minibert.tokenization import json_write
+from minibert.tokenization.base import Piece, Tokenizer
+from minibert.tokenization.json_models import read_wordpiece, wordpiece_model
+from minibert.tokenization.merge_training import as_ids
+from minibert.tokenization.normalization import BertNormalizer
+from minibert.tokenization.parts import Parts, default_parts
+from minibert.tokenization.pretokenization import bert_spans, bert_words
+from minibert.tokenization.roles import SPECIAL_TOKENS
+from minibert.tokenization.wordpiece_joining import join_pieces
+from minibert.tokenization.wordpiece_training import CHUNK, learn_pieces
 
 
 def greedy_pieces(
@@ -121,9 +123,7 @@ class WordPieceTokenizer(Tokenizer):
         return cls(as_ids(tokens), lowercase=lowercase, special=special)
 
     @classmethod
-    def from_vocab_txt(
-        cls, path: str | Path, *, lowercase: bool = True, max_chars: int = 100
-    ) -> "WordPieceTokenizer":
+    def from_vocab_txt(cls, path: str | Path, *, lowercase: bool = True, max_chars: int = 100) -> "WordPieceTokenizer":
         """Read Google's vocab.txt: one token per line, the id is the line's number from 0.
 
         Raises ValueError for a missing or empty file, doubled or empty tokens, and a file without [UNK].
@@ -160,23 +160,7 @@ class WordPieceTokenizer(Tokenizer):
         ...     WordPieceTokenizer.from_file(Path(folder) / "tokenizer.json").ids("The cat")
         [1, 0]
         """
-        data = json_format.read_json(path)
-        kind, model = json_format.model_of(data)
-        if kind != "WordPiece":
-            raise ValueError(f"{path} holds a {kind} tokenizer; open it with load_tokenizer or ByteLevelBPETokenizer")
-        json_read.read_bert_words(data)
-        decoder = data.get("decoder") or {}
-        if decoder.get("type", "WordPiece") != "WordPiece":
-            raise ValueError(f"decoder {decoder['type']} is not supported for WordPiece")
-        return cls(
-            model.get("vocab", {}),
-            max_chars=model.get("max_input_chars_per_word", 100),
-            unk_token=model.get("unk_token", "[UNK]"),
-            prefix=model.get("continuing_subword_prefix", "##"),
-            cleanup=decoder.get("cleanup", True),
-            parts=json_read.read_parts(data),
-            roles=roles,
-        )
+        return cls(**read_wordpiece(path), roles=roles)
 
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object.
@@ -184,13 +168,7 @@ class WordPieceTokenizer(Tokenizer):
         >>> WordPieceTokenizer({"[UNK]": 0}).to_json()["model"]["type"]
         'WordPiece'
         """
-        model = {
-            "type": "WordPiece",
-            "unk_token": self.unk_token,
-            "continuing_subword_prefix": self.prefix,
-            "max_input_chars_per_word": self.max_chars,
-            "vocab": self._vocab,
-        }
+        model = wordpiece_model(self._vocab, self.unk_token, self.prefix, self.max_chars)
         decoder = {"type": "WordPiece", "prefix": self.prefix, "cleanup": self.cleanup}
         return json_write.to_json(self._parts, self._id_of, None, decoder, model)
 
@@ -208,32 +186,4 @@ class WordPieceTokenizer(Tokenizer):
         return tuple([piece[0] for word in words for piece in self._pieces_of[word]])
 
     def _join(self, tokens: list[str]) -> str:
-        """Spaces between words, none before "##"; `cleanup` also closes the gaps before . ? ! , and in n't, 's."""
-        parts = []
-        for index, token in enumerate(tokens):
-            if index:
-                token = token.removeprefix(self.prefix) if token.startswith(self.prefix) else " " + token
-            parts.append(_clean_up(token) if self.cleanup else token)
-        return "".join(parts)
-
-
-_CLEAN_UP = (
-    (" .", "."),
-    (" ?", "?"),
-    (" !", "!"),
-    (" ,", ","),
-    (" ' ", "'"),
-    (" n't", "n't"),
-    (" 'm", "'m"),
-    (" do not", " don't"),
-    (" 's", "'s"),
-    (" 've", "'ve"),
-    (" 're", "'re"),
-)
-
-
-def _clean_up(text: str) -> str:
-    for old, new in _CLEAN_UP:
-        text = text.replace(old, new)
-    return text
-
+        return join_pieces(tokens, self.prefix, self.cleanup)

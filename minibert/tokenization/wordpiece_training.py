@@ -4,10 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from .checks import check_texts
-from .merge_training import as_ids, check_sizes, check_special, count_words, learn_merges
-from .normalization import BertNormalizer
-from .pretokenization import bert_words
+from minibert.tokenization.checks import check_texts
+from minibert.tokenization.merge_training import as_ids, check_sizes, check_special, count_words, learn_merges
+from minibert.tokenization.normalization import BertNormalizer
+from minibert.tokenization.pretokenization import bert_words
 
 # Whatever the normaliser does, it never looks across one of these, so text may be cut here and its chunks cached.
 CHUNK = re.compile(r"[^ \t\n\r]+")
