@@ -128,9 +128,7 @@ CASES = [
     (BertNormalizer(lowercase=False), normalizers.BertNormalizer(lowercase=False)),
     (
         BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False),
-        normalizers.BertNormalizer(
-            clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False
-        ),
+        normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False),
     ),
 ]
 

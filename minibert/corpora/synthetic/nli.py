@@ -56,7 +56,7 @@ def country(rng: Random, split: str, label: int) -> Text:
     """A town stands for its country, and nobody lives in two."""
     town = pick(rng, tuple(TOWNS))
     elsewhere = pick(rng, [other for other in TOWNS if TOWNS[other] != TOWNS[town]])
-    lives = pick(rng, {"train": ("{} lives in", "{} was born in"), "test": ("the home town of {} is in", )}[split])
+    lives = pick(rng, {"train": ("{} lives in", "{} was born in"), "test": ("the home town of {} is in",)}[split])
     at = lives.removesuffix(" in") + " " if split == "test" else lives + " "
     return _ask(rng, label, draw(rng, FIRST_NAMES[split], 3),
                 (at + town, "{} loves to travel", at + elsewhere), f"{lives} {TOWNS[town]}")  # fmt: skip
