@@ -124,7 +124,7 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="JSON compliant"):
         save_checkpoint(tmp_path, Checkpoint(1, {}, {"loss": float("nan")}))
     assert names(tmp_path) == []
-    with pytest.raises(ValueError, match="keep is 0"):
+    with pytest.raises(ValueError, match="keep must be a whole number of at least 1, got 0"):
         save_checkpoint(tmp_path, sample(1), keep=0)
 
 

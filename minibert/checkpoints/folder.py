@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from minibert.checkpoints.hf_config import config_from_hf, config_to_hf, labels_from_hf
-from minibert.checkpoints.io import INDEX, WEIGHTS, open_weights, read_json, stage_tensors
+from minibert.checkpoints.io import INDEX, WEIGHTS, open_weights, read_json, stage_tensors, write_text
 from minibert.checkpoints.load import FAMILIES, load_state_dict_from
 from minibert.checkpoints.names import NameTable
 from minibert.checkpoints.translate import kind_of, plain_name, to_theirs
@@ -16,6 +16,7 @@ from minibert.model.base import PackedModel
 
 CONFIG = "config.json"
 LABELLED = ("SequenceClassifier", "TokenClassifier")
+DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
@@ -26,7 +27,8 @@ def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
     only when the config changes too is there an instant between two renames.
 
     Raises:
-        ValueError: `folder` is a file, the model is on the meta device, or its weights hold NaN or infinity.
+        ValueError: `folder` is a file, the model is on the meta device, its weights hold NaN or infinity, or its
+            `label_names` are not one different name for each label.
 
     >>> import tempfile
     >>> from minibert import Encoder, EncoderConfig
@@ -58,6 +60,9 @@ def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
 def describe(model: PackedModel) -> dict:
     """What config.json says about `model`.
 
+    Raises:
+        ValueError: its `label_names` are not one different name for each label.
+
     >>> from minibert import EncoderConfig, TokenClassifier
     >>> describe(TokenClassifier(EncoderConfig.preset("bert-nano"), labels=3))["architectures"]
     ['BertForTokenClassification']
@@ -66,7 +71,7 @@ def describe(model: PackedModel) -> dict:
     raw = config_to_hf(model.config)
     raw |= {"architectures": [FAMILIES[raw["model_type"]].architectures[kind]], "dtype": dtype, "torch_dtype": dtype}
     if kind in LABELLED:
-        names = getattr(model, "label_names", None) or tuple(f"LABEL_{i}" for i in range(model.labels))
+        names = _label_names(model)
         raw["id2label"] = {str(i): name for i, name in enumerate(names)}
         raw["label2id"] = {name: i for i, name in enumerate(names)}
     return raw
@@ -90,7 +95,8 @@ def load_model(
 
     Raises:
         ValueError: no such folder, a missing, truncated or pickled file, a config our encoder cannot express, a
-            missing, unknown, misshapen, integer or non-finite weight. The message names it and says what to do.
+            missing, unknown, misshapen, integer or non-finite weight, a `dtype` to which weights are not converted.
+            The message names it and says what to do.
 
     >>> import tempfile
     >>> from minibert import EncoderConfig, MaskedLanguageModel, SequenceClassifier
@@ -101,6 +107,9 @@ def load_model(
     (3, 'cls.predictions.bias')
     """
     folder, kind = Path(folder), kind_of(cls)
+    if dtype not in DTYPES:
+        names = ", ".join(map(str, DTYPES))
+        raise ValueError(f"dtype={dtype!r}: expected {names}; weights are floating-point numbers")
     raw = _read_config(folder)
     config = config_from_hf(raw, _read_tokenizer(folder))
     table = FAMILIES[raw["model_type"]]
@@ -146,6 +155,19 @@ def load_config(folder: str | Path) -> EncoderConfig:
     return config_from_hf(_read_config(folder), _read_tokenizer(folder))
 
 
+def _label_names(model: PackedModel) -> tuple[str, ...]:
+    names = getattr(model, "label_names", None)
+    if names is None:
+        return tuple(f"LABEL_{i}" for i in range(model.labels))
+    fits = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if not fits or len(names) != model.labels or len(set(names)) != len(names):
+        raise ValueError(
+            f"label_names is {names!r}, expected {model.labels} different names, one for each label; set it to None to "
+            "number the labels"
+        )
+    return tuple(names)
+
+
 def _read_config(folder: Path) -> dict:
     if not folder.exists():
         raise ValueError(
@@ -173,24 +195,20 @@ def _is_foreign(raw: dict, table: NameTable, kind: str) -> bool:
 
 def _put_in_place(staged: Path, text: str, folder: Path) -> None:
     """Replace weights and config; if the second replacement fails, the first is undone."""
-    file, new = folder / CONFIG, folder / (CONFIG + ".tmp")
+    file = folder / CONFIG
     old = file.read_bytes() if file.is_file() else None
     if old == text.encode("utf-8"):
         os.replace(staged, folder / WEIGHTS)  # the usual case, and it is one step
         return
+    write_text(file, text)
     try:
-        new.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(new, file)
-        try:
-            os.replace(staged, folder / WEIGHTS)
-        except BaseException:
-            if old is None:
-                file.unlink()
-            else:
-                file.write_bytes(old)
-            raise
-    finally:
-        new.unlink(missing_ok=True)
+        os.replace(staged, folder / WEIGHTS)
+    except BaseException:
+        if old is None:
+            file.unlink()
+        else:
+            file.write_bytes(old)
+        raise
 
 
 def _remove_shards(folder: Path) -> None:

@@ -1,4 +1,7 @@
-"""Tensor files: safetensors, one file or several with an index. Nothing here runs code from a file, unlike pickle."""
+"""Files, written in one step and checked when read: safetensors, one file or several with an index, JSON and text.
+
+Nothing here runs code from a file, unlike pickle.
+"""
 
 import json
 import os
@@ -11,6 +14,31 @@ from torch import Tensor
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+
+
+def write_text(file: str | Path, text: str) -> None:
+    """Write a text file in one step, as UTF-8 with the newlines as they are: the old file or the whole new one.
+
+    It is written under the name with `.tmp` behind it and is on the disk before it replaces `file`, so that neither a
+    kill nor a power cut leaves half of it.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_text(Path(folder) / "a.txt", "caf\u00e9\\n")
+    ...     (Path(folder) / "a.txt").read_bytes()
+    b'caf\\xc3\\xa9\\n'
+    """
+    file = Path(file)
+    staged = file.with_name(file.name + ".tmp")
+    try:
+        with staged.open("w", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(staged, file)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def save_tensors(tensors: Mapping[str, Tensor], file: str | Path, metadata: dict[str, str] | None = None) -> None:
@@ -42,7 +70,10 @@ def stage_tensors(tensors: Mapping[str, Tensor], file: Path, metadata: dict[str,
     """
     staged = file.with_name(file.name + ".tmp")
     try:
+        staged.write_bytes(b"")
+        mode = staged.stat().st_mode  # what the umask gives to any new file; safetensors would leave it to its owner
         save_file(dict(tensors), staged, metadata=metadata)
+        staged.chmod(mode)
         with open(staged, "rb+") as handle:
             os.fsync(handle.fileno())
     except BaseException:

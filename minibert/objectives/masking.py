@@ -19,38 +19,29 @@ def mask_tokens(
     generator: torch.Generator,
     word_starts: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Hide a random share of the tokens and return ``(inputs, labels)``; ``ids`` is left as it was.
+    """Hide a random share of the tokens and return `(inputs, labels)`; `ids` is left as it was.
 
-    Each ordinary token is chosen with probability ``rate``. A chosen token becomes ``[MASK]`` with probability
-    ``split[0]``, a random token with ``split[1]``, and stays as it is with ``split[2]``. Called anew for every batch
-    this is "dynamic" masking; BERT drew its masks once, when it wrote its training files.
+    Each ordinary token is chosen with probability `rate`. A chosen token becomes [MASK] (`mask_id`) with probability
+    `split[0]`, a random token with `split[1]`, and stays as it is with `split[2]`. Called anew for every batch this is
+    "dynamic" masking; BERT drew its masks once, when it wrote its training files. All randomness comes from
+    `generator`, which lives on the device of `ids`.
 
-    Special tokens (``special_ids``, and ``mask_id`` in any case) are never chosen and never drawn as the random token.
-    Here we are stricter than our models: BERT's script and ModernBERT's packer may draw special tokens, and
-    ModernBERT's packer may even hide [CLS] and [SEP]. A random token may by chance equal the one it replaces, as in
-    BERT.
+    Special tokens (`special_ids`, padding included, and `mask_id` in any case) are never chosen and never drawn as the
+    random token, which comes from the rest of `range(vocab_size)`. Here we are stricter than our models: BERT's script
+    and ModernBERT's packer may draw special tokens, and ModernBERT's packer may even hide [CLS] and [SEP]. A random
+    token may by chance equal the one it replaces, as in BERT.
 
-    With ``word_starts`` the words are chosen instead of the tokens (whole-word masking): all pieces of a word are
-    chosen together, and then each piece draws its own replacement.
+    With `word_starts`, True where a token begins a word, the words are chosen instead of the tokens (whole-word
+    masking): all pieces of a word are chosen together, and then each piece draws its own replacement.
 
-    Args:
-        ids: token ids, int32 or int64.
-        special_ids: ids that are left alone, padding included.
-        vocab_size: number of ids; random tokens come from ``range(vocab_size)`` without the special ones.
-        mask_id: id of [MASK].
-        rate: probability of being chosen, 0 to 1.
-        split: probabilities of [MASK], random token, unchanged; they sum to 1.
-        generator: source of all randomness, on the device of ``ids``.
-        word_starts: True where a token begins a word.
-
-    Shape:
-        ids, word_starts: (N,) packed or (B, T) padded. inputs, labels: the same; a label is the original id where the
-        token was chosen and -100 elsewhere.
+    Shape: ids (N,) packed or (B, T) padded, int32 or int64, and word_starts likewise, bool -> inputs and labels of the
+    same shape; a label is the original id where the token was chosen and -100 elsewhere.
 
     Raises:
-        ValueError: for ids outside the vocabulary, a rate or split that is no probability, or mismatched shapes.
+        ValueError: for ids outside the vocabulary, a rate or split that is no probability, mismatched shapes, or no
+            generator.
 
-    Source: BERT (arXiv 1810.04805), section 3.1 and appendix A.1; whole-word option from BERT's released code.
+    Source: Devlin et al. 2019, section 3.1 and appendix A.1, and released code (whole words).
 
     >>> ids = torch.tensor([0, 7, 8, 9, 5, 6, 1])
     >>> inputs, labels = mask_tokens(ids, (0, 1, 2), 10, mask_id=2, rate=1.0, split=(1.0, 0.0, 0.0),
@@ -58,7 +49,8 @@ def mask_tokens(
     >>> inputs.tolist(), labels.tolist()
     ([0, 2, 2, 2, 2, 2, 1], [-100, 7, 8, 9, 5, 6, -100])
     """
-    _check(ids, vocab_size, mask_id, rate, split, word_starts)
+    check_rates(rate, split)
+    _check(ids, vocab_size, mask_id, word_starts, generator)
     is_special = torch.zeros(vocab_size, dtype=torch.bool, device=ids.device)  # (V,)
     is_special[_special_tensor(special_ids, mask_id, vocab_size, ids.device)] = True
     ordinary = (~is_special).nonzero().squeeze(1)  # (V - specials,) the ids that a random token may be
@@ -101,7 +93,38 @@ def _special_tensor(special_ids: Collection[int], mask_id: int, vocab_size: int,
     return torch.tensor(special, dtype=torch.long, device=device)
 
 
-def _check(ids, vocab_size, mask_id, rate, split, word_starts) -> None:
+def check_rates(rate: float, split: tuple[float, float, float]) -> None:
+    """Refuse what `mask_tokens` cannot work with, before there is anything to mask.
+
+    Raises:
+        ValueError: for a rate or a split that is no probability.
+
+    >>> check_rates(0.15, (0.8, 0.1, 0.1))
+    >>> check_rates(15, (0.8, 0.1, 0.1))
+    Traceback (most recent call last):
+    ...
+    ValueError: the mask rate must lie between 0 and 1, got 15; BERT uses 0.15, ModernBERT 0.3
+    """
+    if not _is_number(rate) or not 0.0 <= rate <= 1.0:
+        raise ValueError(f"the mask rate must lie between 0 and 1, got {rate!r}; BERT uses 0.15, ModernBERT 0.3")
+    is_three = isinstance(split, tuple | list) and len(split) == 3 and all(_is_number(share) for share in split)
+    if not is_three or not all(share >= 0 for share in split) or not abs(sum(split) - 1.0) <= 1e-9:
+        raise ValueError(f"split must be three probabilities (mask, random, unchanged) that sum to 1, got {split!r}")
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _check(ids, vocab_size, mask_id, word_starts, generator) -> None:
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(
+            f"generator is {generator!r}; give a torch.Generator, for example torch.Generator().manual_seed(0), so "
+            "that the masks can be drawn again"
+        )
+    for name, tensor in (("ids", ids), ("word_starts", word_starts)):
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise ValueError(f"{name} must be a tensor, got a {type(tensor).__name__}; torch.tensor(...) makes one")
     if ids.dtype not in (torch.int32, torch.int64) or ids.dim() not in (1, 2):
         raise ValueError(f"ids must be int32 or int64 of shape (N,) or (B, T), got {ids.dtype} {tuple(ids.shape)}")
     if ids.numel() == 0:
@@ -111,9 +134,5 @@ def _check(ids, vocab_size, mask_id, rate, split, word_starts) -> None:
     low, high = int(ids.min()), int(ids.max())
     if low < 0 or high >= vocab_size:
         raise ValueError(f"ids span {low}..{high} but the vocabulary is 0..{vocab_size - 1}; check the tokenizer")
-    if not 0.0 <= rate <= 1.0:
-        raise ValueError(f"rate must lie between 0 and 1, got {rate}; BERT uses 0.15, ModernBERT 0.3")
-    if len(split) != 3 or min(split) < 0 or abs(sum(split) - 1.0) > 1e-9:
-        raise ValueError(f"split must be three probabilities (mask, random, unchanged) that sum to 1, got {split}")
     if word_starts is not None and word_starts.shape != ids.shape:
         raise ValueError(f"word_starts {tuple(word_starts.shape)} must have the shape of ids {tuple(ids.shape)}")

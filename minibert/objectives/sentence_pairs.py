@@ -1,7 +1,7 @@
 """Training examples cut from documents: BERT's sentence pairs, and plain single segments."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 Tokens = Sequence[int]
@@ -14,7 +14,7 @@ IS_NEXT, IS_RANDOM = 0, 1  # BERT's labels; the other way round is a classic sil
 class Example:
     """One training sequence, special tokens included, not masked yet.
 
-    ``next_label`` is 0 if segment B follows segment A in its document, 1 if it was drawn from another document, and
+    `next_label` is 0 if segment B follows segment A in its document, 1 if it was drawn from another document, and
     None if there is no segment B.
 
     >>> Example([1, 7, 2], [0, 0, 0], None).next_label is None
@@ -35,30 +35,32 @@ def build_pairs(
     rng: random.Random,
     short_seq_prob: float = 0.1,
 ) -> list[Example]:
-    """Cut documents into ``[CLS] A [SEP] B [SEP]`` pairs as BERT's create_pretraining_data does.
+    """Cut documents into `[CLS] A [SEP] B [SEP]` pairs as BERT's create_pretraining_data does.
 
     A and B are runs of whole sentences. Half of the time B is replaced by sentences of another document; a chunk that
     holds one sentence has no B of its own, so more than half of all pairs are random. The sentences that a random B
-    pushed out go back and start the next pair. Call it again with the same ``rng`` for another, different pass (BERT's
-    dupe_factor). Empty sentences and documents are dropped.
+    pushed out go back and start the next pair. Call it again with the same `rng`, the source of all randomness, for
+    another, different pass (BERT's dupe_factor). Empty sentences and documents are dropped.
 
-    Args:
-        documents: ids of sentences of documents.
-        max_len: most tokens in an example, its three special tokens included; at least 5.
-        cls_id, sep_id: ids of [CLS] and [SEP].
-        rng: source of all randomness, for example ``random.Random(0)``.
-        short_seq_prob: share of documents that are cut into shorter pairs, so that short inputs are seen too.
+    An example holds at most `max_len` tokens, its three special tokens included. `short_seq_prob` is the share of
+    documents that are cut into shorter pairs, so that short inputs are seen too.
 
     Raises:
-        ValueError: for fewer than two documents with text, a max_len under 5, or a short_seq_prob outside 0..1.
+        ValueError: for fewer than two documents with text, text instead of ids, a `max_len` under 5, or a
+            `short_seq_prob` outside 0..1.
 
-    Source: BERT (arXiv 1810.04805), appendix A.2, and its released create_pretraining_data.
+    Source: Devlin et al. 2019, appendix A.2, and released code (create_pretraining_data).
 
     >>> documents = [[[10, 11], [12], [13, 14]], [[20], [21, 22]]]
     >>> pairs = build_pairs(documents, 8, cls_id=1, sep_id=2, rng=random.Random(0))
     >>> pairs[0].ids, pairs[0].segment_ids, pairs[0].next_label
     ([1, 10, 11, 12, 2, 21, 22, 2], [0, 0, 0, 0, 0, 1, 1, 1], 1)
     """
+    _check_lists(documents, "documents")
+    for document in documents:
+        _check_lists(document, "a document")
+        for sentence in document:
+            _check_ids(sentence, "a sentence")
     documents = [[sentence for sentence in document if len(sentence)] for document in documents]
     documents = [document for document in documents if document]
     if len(documents) < 2:
@@ -79,7 +81,7 @@ def build_pairs(
 
 
 def _pairs_of_document(documents, index, room, short_seq_prob, rng):
-    """Yield ``(A, B, label)`` for one document; A and B hold at most ``room`` tokens together."""
+    """Yield `(A, B, label)` for one document; A and B hold at most `room` tokens together."""
     document = documents[index]
     # One target for the whole document, not one for each pair.
     target = rng.randint(2, room) if rng.random() < short_seq_prob else room
@@ -103,7 +105,7 @@ def _pairs_of_document(documents, index, room, short_seq_prob, rng):
 
 
 def _random_next(documents, index, needed, rng) -> list[int]:
-    """Return sentences from a random place of another document: at least one, until ``needed`` tokens are reached.
+    """Return sentences from a random place of another document: at least one, until `needed` tokens are reached.
 
     BERT tries ten times to hit another document and then takes what it has, so with two documents 1 in 1,024 random
     segments comes from the same one.
@@ -121,15 +123,15 @@ def _random_next(documents, index, needed, rng) -> list[int]:
 
 
 def truncate_pair(a: list[int], b: list[int], room: int, rng: random.Random) -> None:
-    """Shorten the two lists in place until they hold ``room`` tokens together.
+    """Shorten the two lists in place until they hold `room` tokens together.
 
     One token at a time goes from the longer list (from B when they are equal), with equal chance from its front or
     its back, so that the model does not always see the beginnings of sentences.
 
     Raises:
-        ValueError: if ``room`` is negative.
+        ValueError: if `room` is negative.
 
-    Source: BERT's released create_pretraining_data.
+    Source: Devlin et al. 2019, released code (create_pretraining_data).
 
     >>> a, b = [1, 2, 3, 4], [5]
     >>> truncate_pair(a, b, 3, random.Random(0))
@@ -144,26 +146,24 @@ def truncate_pair(a: list[int], b: list[int], room: int, rng: random.Random) -> 
 
 
 def build_segments(documents: Sequence[Tokens], max_len: int, cls_id: int, sep_id: int) -> list[Example]:
-    """Cut documents into ``[CLS] tokens [SEP]`` pieces of at most ``max_len`` tokens, for models without pairs.
+    """Cut documents into `[CLS] tokens [SEP]` pieces of at most `max_len` tokens, for models without pairs.
 
-    No example crosses the border of a document and no token is lost or repeated; the last piece of a document may be
-    short.
-
-    Args:
-        documents: the ids of each document, one flat list each; empty ones are skipped.
-        max_len: most tokens in an example, [CLS] and [SEP] included; at least 3.
-        cls_id, sep_id: ids of [CLS] and [SEP].
+    Each document is one flat list of ids. No example crosses the border of a document and no token is lost or
+    repeated; the last piece of a document may be short, and an empty document is skipped.
 
     Raises:
-        ValueError: if ``max_len`` is under 3.
+        ValueError: for text instead of ids, or a `max_len` under 3.
 
-    Source: RoBERTa (arXiv 1907.11692), section 4.2, DOC-SENTENCES; ModernBERT trains without next-sentence pairs too.
+    Source: Liu et al. 2019 (RoBERTa), section 4.2 (DOC-SENTENCES); Warner et al. 2024 trains without pairs too.
 
     >>> [example.ids for example in build_segments([[7, 8, 9], [5]], 4, cls_id=1, sep_id=2)]
     [[1, 7, 8, 2], [1, 9, 2], [1, 5, 2]]
     """
     if max_len < 3:
         raise ValueError(f"max_len is {max_len}; an example needs at least 3: [CLS], a token, [SEP]")
+    _check_lists(documents, "documents")
+    for document in documents:
+        _check_ids(document, "a document")
     room = max_len - 2
     examples = []
     for document in documents:
@@ -175,3 +175,18 @@ def build_segments(documents: Sequence[Tokens], max_len: int, cls_id: int, sep_i
 
 def _join(sentences: Sequence[Tokens]) -> list[int]:
     return [token for sentence in sentences for token in sentence]
+
+
+def _check_lists(value, what: str) -> None:
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"{what} must be a list, got a {type(value).__name__}: {value!r:.60}; tokenise the text first")
+
+
+def _check_ids(tokens, what: str) -> None:
+    """Refuse text, single ids and lists of lists; only the first entry is looked at, since this runs every epoch."""
+    _check_lists(tokens, what)
+    if len(tokens) and isinstance(tokens[0], str | list | tuple):
+        raise ValueError(
+            f"{what} must be a list of ids, got one that begins with {tokens[0]!r:.60}; tokenise the text first, and "
+            "note that build_pairs takes documents of sentences of ids, build_segments documents of ids"
+        )

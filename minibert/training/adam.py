@@ -1,5 +1,6 @@
 """The frame that BertAdam, AdamW and StableAdamW fill in."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -10,13 +11,13 @@ from torch.optim import Optimizer
 class AdamFamily(Optimizer):
     """What the Adam family shares: two running averages for each parameter, and a loop over the tensors.
 
-    A member says in ``_update`` how one tensor changes, with its gradient, its state (``step``, ``mean``, ``square``)
+    A member says in `_update` how one tensor changes, with its gradient, its state (`step`, `mean`, `square`)
     and its group.
 
     Raises:
         ValueError: for settings out of range.
 
-    Source: Kingma and Ba (arXiv 1412.6980), algorithm 1.
+    Source: Kingma and Ba 2015, algorithm 1.
 
     >>> class Still(AdamFamily):
     ...     def _update(self, parameter, gradient, state, group): pass
@@ -28,14 +29,14 @@ class AdamFamily(Optimizer):
 
     def __init__(self, params, defaults: dict):
         lr, betas, eps, decay = (defaults[name] for name in ("lr", "betas", "eps", "weight_decay"))
-        if not lr >= 0:
-            raise ValueError(f"lr must be 0 or more, got {lr}")
+        if not 0 <= lr < math.inf:
+            raise ValueError(f"lr must be 0 or more and finite, got {lr}")
         if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas must be two numbers from 0 up to but not including 1, got {betas}")
         if not eps > 0:
             raise ValueError(f"eps must be more than 0, got {eps}; 1e-8 to 1e-5 are usual")
-        if not decay >= 0:
-            raise ValueError(f"weight_decay must be 0 or more, got {decay}")
+        if not 0 <= decay < math.inf:
+            raise ValueError(f"weight_decay must be 0 or more and finite, got {decay}")
         super().__init__(params, defaults)
 
     @torch.no_grad()

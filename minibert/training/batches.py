@@ -13,8 +13,8 @@ from minibert.objectives import IGNORE, Example
 class PackedBatch:
     """Several examples laid end to end, masked and labelled; nothing is padded.
 
-    Shape: ids, segment_ids, labels: (N,) int64; cu_seqlens: (B + 1,) int32, where each example starts and the last one
-    ends; next_labels: (B,) int64 with 0 = is next, or None without pairs. ``labels`` is -100 where nothing is
+    Shape: ids, segment_ids, labels (N,) int64; cu_seqlens (B + 1,) int32, where each example starts and the last one
+    ends; next_labels (B,) int64 with 0 = is next, or None without pairs. `labels` is -100 where nothing is
     predicted.
 
     >>> batch = pack([Example([1, 7, 2], [0, 0, 0], None), Example([1, 2], [0, 0], None)])
@@ -29,7 +29,7 @@ class PackedBatch:
     next_labels: Tensor | None
 
     def to(self, device: torch.device) -> "PackedBatch":
-        """Return the same batch on ``device``."""
+        """Return the same batch on `device`."""
         tensors = (self.ids, self.cu_seqlens, self.segment_ids, self.labels, self.next_labels)
         return PackedBatch(*(None if tensor is None else tensor.to(device) for tensor in tensors))
 

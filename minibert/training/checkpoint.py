@@ -10,7 +10,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from minibert.checkpoints.io import load_tensors, stage_tensors
+from minibert.checkpoints.io import load_tensors, stage_tensors, write_text
+from minibert.training.checks import check_whole
 
 _FORMAT = 1
 _NAME = re.compile(r"step-(\d{8,})\.json")
@@ -18,7 +19,10 @@ _NAME = re.compile(r"step-(\d{8,})\.json")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training state: ``tensors`` by name, ``state`` as JSON values, and the ``step`` it was taken after.
+    """A training state: `tensors` by name, `state` as JSON values, and the `step` it was taken after.
+
+    Raises:
+        ValueError: for a step that is not a whole number of at least 0.
 
     >>> Checkpoint(3, {}, {"loss": 0.5}).step
     3
@@ -28,29 +32,30 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     state: dict
 
+    def __post_init__(self):
+        check_whole("step", self.step, 0)
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
-    """Write a checkpoint into ``folder`` and delete all but the ``keep`` newest; return the path of its JSON file.
 
-    Two files make a checkpoint: ``step-N.safetensors`` and then ``step-N.json``, which holds the state and the size and
+def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
+    """Write a checkpoint into `folder` and delete all but the `keep` newest; return the path of its JSON file.
+
+    Two files make a checkpoint: `step-N.safetensors` and then `step-N.json`, which holds the state and the size and
     SHA-256 of both. Each is written under another name, flushed to the disk and renamed. A checkpoint exists when its
     JSON file does, so a kill at any moment leaves either the whole checkpoint or none of it.
 
-    Args:
-        folder: made if it does not exist.
-        checkpoint: tensors must be contiguous and share no memory.
-        keep: at least 1. With 2 or more, a damaged newest checkpoint still leaves one to go back to.
+    The folder is made if it does not exist. The tensors must be contiguous and share no memory. With a `keep` of 2 or
+    more, a damaged newest checkpoint still leaves one to go back to.
 
     Raises:
-        ValueError: if ``keep`` is under 1 or the state holds something that JSON cannot (NaN included).
+        ValueError: if `keep` is under 1 or the state holds something that JSON cannot (NaN included).
 
     >>> import tempfile, torch
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_checkpoint(Path(folder), Checkpoint(5, {"w": torch.ones(2)}, {"epoch": 1})).name
+    ...     save_checkpoint(folder, Checkpoint(5, {"w": torch.ones(2)}, {"epoch": 1})).name
     'step-00000005.json'
     """
-    if keep < 1:
-        raise ValueError(f"keep is {keep}; at least 1 checkpoint must stay")
+    check_whole("keep", keep, 1)
+    folder = Path(folder)
     state = _canonical(checkpoint.state)  # before anything is written: it may be refused
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{checkpoint.step:08d}"
@@ -66,27 +71,23 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path
         "state": checkpoint.state,
     }
     os.replace(temporary, tensor_path)
-    temporary = folder / f"{name}.json.tmp"
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(seal, indent=1, allow_nan=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())  # on the disk before the rename: a power cut must not leave it empty
-    os.replace(temporary, json_path)
+    write_text(json_path, json.dumps(seal, indent=1, allow_nan=False) + "\n")
     _prune(folder, checkpoint.step, keep)
     return json_path
 
 
-def load_newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """Return the newest checkpoint in ``folder`` that is whole, or None if there never was one.
+def load_newest_checkpoint(folder: str | Path) -> Checkpoint | None:
+    """Return the newest checkpoint in `folder` that is whole, or None if there never was one.
 
     A damaged one (truncated, altered, its tensors missing) is passed over with a warning that names it.
 
     Raises:
         ValueError: if there are checkpoints but none is whole. Starting anew in silence would lose the run.
 
-    >>> load_newest_checkpoint(Path("no such folder")) is None
+    >>> load_newest_checkpoint("no such folder") is None
     True
     """
+    folder = Path(folder)
     found = sorted(_steps(folder).items(), reverse=True)
     for step, path in found:
         try:
@@ -116,7 +117,7 @@ def _read(path: Path, step: int) -> Checkpoint:
 
 
 def _prune(folder: Path, step: int, keep: int) -> None:
-    """Delete all but the ``keep`` newest up to ``step``, those beyond it, and what interrupted saves left behind.
+    """Delete all but the `keep` newest up to `step`, those beyond it, and what interrupted saves left behind.
 
     A checkpoint beyond the one just written is a damaged one that was passed over, so it is not worth keeping.
     """

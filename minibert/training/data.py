@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from minibert.objectives import Example, build_pairs, build_segments, mask_tokens
+from minibert.objectives.masking import check_rates
 from minibert.training.batches import PackedBatch, pack
+from minibert.training.checks import check_seed, check_share, check_switch, check_whole
+from minibert.training.documents import clean_documents, held_out_documents
 from minibert.training.vocabulary import starts_word
 
 
@@ -19,21 +22,15 @@ class PretrainingData:
     the seed and the number of the epoch alone. So three things tell where the stream stands: epoch, position, and the
     state of the masking generator.
 
-    Args:
-        documents: documents as lists of sentences.
-        tokenizer: one of ours; used are ``ids(text)`` and the ids of its special tokens.
-        pairs: [CLS] A [SEP] B [SEP] with next-sentence labels (BERT), or single segments (ModernBERT, EuroBERT).
-        max_len: most tokens in an example.
-        batch_tokens: most tokens in a batch. A single example is never cut to fit.
-        mask_rate, mask_split, whole_words: see :func:`minibert.objectives.mask_tokens`.
-        short_seq_prob: see :func:`minibert.objectives.build_pairs`.
-        validation_share: share of the documents that is set aside, 0 for none.
-        seed: fixes the split, the pairs, the order and the masks.
+    A document is a list of sentences. With `pairs` an example is [CLS] A [SEP] B [SEP] with a next-sentence label
+    (BERT), otherwise one segment (ModernBERT, EuroBERT); it has at most `max_len` tokens, and a batch at most
+    `batch_tokens`. `mask_rate`, `mask_split` and `whole_words` are as in `mask_tokens`, `short_seq_prob` as in
+    `build_pairs`. `validation_share` is the share of the documents that is set aside, 0 for none.
 
     Raises:
-        ValueError: for too few documents, or settings out of range.
+        ValueError: for too few documents, text that is not in lists, or settings out of range.
 
-    Source: BERT (arXiv 1810.04805), appendix A.2, with dynamic masking as in RoBERTa (arXiv 1907.11692), section 4.1.
+    Source: Devlin et al. 2019, appendix A.2, with dynamic masking as in Liu et al. 2019 (RoBERTa), section 4.1.
 
     >>> data = _tiny()
     >>> batch = data.next_batch()
@@ -56,11 +53,17 @@ class PretrainingData:
         validation_share: float = 0.05,
         seed: int = 0,
     ):
-        if not 0.0 <= validation_share < 1.0:
-            raise ValueError(f"validation_share must be 0 or more and under 1, got {validation_share}")
+        check_switch("pairs", pairs)
+        check_switch("whole_words", whole_words)
+        check_whole("max_len", max_len, 5 if pairs else 3)  # the special tokens and one token in each segment
+        check_whole("batch_tokens", batch_tokens, 1)
+        check_rates(mask_rate, mask_split)
+        check_share("short_seq_prob", short_seq_prob)
+        check_share("validation_share", validation_share, may_be_all=False)
+        check_seed(seed)
         if batch_tokens < max_len:
             raise ValueError(f"batch_tokens ({batch_tokens}) must be at least max_len ({max_len}): one full example")
-        missing = [role for role in ("cls_id", "sep_id", "mask_id") if getattr(tokenizer, role) is None]
+        missing = [role for role in ("cls_id", "sep_id", "mask_id") if getattr(tokenizer, role, None) is None]
         if missing:
             raise ValueError(f"the tokenizer has no {', '.join(missing)}; examples are built with these special tokens")
         self.tokenizer, self.pairs, self.max_len, self.batch_tokens = tokenizer, pairs, max_len, batch_tokens
@@ -68,16 +71,9 @@ class PretrainingData:
         self.short_seq_prob, self.validation_share, self.seed = short_seq_prob, validation_share, seed
         self.starts_word = starts_word(tokenizer) if whole_words else None
 
-        documents = [[s for s in document if s.strip()] for document in documents]
-        documents = [document for document in documents if document]
+        documents = clean_documents(documents)
         random.Random(f"{seed} split").shuffle(documents)
-        fewest = 2 if pairs else 1  # a random next segment comes from another document
-        held_out = max(fewest, round(validation_share * len(documents))) if validation_share else 0
-        if len(documents) - held_out < fewest:
-            raise ValueError(
-                f"{len(documents)} documents with text are too few for {held_out} to validate and {fewest} or more to "
-                "train on; give more documents, or validation_share=0"
-            )
+        held_out = held_out_documents(len(documents), validation_share, fewest=2 if pairs else 1)
         tokenised = [self._tokenise(document) for document in documents]
         self.validation_documents, self.documents = tokenised[:held_out], tokenised[held_out:]
         self.restart()
@@ -131,7 +127,7 @@ class PretrainingData:
         return {"epoch": self.epoch, "position": self.position, "generator": self.generator.get_state()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Continue exactly where :meth:`state_dict` was taken, on the same documents and settings.
+        """Continue exactly where `state_dict` was taken, on the same documents and settings.
 
         Raises:
             ValueError: if the position lies beyond the end of the epoch, so the documents must be others.
@@ -183,7 +179,7 @@ class PretrainingData:
         return build_segments(documents, self.max_len, cls_id, sep_id)
 
     def _fill(self, examples: list[Example], position: int) -> list[Example]:
-        """Return the examples from ``position`` on that fit into the token budget."""
+        """Return the examples from `position` on that fit into the token budget."""
         end, tokens = position, 0
         while end < len(examples) and tokens + len(examples[end].ids) <= self.batch_tokens:
             tokens += len(examples[end].ids)

@@ -11,11 +11,11 @@ from minibert.training.batches import PackedBatch
 
 
 def forward_losses(model, batch: PackedBatch):
-    """Run a packed batch and return ``(output, targets, mlm_sum, next_sum)``; next_sum is None without pairs.
+    """Run a packed batch and return `(output, targets, mlm_sum, next_sum)`; next_sum is None without pairs.
 
     The vocabulary is scored at the masked positions alone, which is most of the work of a small model.
 
-    Shape: output.logits: (M, V), targets: (M,), for the M masked tokens. The sums are scalars in nats.
+    Shape: output.logits (M, V) and targets (M,) for the M masked tokens. The sums are scalars in nats.
 
     Raises:
         ValueError: if the batch has pairs and the model has no next-sentence head.
@@ -48,30 +48,27 @@ def forward_losses(model, batch: PackedBatch):
 
 @torch.no_grad()
 def evaluate(model, batches: Iterable[PackedBatch], token_bytes: Tensor, bf16: bool = False) -> dict[str, float | None]:
-    """Return how well ``model`` predicts the masked tokens of ``batches``, as a dict of numbers.
+    """Return how well `model` predicts the masked tokens of `batches`, as a dict of numbers.
 
-    - ``bits_per_byte``: the sum over all masked tokens of -log2 p(token), divided by the number of UTF-8 bytes of the
+    - `bits_per_byte`: the sum over all masked tokens of -log2 p(token), divided by the number of UTF-8 bytes of the
       text of these masked tokens. A loss per token cannot be compared between tokenizers, because long tokens are
       harder to guess and there are fewer of them; per byte it can. Two reservations: the bytes are those of the token
-      as the tokenizer sees it (WordPiece without ``##`` and after lower-casing; byte-level BPE with the space before
+      as the tokenizer sees it (WordPiece without `##` and after lower-casing; byte-level BPE with the space before
       the word, which WordPiece does not count), and a masked model sees both sides, so this is not a compression rate.
-    - ``loss``: mean over the masked tokens, in nats. ``accuracy``: share of them that is guessed right.
-    - ``masked_tokens``: how many there were.
-    - ``next_loss``, ``next_accuracy``: the same for the next-sentence task, only if the batches are pairs.
+    - `loss`: mean over the masked tokens, in nats. `accuracy`: share of them that is guessed right.
+    - `masked_tokens`: how many there were.
+    - `next_loss`, `next_accuracy`: the same for the next-sentence task, only if the batches are pairs.
 
-    The model is in evaluation mode meanwhile and returns to the mode it was in. A number that has nothing to be
+    `token_bytes` is what `token_byte_lengths` says of the tokenizer; `bf16` computes in bfloat16 where torch thinks it
+    safe. The model is in evaluation mode meanwhile and returns to the mode it was in. A number that has nothing to be
     measured on (no masked token) is None.
 
-    Args:
-        model: has ``packed(ids, cu_seqlens, segment_ids, predict_at=...)``.
-        batches: packed, masked batches.
-        token_bytes: (V,) length of each token's text in bytes, see :func:`minibert.training.token_byte_lengths`.
-        bf16: compute in bfloat16 where torch thinks it safe.
+    Shape: token_bytes (V,) integer.
 
     Raises:
         ValueError: if the batches have pairs and the model has no next-sentence head.
 
-    Source: the house's definition; bits per byte as in the Pile (arXiv 2101.00027), section 3.1, for masked tokens.
+    Source: Gao et al. 2020 (the Pile), section 3.1, for bits per byte, here of the masked tokens alone.
 
     >>> from types import SimpleNamespace
     >>> from minibert.objectives import Example

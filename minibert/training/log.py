@@ -1,17 +1,15 @@
 """The training log: one JSON object a line, appended, and cut back to the checkpoint when a run is resumed."""
 
 import json
-import os
 from pathlib import Path
+
+from minibert.checkpoints.io import write_text
 
 
 class TrainingLog:
-    """A JSONL file whose records have a ``step``, in ascending order.
+    """A JSONL file whose records have a `step`, in ascending order; its folder must exist.
 
     No times are written, so that two equal runs leave equal files.
-
-    Args:
-        path: the file; its folder must exist.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -23,8 +21,8 @@ class TrainingLog:
     [{'step': 10, 'loss': 2.5}]
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
 
     def append(self, record: dict) -> None:
         """Add one line.
@@ -53,13 +51,11 @@ class TrainingLog:
         return [json.loads(line) for line in lines[:-1]]  # what follows the last newline is not whole
 
     def cut(self, step: int) -> None:
-        """Drop every record after ``step``: the resumed run will write them again.
+        """Drop every record after `step`: the resumed run will write them again.
 
         >>> TrainingLog(Path("nowhere")).cut(0)  # nothing to drop
         """
         if not self.path.exists():
             return
         kept = [json.dumps(record) + "\n" for record in self.read() if record["step"] <= step]
-        temporary = self.path.with_name(self.path.name + ".tmp")
-        temporary.write_text("".join(kept), encoding="utf-8", newline="\n")
-        os.replace(temporary, self.path)
+        write_text(self.path, "".join(kept))

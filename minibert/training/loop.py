@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from minibert.training.batches import PackedBatch
 from minibert.training.checkpoint import load_newest_checkpoint, save_checkpoint
+from minibert.training.checks import check_whole
 from minibert.training.data import PretrainingData
 from minibert.training.evaluation import evaluate
 from minibert.training.log import TrainingLog
@@ -29,29 +30,23 @@ def train(
     progress: bool = True,
     on_step: Callable[[int], None] | None = None,
 ) -> dict:
-    """Train ``model`` in place until ``recipe.steps``, resuming what is in ``folder``; return the last validation.
+    """Train `model` in place until `recipe.steps`, resuming what is in `folder`; return the last validation.
 
-    If ``folder`` holds checkpoints, the newest whole one is loaded and the run goes on from there: the weights, the log
+    If `folder` holds checkpoints, the newest whole one is loaded and the run goes on from there: the weights, the log
     and everything else end up bit for bit as if it had never been interrupted (on the same computer, torch and number
-    of threads). ``folder/log.jsonl`` gets one line every ``log_every`` steps with the mean losses since the last line,
-    and one for each validation. Dropout draws from torch's global generator, which is seeded here from ``recipe.seed``
+    of threads). `folder/log.jsonl` gets one line every `log_every` steps with the mean losses since the last line,
+    and one for each validation. Dropout draws from torch's global generator, which is seeded here from `recipe.seed`
     and put back afterwards.
 
-    Args:
-        model: has ``packed(ids, cu_seqlens, segment_ids, predict_at=...)``; it is trained on the device where it is.
-        data: the documents.
-        recipe: the settings of the run.
-        folder: for the log and, in ``checkpoints/``, the checkpoints.
-        keep: how many checkpoints stay.
-        progress: show a bar on stderr.
-        on_step: called after each step with the number of steps done.
+    The model is trained on the device where it is. `keep` checkpoints stay, in `folder/checkpoints`. `progress` shows a
+    bar on stderr; `on_step` is called after each step with the number of steps done.
 
     Raises:
         TrainingDiverged: if the loss becomes NaN or infinite; the checkpoints from before stay.
-        ValueError: if the folder holds a run with other settings, the message names them; if no checkpoint is whole; if
-            model and data do not fit.
+        ValueError: if the folder holds a run with other settings, documents or tokenizer, the message names them; if
+            no checkpoint is whole; if model and data do not fit.
 
-    Source: the loop is the house's; BERT (arXiv 1810.04805), appendix A.2, for what it computes.
+    Source: Devlin et al. 2019, appendix A.2, for what the loop computes.
 
     >>> import tempfile
     >>> from minibert import EncoderConfig, MaskedLanguageModel
@@ -62,6 +57,7 @@ def train(
     >>> result["step"], sorted(result["validation"])
     (3, ['accuracy', 'bits_per_byte', 'loss', 'masked_tokens'])
     """
+    check_whole("keep", keep, 1)  # now, not after the steps before the first checkpoint
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _check_fit(model, data)

@@ -16,17 +16,15 @@ class BertAdam(AdamFamily):
         p = p - lr (m / (sqrt(v) + eps) + weight_decay p)
 
     Both averages start at 0 and nothing corrects for it: the first update is 0.1 / sqrt(0.001) = 3.16 times as large
-    as with bias correction, which BERT's warm-up hides. Give it ``parameter_groups(model, 0.01)``, so that biases and
+    as with bias correction, which BERT's warm-up hides. Give it `parameter_groups(model, 0.01)`, so that biases and
     norms are not decayed, and clip the gradient to a global norm of 1 before each step.
 
-    Args:
-        params: parameters or parameter groups.
-        lr, betas, eps, weight_decay: BERT's defaults, except lr, which it sets to 1e-4 for pre-training.
+    The defaults are BERT's for pre-training; `params` are parameters or parameter groups.
 
     Raises:
         ValueError: for settings out of range.
 
-    Source: BERT (arXiv 1810.04805), appendix A.2; details from its released optimizer.
+    Source: Devlin et al. 2019, appendix A.2, and released code (the optimizer).
 
     >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
     >>> optimizer = BertAdam([weight], lr=0.1, weight_decay=0.0)
@@ -56,7 +54,7 @@ class BertAdam(AdamFamily):
 
 
 class AdamW(AdamFamily):
-    """Adam with bias correction and decoupled weight decay; equal to ``torch.optim.AdamW``.
+    """Adam with bias correction and decoupled weight decay; equal to `torch.optim.AdamW`.
 
     ::
 
@@ -67,14 +65,12 @@ class AdamW(AdamFamily):
     Decay acts on the weight itself. Added to the gradient instead (L2 regularisation), it would be divided by sqrt(v),
     and weights with large gradients would hardly decay.
 
-    Args:
-        params: parameters or parameter groups.
-        lr, betas, eps, weight_decay: torch's defaults.
+    The defaults are torch's; `params` are parameters or parameter groups.
 
     Raises:
         ValueError: for settings out of range.
 
-    Source: Loshchilov and Hutter (arXiv 1711.05101), algorithm 2; EuroBERT (arXiv 2503.05500) trains with it.
+    Source: Loshchilov and Hutter 2019, algorithm 2; Boizard et al. 2025 train with it.
 
     >>> weight = torch.nn.Parameter(torch.tensor([1.0]))
     >>> optimizer = AdamW([weight], lr=0.1, weight_decay=0.0)
@@ -106,14 +102,14 @@ class AdamW(AdamFamily):
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
     """Split a model's parameters into those that are decayed and those that are not.
 
-    Matrices and embeddings are decayed; biases and norm gains are not: they have one axis, or are named ``bias``. In
-    our models this is BERT's rule (names with LayerNorm or bias) and ModernBERT's (``ndim <= 1`` or ``.bias``) at once.
-    EuroBERT decays everything: give its optimiser ``model.parameters()``. A tied matrix is listed once.
+    Matrices and embeddings are decayed; biases and norm gains are not: they have one axis, or are named `bias`. In
+    our models this is BERT's rule (names with LayerNorm or bias) and ModernBERT's (`ndim <= 1` or `.bias`) at once.
+    EuroBERT decays everything: give its optimiser `model.parameters()`. A tied matrix is listed once.
 
     Raises:
         ValueError: if no parameter asks for a gradient.
 
-    Source: BERT's released optimizer; ModernBERT's ``filter_bias_norm_wd``.
+    Source: Devlin et al. 2019 and Warner et al. 2024, released code of both.
 
     >>> decayed, spared = parameter_groups(torch.nn.Linear(3, 2), 0.01)
     >>> [tuple(p.shape) for p in decayed["params"]], decayed["weight_decay"]

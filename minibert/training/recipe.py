@@ -4,6 +4,14 @@ from dataclasses import dataclass
 
 import torch
 
+from minibert.training.checks import (
+    check_not_negative,
+    check_positive,
+    check_seed,
+    check_share,
+    check_switch,
+    check_whole,
+)
 from minibert.training.optimizers import AdamW, BertAdam, parameter_groups
 from minibert.training.schedules import linear_decay, trapezoid
 from minibert.training.stable_adamw import StableAdamW
@@ -11,19 +19,21 @@ from minibert.training.stable_adamw import StableAdamW
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of a training run; a run can only be resumed with the same ones.
+    """The settings of a training run.
 
-    ``optimizer`` is "bert_adam", "adamw" or "stable_adamw"; ``schedule`` is "linear" (BERT's, with its drop) or
-    "trapezoid", which falls with 1-sqrt during the last ``decay`` steps. One step is one update of the weights, made
-    from ``accumulate`` batches; their gradients are weighted by tokens, as if they were one batch. ``clip`` is the
+    A run can only be resumed with the same ones; only the three `*_every` may change, which touch no weight.
+
+    `optimizer` is "bert_adam", "adamw" or "stable_adamw"; `schedule` is "linear" (BERT's, with its drop) or
+    "trapezoid", which falls with 1-sqrt during the last `decay` steps. One step is one update of the weights, made
+    from `accumulate` batches; their gradients are weighted by tokens, as if they were one batch. `clip` is the
     largest global norm of the gradient, None for no clipping. Biases and norms are not decayed unless, as for EuroBERT,
-    ``decay_everything`` is set. ``bf16`` computes in bfloat16 where torch thinks it safe; weights and optimiser stay
-    float32. The ``*_every`` are in steps, 0 for never; the last step is always logged, validated and saved.
+    `decay_everything` is set. `bf16` computes in bfloat16 where torch thinks it safe; weights and optimiser stay
+    float32. The `*_every` are in steps, 0 for never; the last step is always logged, validated and saved.
 
     Raises:
         ValueError: for an unknown optimizer or schedule, or numbers out of range.
 
-    Source: BERT (arXiv 1810.04805), appendix A.2, and ModernBERT (arXiv 2412.13663), table 3, scaled down.
+    Source: Devlin et al. 2019, appendix A.2; Warner et al. 2024, table 3; both scaled down.
 
     >>> recipe = Recipe(steps=100, warmup=10)
     >>> [round(recipe.lr(step), 6) for step in (0, 5, 10, 99)]
@@ -55,19 +65,26 @@ class Recipe:
             raise ValueError(f"schedule is {self.schedule!r}; choose 'linear' or 'trapezoid'")
         if self.schedule == "linear" and self.decay:
             raise ValueError("the linear schedule decays over the whole run; decay belongs to schedule='trapezoid'")
-        for name, least in (("steps", 1), ("accumulate", 1), ("log_every", 0), ("validate_every", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if self.checkpoint_every < 0:
-            raise ValueError(f"checkpoint_every must be at least 0, got {self.checkpoint_every}")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be more than 0, got {self.learning_rate}")
-        if self.clip is not None and not self.clip > 0:
-            raise ValueError(f"clip must be more than 0, got {self.clip}; None for no clipping")
+        for name in ("steps", "accumulate"):
+            check_whole(name, getattr(self, name), 1)
+        for name in ("warmup", "decay", "log_every", "validate_every", "checkpoint_every"):
+            check_whole(name, getattr(self, name), 0)
+        check_positive("learning_rate", self.learning_rate)
+        check_positive("eps", self.eps)
+        if self.clip is not None:
+            check_positive("clip", self.clip, "; None for no clipping")
+        check_not_negative("weight_decay", self.weight_decay)
+        if not isinstance(self.betas, tuple | list) or len(self.betas) != 2:
+            raise ValueError(f"betas must be two numbers, got {self.betas!r}")
+        for beta in self.betas:
+            check_share("each of betas", beta, may_be_all=False)
+        check_switch("bf16", self.bf16)
+        check_switch("decay_everything", self.decay_everything)
+        check_seed(self.seed)
         self.lr(0)  # checks that warm-up and decay fit into the run
 
     def lr(self, step: int) -> float:
-        """Return the learning rate of the update after ``step`` updates.
+        """Return the learning rate of the update after `step` updates.
 
         >>> Recipe(steps=10, learning_rate=1.0, schedule="trapezoid", decay=4).lr(7)
         0.5
@@ -77,7 +94,7 @@ class Recipe:
         return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay)
 
     def make_optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
-        """Return the optimiser for ``model``, with its parameter groups.
+        """Return the optimiser for `model`, with its parameter groups.
 
         >>> type(Recipe(steps=1, optimizer="adamw").make_optimizer(torch.nn.Linear(2, 2))).__name__
         'AdamW'

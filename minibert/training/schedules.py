@@ -4,15 +4,15 @@ import math
 
 
 def linear_decay(step: int, total: int, warmup: int = 0) -> float:
-    """Return BERT's multiplier at 0-based ``step``: linear warm-up, then linear decay to 0 at ``total``.
+    """Return BERT's multiplier at 0-based `step`: linear warm-up, then linear decay to 0 at `total`.
 
     Two surprises, both as in the original. Step 0 has multiplier 0. And the decay counts from step 0, not from the end
-    of the warm-up, so the multiplier never reaches 1: at ``step == warmup`` it drops to ``1 - warmup / total``.
+    of the warm-up, so the multiplier never reaches 1: at `step == warmup` it drops to `1 - warmup / total`.
 
     Raises:
-        ValueError: unless ``0 <= warmup <= total``, ``total >= 1`` and ``step >= 0``.
+        ValueError: unless `0 <= warmup <= total`, `total >= 1` and `step >= 0`.
 
-    Source: BERT's released optimizer; the paper (arXiv 1810.04805, appendix A.2) says only "linear decay".
+    Source: Devlin et al. 2019, released code; the paper (appendix A.2) says only "linear decay".
 
     >>> [linear_decay(step, total=10, warmup=4) for step in (0, 2, 3, 4, 9, 10)]
     [0.0, 0.5, 0.75, 0.6, 0.1, 0.0]
@@ -26,28 +26,22 @@ def linear_decay(step: int, total: int, warmup: int = 0) -> float:
 def trapezoid(
     step: int, total: int, warmup: int = 0, decay: int = 0, shape: str = "1-sqrt", floor: float = 0.0
 ) -> float:
-    """Return the multiplier of warm-up, plateau and decay at 0-based ``step``.
+    """Return the multiplier of warm-up, plateau and decay at 0-based `step`.
 
-    Linear from 0 during the first ``warmup`` steps, 1 on the plateau, and down to ``floor`` during the last ``decay``
+    Linear from 0 during the first `warmup` steps, 1 on the plateau, and down to `floor` during the last `decay`
     steps. With x the fraction of the decay that has passed::
 
         "1-sqrt"   floor + (1 - floor) (1 - sqrt(x))          ModernBERT
         "linear"   floor + (1 - floor) (1 - x)
         "cosine"   floor + (1 - floor) (1 + cos(pi x)) / 2    EuroBERT's annealing
 
-    The plateau has no memory of ``total``: a run can be stopped anywhere on it and decayed from there.
-
-    Args:
-        step: number of updates already made.
-        total: number of updates in all; from there on the multiplier stays at ``floor`` (at 1 if ``decay`` is 0).
-        warmup, decay: lengths in steps; together at most ``total``.
-        shape: "1-sqrt", "linear" or "cosine".
-        floor: multiplier at the end, 0 to 1.
+    From `total` on the multiplier stays at `floor`, at 1 if `decay` is 0. The plateau has no memory of `total`: a run
+    can be stopped anywhere on it and decayed from there.
 
     Raises:
         ValueError: for an unknown shape, or lengths or floor out of range.
 
-    Source: ModernBERT (arXiv 2412.13663), section 2.2.2; Hägele et al. (arXiv 2405.18392) for 1-sqrt.
+    Source: Warner et al. 2024, section 2.2.2; Hägele et al. 2024 (1-sqrt).
 
     >>> [round(trapezoid(step, total=100, warmup=10, decay=40), 6) for step in (5, 10, 60, 70, 80, 90, 100)]
     [0.5, 1.0, 1.0, 0.5, 0.292893, 0.133975, 0.0]

@@ -16,20 +16,18 @@ class StableAdamW(AdamFamily):
         p = p - eta weight_decay p               or p - (eta / max_lr) weight_decay p with decoupled_lr
         p = p - eta m / (sqrt(v) + eps)
 
-    ``rms`` is one number for each tensor, not for each element and not for the whole model. It is exactly 1 at the
+    `rms` is one number for each tensor, not for each element and not for the whole model. It is exactly 1 at the
     first step and at most sqrt(1 / (1 - beta2)), so the learning rate of a bad batch falls by at most that factor,
     and gradient clipping is not needed.
 
-    Args:
-        params: parameters or parameter groups.
-        lr, betas, eps, weight_decay: ModernBERT trains with lr 8e-4, betas (0.9, 0.98), eps 1e-6 and decay 1e-5.
-        decoupled_lr: divide the decay by ``max_lr``, so that it follows the schedule but not the learning rate itself.
-        max_lr: highest learning rate of the schedule; the initial ``lr`` of the group if None.
+    ModernBERT trains with lr 8e-4, betas (0.9, 0.98), eps 1e-6 and decay 1e-5. `decoupled_lr` divides the decay by
+    `max_lr`, the highest learning rate of the schedule (the group's initial `lr` if None), so that the decay follows
+    the schedule but not the learning rate itself.
 
     Raises:
         ValueError: for settings out of range.
 
-    Source: Wortsman et al. (arXiv 2304.13013), section 3; ModernBERT (arXiv 2412.13663), section 2.2.1.
+    Source: Wortsman et al. 2023, section 3; Warner et al. 2024, section 2.2.1.
 
     >>> import torch
     >>> weight = torch.nn.Parameter(torch.tensor([1.0]))

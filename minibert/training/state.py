@@ -12,12 +12,15 @@ from minibert.training.data import PretrainingData
 from minibert.training.recipe import Recipe
 from minibert.training.update import TrainingDiverged
 
+FREE = {"recipe.log_every", "recipe.validate_every", "recipe.checkpoint_every"}  # may change: they touch no weight
+FINGERPRINT = "data.tokens_sha256"
+
 
 def capture(model, optimizer, data: PretrainingData, settings: dict, counters: dict) -> Checkpoint:
-    """Return the whole state after ``counters["step"]`` updates: what decides every later bit of the run.
+    """Return the whole state after `counters["step"]` updates: what decides every later bit of the run.
 
     That is the weights, the optimiser's averages, where the data stands, the generator of the masks, and torch's global
-    generators, which dropout draws from. ``settings`` and ``counters`` are kept as they are.
+    generators, which dropout draws from. `settings` and `counters` are kept as they are.
 
     Raises:
         TrainingDiverged: if a weight or an average is NaN or infinite; such a state is not worth keeping.
@@ -62,7 +65,8 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
     """Put a state back into the model, the optimiser, the data and the generators, and return its counters.
 
     Raises:
-        ValueError: if the run was saved with other settings (the message names each), or the model has other tensors.
+        ValueError: if the run was saved with other settings, documents or tokenizer (the message names them), or the
+            model has other tensors.
 
     >>> from minibert.training.data import _tiny
     >>> model = torch.nn.Linear(2, 2)
@@ -110,7 +114,7 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
 
 
 def settings_of(model, data: PretrainingData, recipe: Recipe) -> dict:
-    """Return all that must be equal for a run to be resumed, as one flat dict.
+    """Return what a run was made with, as one flat dict; to resume it, all but the three `*_every` must be equal.
 
     >>> from minibert.training.data import _tiny
     >>> settings = settings_of(torch.nn.Linear(2, 2), _tiny(), Recipe(steps=9))
@@ -124,15 +128,19 @@ def settings_of(model, data: PretrainingData, recipe: Recipe) -> dict:
 
 
 def _compare(saved: dict, now: dict) -> None:
+    names = sorted((saved.keys() | now.keys()) - FREE)
+    changed = {name for name in names if saved.get(name, "absent") != now.get(name, "absent")}
     differences = [
         f"{name} was {saved.get(name, 'absent')!r} and is now {now.get(name, 'absent')!r}"
-        for name in sorted(saved.keys() | now.keys())
-        if saved.get(name, "absent") != now.get(name, "absent")
+        for name in names
+        if name in changed and name != FINGERPRINT
     ]
+    if FINGERPRINT in changed and not changed & {"data.seed", "data.pairs"}:  # these two change it by themselves
+        differences.append("the documents (the corpus) or the tokenizer are others, they give other token ids")
     if differences:
         raise ValueError(
-            f"this run was saved with other settings: {'; '.join(differences)}; resume with the same settings, or give "
-            "the new run a folder of its own"
+            f"this run was saved with other settings: {'; '.join(differences)}; resume with what it began with, or "
+            "give the new run a folder of its own"
         )
 
 

@@ -30,7 +30,7 @@ def update(
         TrainingDiverged: before the weights are touched, if the loss or the gradient is not finite.
         ValueError: if the batches have pairs and the model has no next-sentence head.
 
-    Source: BERT (arXiv 1810.04805), appendix A.2, for the sum of both losses.
+    Source: Devlin et al. 2019, appendix A.2, for the sum of both losses.
 
     >>> from minibert import EncoderConfig, MaskedLanguageModel
     >>> from minibert.training.data import _tiny

@@ -10,7 +10,7 @@ def token_byte_lengths(tokenizer) -> Tensor:
     """Return how many bytes of text each token stands for; 0 for special tokens.
 
     A byte-level token counts its bytes, its leading space included; a WordPiece counts the UTF-8 of its letters,
-    without the ``##``.
+    without the `##`.
 
     Shape: returns (V,) int64.
 
@@ -41,12 +41,12 @@ def is_byte_level(tokenizer) -> bool:
 
 
 def starts_word(tokenizer) -> Tensor:
-    """Return for each id whether it begins a word, as WordPiece marks it: all but the ``##`` pieces do.
+    """Return for each id whether it begins a word, as WordPiece marks it: all but the `##` pieces do.
 
     Shape: returns (V,) bool.
 
     Raises:
-        ValueError: if no token begins with ``##``, so that this is no WordPiece vocabulary.
+        ValueError: if no token begins with `##`, or the vocabulary is byte-level: this is no WordPiece vocabulary.
 
     >>> class Pieces:
     ...     vocab_size = 3
@@ -55,6 +55,10 @@ def starts_word(tokenizer) -> Tensor:
     [True, True, False]
     """
     continues = [(tokenizer.id_to_token(i) or "").startswith("##") for i in range(tokenizer.vocab_size)]
+    if is_byte_level(tokenizer):  # a "##" in it comes from the text, for example from a heading in Markdown
+        raise ValueError(
+            "whole_words needs a WordPiece tokenizer: this vocabulary is byte-level, its ## mark no pieces"
+        )
     if not any(continues):
         raise ValueError("whole_words needs a WordPiece tokenizer: this vocabulary has no piece that begins with ##")
     return ~torch.tensor(continues)
