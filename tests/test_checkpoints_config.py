@@ -10,6 +10,7 @@ from transformers import BertConfig, EuroBertConfig, ModernBertConfig
 from minibert.checkpoints import config_from_hf, config_to_hf
 from minibert.config import EncoderConfig
 from minibert.presets import PRESETS
+from minibert.tokenization.roles import NAMES
 
 THEIRS = {"bert": BertConfig, "modernbert": ModernBertConfig, "eurobert": EuroBertConfig}
 
@@ -105,6 +106,30 @@ def test_special_ids_from_the_config_then_the_tokenizer_then_the_family():
         dict(model_type="eurobert", eos_token_id=[9, 10], bos_token_id=8, vocab_size=20, pad_token_id=0)
     )
     assert (config.cls_id, config.sep_id) == (8, 9)
+
+
+def test_the_usual_names_are_those_the_tokenizers_know():
+    raw = dict(model_type="eurobert", vocab_size=20)
+    for field, role in [("pad_id", "pad"), ("mask_id", "mask"), ("cls_id", "cls"), ("sep_id", "sep")]:
+        for name in NAMES[role]:
+            config = config_from_hf(raw, {"added_tokens": [{"id": 7, "content": name}]})
+            assert getattr(config, field) == 7, name
+
+
+@pytest.mark.parametrize(
+    ("added", "message"),
+    [
+        (3, "tokenizer.json: added_tokens must be a list, got 3"),
+        ({"id": 7, "content": "[MASK]"}, "added_tokens must be a list"),
+        (["[MASK]"], r"added_tokens\[0\] must be an object"),
+        ([{"content": "[MASK]"}], r"added_tokens\[0\].id is missing"),
+        ([{"id": 7}], r"added_tokens\[0\].content is missing"),
+        ([{"id": "7", "content": "[MASK]"}], r"added_tokens\[0\].id must be a whole number"),
+    ],
+)
+def test_damaged_added_tokens_are_refused(added, message):
+    with pytest.raises(ValueError, match=message):
+        config_from_hf({"model_type": "bert"}, {"added_tokens": added})
 
 
 def test_fields_their_format_lacks_travel_under_a_key_of_ours():

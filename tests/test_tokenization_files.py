@@ -168,22 +168,56 @@ def broken(change):
 
 
 BASE = WordPieceTokenizer({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "a": 3}).to_json()
+
+
+def bert_processing(options):
+    return {"type": "BertProcessing", **options}
+
+
 BROKEN = [
     (lambda d: d.pop("model"), 'no "model"'),
     (lambda d: d["model"].update(type="Unigram"), "Unigram"),
-    (lambda d: d["model"].update(vocab=[["a", 0.0]]), "list"),
+    (lambda d: d["model"].update(vocab=[["a", 0.0]]), "tokenizer.json: model.vocab must be an object"),
+    (lambda d: d["model"].pop("vocab"), "model.vocab is missing"),
+    (lambda d: d["model"].update(max_input_chars_per_word="x"), "model.max_input_chars_per_word must be a whole"),
+    (lambda d: d["model"].update(max_input_chars_per_word=0), "tokenizer.json: max_chars must be at least 1"),
+    (lambda d: d.update(added_tokens={"id": 1, "content": "a"}), "added_tokens must be a list"),
+    (lambda d: d.update(added_tokens=["a"]), r"added_tokens\[0\] must be an object"),
+    (lambda d: d["added_tokens"][1].update(special="yes"), r"added_tokens\[1\].special must be true or false"),
+    (lambda d: d.update(normalizer={"type": "Sequence"}), "normalizer.normalizers is missing; expected a list"),
+    (lambda d: d.update(pre_tokenizer={"type": "Sequence", "pretokenizers": 3}), "pre_tokenizer.pretokenizers must be"),
+    (lambda d: d["post_processor"].pop("single"), "post_processor.single is missing"),
+    (lambda d: d["post_processor"]["single"].append({}), r"post_processor.single\[3\] must be an object with the key"),
+    (lambda d: d["post_processor"]["pair"][0].update(SpecialToken={}), r"pair\[0\].SpecialToken.id is missing"),
+    (lambda d: d["post_processor"]["pair"][0]["SpecialToken"].update(type_id=-1), "must not be negative"),
+    (
+        lambda d: d["post_processor"]["special_tokens"]["[SEP]"].update(ids=[3]),
+        "but in the vocabulary its id is 2",
+    ),
+    (lambda d: d["post_processor"]["special_tokens"]["[SEP]"].update(ids=[]), "1 tokens and 0 ids"),
+    (
+        lambda d: d.update(post_processor={"type": "BertProcessing", "sep": ["[SEP]", 2]}),
+        "post_processor.cls is missing",
+    ),
+    (
+        lambda d: d.update(post_processor={"type": "BertProcessing", "sep": ["[SEP]", 2], "cls": ["a"]}),
+        "token and its id",
+    ),
+    (lambda d: d.update(post_processor=bert_processing({"sep": ["x", 2], "cls": ["[CLS]", 1]})), "not there"),
+    (lambda d: d["decoder"].update(prefix="@@"), "decoder.prefix is '@@', the model's is '##'"),
+    (lambda d: d["decoder"].pop("type"), "decoder.type is missing"),
     (lambda d: d["model"]["vocab"].update(b=3), "two tokens"),
     (lambda d: d["model"]["vocab"].pop("[UNK]"), "UNK"),
     (lambda d: d["model"]["vocab"].update(b=-3), "whole numbers"),
     (lambda d: d["model"]["vocab"].update(b=1.5), "whole numbers"),
     (lambda d: d["added_tokens"][0].update(id=3), "two"),
     (lambda d: d["added_tokens"][0].update(colour="red"), "colour"),
-    (lambda d: d["added_tokens"][0].pop("content"), "expected fields"),
+    (lambda d: d["added_tokens"][0].pop("content"), r"added_tokens\[0\].content is missing"),
     (lambda d: d["normalizer"].update(type="Lowercase"), "Lowercase"),
     (lambda d: d.update(normalizer={"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "NFC"}]}), "NFD"),
     (lambda d: d["pre_tokenizer"].update(type="Whitespace"), "Whitespace"),
     (lambda d: d.update(pre_tokenizer=None), "None"),
-    (lambda d: d.update(pre_tokenizer="Bert"), '"type"'),
+    (lambda d: d.update(pre_tokenizer="Bert"), "pre_tokenizer must be an object"),
     (lambda d: d["post_processor"].update(type="MyProcessing"), "MyProcessing"),
     (lambda d: d["post_processor"]["single"][0]["SpecialToken"].update(id="<s>"), "<s>"),
     (lambda d: d["post_processor"]["single"].pop(1), "exactly once"),
@@ -206,6 +240,8 @@ BROKEN_BPE = [
     (lambda d: d["model"]["merges"].append(["a", "zz"]), "zz"),
     (lambda d: d["model"]["merges"].append("a b c"), "two tokens"),
     (lambda d: d["model"]["merges"].append(["a"]), "two tokens"),
+    (lambda d: d["model"].update(merges=3), "tokenizer.json: model.merges must be a list, got 3"),
+    (lambda d: d["model"].pop("merges"), "model.merges is missing"),
     (lambda d: d["pre_tokenizer"].update(add_prefix_space=True), "add_prefix_space"),
     (lambda d: d["pre_tokenizer"].update(use_regex=False), "pattern"),
     (lambda d: d.update(pre_tokenizer={"type": "Metaspace"}), "Metaspace"),
@@ -250,6 +286,42 @@ def test_unreadable_files_are_refused(tmp_path):
     write_json(path, BPE_BASE)
     with pytest.raises(ValueError, match="holds a BPE"):
         WordPieceTokenizer.from_file(path)
+
+
+def test_saving_to_a_folder_or_into_nowhere_is_refused_and_leaves_nothing(tmp_path):
+    tok = WordPieceTokenizer({"[UNK]": 0})
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    for path, message in [(tmp_path, "is a folder"), (tmp_path / "no" / "t.json", "there is no folder")]:
+        with pytest.raises(ValueError, match=message):
+            tok.save(path)
+    with pytest.raises(ValueError, match="is a file"):
+        tok.save_pretrained(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert not [path for path in tmp_path.parent.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    write_json(tmp_path / "a.json", {"a": 1})
+    with pytest.raises(UnicodeEncodeError):
+        write_json(tmp_path / "a.json", {"a": "half a pair: \ud800"})
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"pad_token": 3}, "pad_token must be a string"),
+        ({"mask_token": {"id": 3}}, "mask_token.content is missing"),
+        ({"do_lower_case": "no"}, "do_lower_case must be true or false"),
+        ({"pad_token": "<no>"}, "not in the vocabulary"),
+    ],
+)
+def test_a_damaged_tokenizer_config_is_refused(config, message, tmp_path):
+    WordPieceTokenizer({"[UNK]": 0}).save(tmp_path / "tokenizer.json")
+    write_json(tmp_path / "tokenizer_config.json", config)
+    with pytest.raises(ValueError, match=message):
+        load_tokenizer(tmp_path)
 
 
 def test_a_folder_keeps_the_roles(tmp_path):

@@ -5,6 +5,8 @@ import dataclasses
 from minibert.checkpoints import config_bert, config_eurobert, config_modernbert
 from minibert.checkpoints.config_keys import refuse, whole
 from minibert.config import EncoderConfig
+from minibert.tokenization import roles
+from minibert.tokenization.json_read import ids_of_added
 
 READERS = {
     "bert": (config_bert.read_bert, config_bert.IDS),
@@ -25,12 +27,6 @@ ID_KEYS = {
     "cls_id": ("cls_token_id", "bos_token_id"),
     "sep_id": ("sep_token_id", "eos_token_id"),
 }
-ID_SPELLINGS = {
-    "pad_id": ("[PAD]", "<pad>", "<|pad|>"),
-    "mask_id": ("[MASK]", "<mask>", "<|mask|>"),
-    "cls_id": ("[CLS]", "<s>", "<|begin_of_text|>"),
-    "sep_id": ("[SEP]", "</s>", "<|end_of_text|>"),
-}
 
 
 def config_from_hf(raw: dict, tokenizer: dict | None = None) -> EncoderConfig:
@@ -41,7 +37,8 @@ def config_from_hf(raw: dict, tokenizer: dict | None = None) -> EncoderConfig:
     resort the padding id.
 
     Raises:
-        ValueError: no or an unknown `model_type`, or a value our encoder cannot express; the message names the key.
+        ValueError: no or an unknown `model_type`, a value our encoder cannot express, or added tokens that are not a
+            list of objects with `id` and `content`; the message names the key.
 
     >>> config_from_hf({"model_type": "bert", "hidden_size": 384, "num_hidden_layers": 6}).layers
     6
@@ -125,13 +122,16 @@ def _build(fields: dict) -> EncoderConfig:
 
 
 def _special_ids(raw: dict, vocab_size: int, published: dict[str, int], tokenizer: dict) -> dict[str, int]:
-    entries = tokenizer.get("added_tokens") or []
-    by_name = {entry["content"]: entry["id"] for entry in entries if isinstance(entry, dict) and "content" in entry}
+    try:
+        by_name = ids_of_added(tokenizer)
+    except ValueError as error:
+        raise ValueError(f"tokenizer.json: {error}") from error
     ids = {}
     for field, keys in ID_KEYS.items():
         stated = [value for key in keys if (value := raw.get(key)) is not None]
         stated = [value[0] if isinstance(value, list) and value else value for value in stated]  # several ends of text
-        candidates = [*stated, *(by_name.get(name) for name in ID_SPELLINGS[field]), published[field]]
+        named = [by_name.get(name) for name in roles.NAMES[field.removesuffix("_id")]]
+        candidates = [*stated, *named, published[field]]
         fits = [value for value in candidates if type(value) is int and 0 <= value < vocab_size]
         if field == "pad_id" and stated and stated[0] not in fits:
             refuse("pad_token_id", stated[0], f"an id below vocab_size={vocab_size}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from minibert.tokenization import json_format
 from minibert.tokenization.bpe import ByteLevelBPETokenizer
 from minibert.tokenization.encoding import Batch, Encoding, pad_batch
+from minibert.tokenization.json_entry import Entry
 from minibert.tokenization.template import Template
 from minibert.tokenization.truncation import truncate_pair
 from minibert.tokenization.wordpiece import WordPieceTokenizer
@@ -33,7 +34,9 @@ def load_tokenizer(path: str | Path, rust: bool = False):
     In a folder, tokenizer_config.json (if there) says which token plays which role (padding, mask, ...); otherwise
     the usual names do. A folder with only Google's vocab.txt is opened as WordPiece, lower-casing unless the
     config says `do_lower_case: false`. rust: let the `tokenizers` library do the work, same interface.
-    Raises ValueError for a missing file and for components we do not have.
+
+    Raises:
+        ValueError: a missing or damaged file, or a component we do not have; the message names the file and the key.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -44,14 +47,18 @@ def load_tokenizer(path: str | Path, rust: bool = False):
     path = Path(path)
     config_file = path / "tokenizer_config.json"
     config = json_format.read_json(config_file) if config_file.is_file() else {}
-    roles = json_format.roles_from_config(config)
+    with json_format.naming(config_file):
+        roles = json_format.roles_from_config(config)
+        lowercase = Entry(config).get("do_lower_case", bool, True)
     if path.is_dir():
         if not (path / "tokenizer.json").is_file() and (path / "vocab.txt").is_file() and not rust:
-            return WordPieceTokenizer.from_vocab_txt(path / "vocab.txt", lowercase=config.get("do_lower_case", True))
+            return WordPieceTokenizer.from_vocab_txt(path / "vocab.txt", lowercase=lowercase)
         path = path / "tokenizer.json"
     if rust:
         from minibert.tokenization.rust import RustTokenizer  # imports `tokenizers`, which the rest does without
 
         return RustTokenizer.from_file(path, roles)
-    kind, _ = json_format.model_of(json_format.read_json(path))
+    data = json_format.read_json(path)
+    with json_format.naming(path):
+        kind, _ = json_format.model_of(data)
     return (WordPieceTokenizer if kind == "WordPiece" else ByteLevelBPETokenizer).from_file(path, roles)

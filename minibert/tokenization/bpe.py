@@ -11,6 +11,7 @@ from minibert.tokenization import json_write
 from minibert.tokenization.base import Piece, Tokenizer
 from minibert.tokenization.byte_alphabet import BYTE_TO_CHAR, from_byte_chars, to_byte_chars
 from minibert.tokenization.checks import check_texts
+from minibert.tokenization.json_format import naming
 from minibert.tokenization.json_models import bpe_model, read_bpe
 from minibert.tokenization.merge_training import as_ids, check_sizes, check_special, learn_merges
 from minibert.tokenization.merging import merge_by_rank, merge_by_rank_heap
@@ -138,7 +139,9 @@ class ByteLevelBPETokenizer(Tokenizer):
     def from_file(cls, path: str | Path, roles: Mapping[str, str] | None = None) -> "ByteLevelBPETokenizer":
         """Read a tokenizer.json. Its `truncation` and `padding` entries are ignored; ask for both in `encode`.
 
-        Raises ValueError for a file of another model and for components we do not have, with their names.
+        Raises:
+            ValueError: a missing or damaged file, one of another model, or with components we do not have; the
+                message names the file and the key.
 
         >>> import tempfile
         >>> tok = ByteLevelBPETokenizer.train(["low lower lowest"], vocab_size=270)
@@ -147,7 +150,9 @@ class ByteLevelBPETokenizer(Tokenizer):
         ...     ByteLevelBPETokenizer.from_file(Path(folder) / "tokenizer.json").merges == tok.merges
         True
         """
-        return cls(**read_bpe(path), roles=roles)
+        arguments = read_bpe(path)
+        with naming(path):
+            return cls(**arguments, roles=roles)
 
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object.

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from minibert.tokenization import json_format, json_read
+from minibert.tokenization.json_entry import Entry
 
 
 def read_wordpiece(path: str | Path) -> dict:
     """The arguments of a `WordPieceTokenizer`, but for its roles, from a tokenizer.json.
 
-    Raises ValueError for a file of another model and for components we do not have, with their names.
+    Raises:
+        ValueError: a file of another model, a component we do not have, or a key that is missing or of a wrong type;
+            the message names the file and the key.
 
     >>> import tempfile
     >>> words = {"type": "BertPreTokenizer"}
@@ -23,21 +26,32 @@ def read_wordpiece(path: str | Path) -> dict:
     100
     """
     data = json_format.read_json(path)
-    kind, model = json_format.model_of(data)
-    if kind != "WordPiece":
-        raise ValueError(f"{path} holds a {kind} tokenizer; open it with load_tokenizer or ByteLevelBPETokenizer")
-    json_read.read_bert_words(data)
-    decoder = data.get("decoder") or {}
-    if decoder.get("type", "WordPiece") != "WordPiece":
-        raise ValueError(f"decoder {decoder['type']} is not supported for WordPiece")
-    return {
-        "vocab": model.get("vocab", {}),
-        "max_chars": model.get("max_input_chars_per_word", 100),
-        "unk_token": model.get("unk_token", "[UNK]"),
-        "prefix": model.get("continuing_subword_prefix", "##"),
-        "cleanup": decoder.get("cleanup", True),
-        "parts": json_read.read_parts(data),
-    }
+    with json_format.naming(path):
+        kind, model = json_format.model_of(data)
+        if kind != "WordPiece":
+            raise ValueError(f"the file holds a {kind} tokenizer; open it with load_tokenizer or ByteLevelBPETokenizer")
+        json_read.read_bert_words(data)
+        decoder = _read_decoder(data, "WordPiece")
+        prefix = model.get("continuing_subword_prefix", str, "##")
+        if decoder.get("prefix", str, prefix) != prefix:
+            raise ValueError(
+                f"decoder.prefix is {decoder.get('prefix', str)!r}, the model's is {prefix!r}; make them the same"
+            )
+        return {
+            "vocab": model.get("vocab", dict),
+            "max_chars": model.get("max_input_chars_per_word", int, 100),
+            "unk_token": model.get("unk_token", str, "[UNK]"),
+            "prefix": prefix,
+            "cleanup": decoder.get("cleanup", bool, True),
+            "parts": json_read.read_parts(data),
+        }
+
+
+def _read_decoder(data: dict, kind: str) -> Entry:
+    decoder = Entry(data).entry("decoder") or Entry({"type": kind}, "decoder")
+    if decoder.get("type", str) != kind:
+        raise ValueError(f"decoder {decoder.get('type', str)} is not supported here; expected {kind}")
+    return decoder
 
 
 def wordpiece_model(vocab: Mapping[str, int], unk_token: str, prefix: str, max_chars: int) -> dict:
@@ -58,7 +72,9 @@ def wordpiece_model(vocab: Mapping[str, int], unk_token: str, prefix: str, max_c
 def read_bpe(path: str | Path) -> dict:
     """The arguments of a `ByteLevelBPETokenizer`, but for its roles, from a tokenizer.json.
 
-    Raises ValueError for a file of another model and for components we do not have, with their names.
+    Raises:
+        ValueError: a file of another model, a component we do not have, or a key that is missing or of a wrong type;
+            the message names the file and the key.
 
     >>> import tempfile
     >>> words = {"type": "ByteLevel", "add_prefix_space": False}
@@ -69,22 +85,22 @@ def read_bpe(path: str | Path) -> dict:
     [('a', 'a')]
     """
     data = json_format.read_json(path)
-    kind, model = json_format.model_of(data)
-    if kind != "BPE":
-        raise ValueError(f"{path} holds a {kind} tokenizer; open it with load_tokenizer or WordPieceTokenizer")
-    for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
-        if model.get(name):
-            raise ValueError(f"BPE with {name}={model[name]!r} is not supported; minibert reads byte-level BPE")
-    decoder = data.get("decoder") or {}
-    if decoder.get("type", "ByteLevel") != "ByteLevel":
-        raise ValueError(f"decoder {decoder['type']} is not supported for byte-level BPE")
-    return {
-        "vocab": model.get("vocab", {}),
-        "merges": _read_merges(model.get("merges", [])),
-        "pattern": json_read.read_pattern(data),
-        "ignore_merges": bool(model.get("ignore_merges", False)),
-        "parts": json_read.read_parts(data),
-    }
+    with json_format.naming(path):
+        kind, model = json_format.model_of(data)
+        if kind != "BPE":
+            raise ValueError(f"the file holds a {kind} tokenizer; open it with load_tokenizer or WordPieceTokenizer")
+        for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
+            if model.values.get(name):
+                value = model.values[name]
+                raise ValueError(f"BPE with {name}={value!r:.80} is not supported; minibert reads byte-level BPE")
+        _read_decoder(data, "ByteLevel")
+        return {
+            "vocab": model.get("vocab", dict),
+            "merges": _read_merges(model.get("merges", list)),
+            "pattern": json_read.read_pattern(data),
+            "ignore_merges": model.get("ignore_merges", bool, False),
+            "parts": json_read.read_parts(data),
+        }
 
 
 def _read_merges(merges: list) -> list[tuple[str, str]]:
@@ -93,7 +109,7 @@ def _read_merges(merges: list) -> list[tuple[str, str]]:
     for rank, merge in enumerate(merges):
         pair = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise ValueError(f"merge {rank} must be two tokens, got {merge!r:.80}")
+            raise ValueError(f"model.merges[{rank}] must be two tokens, got {merge!r:.80}")
         pairs.append((pair[0], pair[1]))
     return pairs
 

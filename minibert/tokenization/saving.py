@@ -23,6 +23,9 @@ class Savable(ABC):
     def save(self, path: str | Path) -> None:
         """Write a tokenizer.json that this class, `tokenizers` and `transformers` open.
 
+        Raises:
+            ValueError: the path is a folder, or there is no folder to write it to.
+
         >>> import tempfile
         >>> from minibert.tokenization import WordPieceTokenizer
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -33,7 +36,10 @@ class Savable(ABC):
         json_format.write_json(Path(path), self.to_json())
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write tokenizer.json, and tokenizer_config.json with the roles, into a folder.
+        """Write tokenizer.json, and tokenizer_config.json with the roles, into a folder, made if needed.
+
+        Raises:
+            ValueError: the path is a file.
 
         >>> import tempfile
         >>> from minibert.tokenization import WordPieceTokenizer
@@ -43,6 +49,8 @@ class Savable(ABC):
         ['tokenizer.json', 'tokenizer_config.json']
         """
         folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is a file; give a folder to write tokenizer.json into")
         folder.mkdir(parents=True, exist_ok=True)
         self.save(folder / "tokenizer.json")
         json_format.write_json(folder / "tokenizer_config.json", json_format.roles_to_config(self.roles))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from minibert.tokenization import json_write
 from minibert.tokenization.base import Piece, Tokenizer
+from minibert.tokenization.json_format import naming
 from minibert.tokenization.json_models import read_wordpiece, wordpiece_model
 from minibert.tokenization.merge_training import as_ids
 from minibert.tokenization.normalization import BertNormalizer
@@ -152,7 +153,9 @@ class WordPieceTokenizer(Tokenizer):
     def from_file(cls, path: str | Path, roles: Mapping[str, str] | None = None) -> "WordPieceTokenizer":
         """Read a tokenizer.json. Its `truncation` and `padding` entries are ignored; ask for both in `encode`.
 
-        Raises ValueError for a file of another model and for components we do not have, with their names.
+        Raises:
+            ValueError: a missing or damaged file, one of another model, or with components we do not have; the
+                message names the file and the key.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -160,7 +163,9 @@ class WordPieceTokenizer(Tokenizer):
         ...     WordPieceTokenizer.from_file(Path(folder) / "tokenizer.json").ids("The cat")
         [1, 0]
         """
-        return cls(**read_wordpiece(path), roles=roles)
+        arguments = read_wordpiece(path)
+        with naming(path):
+            return cls(**arguments, roles=roles)
 
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object.
