@@ -1,21 +1,23 @@
 """`python -m minibert pretrain`: the main job, from text to a model that fills blanks."""
 
 import json
+import shlex
 import sys
 import time
 from pathlib import Path
 
 import click
 
+from minibert.commands.run_folder import claim_folder, read_text_file
 from minibert.presets import PRESETS
 
 # What differs between the families besides the architecture. Sources: Devlin et al. 2019, appendix A.2; Warner et al.
-# 2024, table 3; Boizard et al. 2025, table 4. The learning rates are larger than the papers': nano models, short runs.
+# 2024, table 3; Boizard et al. 2025, table 4. Learning rates are larger than the papers': nano models, short runs.
 FAMILY_RECIPES = {
     "bert": dict(
         optimizer="bert_adam",
         schedule="linear",
-        learning_rate=2e-3,
+        learning_rate=7e-4,
         weight_decay=0.01,
         clip=1.0,
     ),
@@ -46,14 +48,11 @@ FAMILY_MASKING = {
 
 
 def read_documents(corpus: str, seed: int) -> list[list[str]]:
-    """Documents as lists of sentences: "sotu", "synthetic", or a text file.
-
-    A text file holds one sentence a line, and an empty line between documents.
+    """Documents as lists of sentences: "sotu", "synthetic", or a text file (see `read_text_file`).
 
     Raises:
         ValueError: no such corpus, or a file without text.
-
-    Source: the file format is that of Devlin et al. 2019 (released code).
+        DataUnavailable: the speeches are not in the cache.
 
     >>> len(read_documents("synthetic", seed=0)) > 100
     True
@@ -63,15 +62,8 @@ def read_documents(corpus: str, seed: int) -> list[list[str]]:
     if corpus == "synthetic":
         return corpora.synthetic.documents(2000, seed=seed)
     if corpus == "sotu":
-        return [document.sentences() for document in corpora.load("sotu")]
-    if not Path(corpus).is_file():
-        raise ValueError(f"corpus {corpus!r}: expected sotu, synthetic, or a text file with one sentence a line")
-    blocks = Path(corpus).read_text(encoding="utf-8").split("\n\n")
-    documents = [[line.strip() for line in block.splitlines() if line.strip()] for block in blocks]
-    documents = [document for document in documents if document]
-    if not documents:
-        raise ValueError(f"{corpus} holds no text")
-    return documents
+        return [document.sentences() for document in corpora.load("sotu", stand_in=False)]
+    return read_text_file(Path(corpus))
 
 
 def make_tokenizer(family: str, documents: list[list[str]], vocab_size: int, file: Path):
@@ -101,19 +93,19 @@ def make_tokenizer(family: str, documents: list[list[str]], vocab_size: int, fil
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="bert-nano", show_default=True)
 @click.option("--corpus", default="sotu", show_default=True, help="sotu, synthetic, or a text file: a sentence a line.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/PRESET.")
-@click.option("--steps", default=600, show_default=True, type=click.IntRange(min=1))
-@click.option("--batch-tokens", default=4096, show_default=True, type=click.IntRange(min=1), help="Tokens a step.")
+@click.option("--steps", default=1200, show_default=True, type=click.IntRange(min=1))
+@click.option("--batch-tokens", default=2048, show_default=True, type=click.IntRange(min=8), help="Tokens a step.")
 @click.option("--max-len", default=128, show_default=True, type=click.IntRange(min=8), help="Tokens in one text.")
 @click.option("--vocab-size", type=click.IntRange(min=300), help="Default: the preset's.")
 @click.option("--learning-rate", type=float, help="Peak; default: by family.")
-@click.option("--mask-rate", type=click.FloatRange(0, 1), help="Default: by family: 0.15, 0.3, 0.5.")
+@click.option("--mask-rate", type=float, help="Default: by family: 0.15, 0.3, 0.5.")
 @click.option("--whole-words", is_flag=True, help="Mask all pieces of a word together (WordPiece only).")
-@click.option("--seed", default=0, show_default=True, type=int)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--bf16", is_flag=True, help="Compute in bfloat16.")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--validate-every", default=0, help="Steps; 0 validates once, at the end.")
+@click.option("--validate-every", default=0, type=click.IntRange(min=0), help="Steps; 0 validates once, at the end.")
 @click.option(
-    "--checkpoint-every", default=100, show_default=True, help="Steps between checkpoints; 0 for the last only."
+    "--checkpoint-every", default=100, show_default=True, type=click.IntRange(min=0), help="Steps; 0: at the end."
 )
 def pretrain(
     preset, corpus, out, steps, batch_tokens, max_len, vocab_size, learning_rate, mask_rate, whole_words, seed, bf16,
@@ -128,8 +120,9 @@ def pretrain(
     """
     import torch
 
-    from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel
-    from minibert.training import PretrainingData, Recipe, TrainingDiverged, train
+    from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel, corpora
+    from minibert.checkpoints.io import write_text
+    from minibert.training import PretrainingData, TrainingDiverged, train
 
     started = time.perf_counter()
 
@@ -138,38 +131,90 @@ def pretrain(
 
     config = EncoderConfig.preset(preset)
     family, out = config.family, out or Path("runs") / preset
-    out.mkdir(parents=True, exist_ok=True)
-    documents = read_documents(corpus, seed)
+    # Everything that can be refused is refused before the tokenizer is trained.
+    recipe = make_recipe(family, steps, learning_rate, bf16, seed, validate_every, checkpoint_every)
+    masking = FAMILY_MASKING[family] | ({} if mask_rate is None else dict(mask_rate=mask_rate))
+    check_settings(masking["mask_rate"], batch_tokens, max_len, config, whole_words, device)
+    try:
+        documents = read_documents(corpus, seed)
+    except corpora.DataUnavailable as error:
+        say(f"{error} Until then: generated text in its place.")
+        corpus = "synthetic"
+        documents = read_documents(corpus, seed)
     say(f"{corpus}: {len(documents)} documents, {sum(map(len, documents))} sentences")
-    tok = make_tokenizer(family, documents, vocab_size or config.vocab_size, out / "tokenizer.json")
+    vocab_size = vocab_size or config.vocab_size
+    claim_folder(out, dict(preset=preset, corpus=corpus, seed=seed, vocab_size=vocab_size))
+    tok = make_tokenizer(family, documents, vocab_size, out / "tokenizer.json")
     say(f"tokenizer: {tok.vocab_size} entries, {out / 'tokenizer.json'}")
     ids = dict(pad_id=tok.pad_id, mask_id=tok.mask_id, cls_id=tok.cls_id, sep_id=tok.sep_id)
     config = config.replace(vocab_size=tok.vocab_size, **ids)
-    masking = FAMILY_MASKING[family] | ({} if mask_rate is None else dict(mask_rate=mask_rate))
     data = PretrainingData(
         documents, tok, pairs=config.nsp, max_len=max_len, batch_tokens=batch_tokens, whole_words=whole_words,
         seed=seed, **masking,
     )  # fmt: skip
     say(f"data: {len(data.examples)} examples an epoch")
-    settings = FAMILY_RECIPES[family] | ({} if learning_rate is None else dict(learning_rate=learning_rate))
-    if settings["schedule"] == "trapezoid":
-        settings |= dict(decay=steps // 4)
-    recipe = Recipe(
-        steps, warmup=max(1, steps // 10), bf16=bf16, seed=seed, validate_every=validate_every,
-        checkpoint_every=checkpoint_every, **settings,
-    )  # fmt: skip
     generator = torch.Generator().manual_seed(seed)
     model = (PretrainingModel if config.nsp else MaskedLanguageModel)(config, generator=generator).to(device)
-    say(f"{preset}: {sum(p.numel() for p in model.parameters()):,} parameters; {steps} steps of {batch_tokens} tokens")
+    parameters = sum(p.numel() for p in model.parameters())
+    say(f"{preset}: {parameters:,} parameters; {steps} steps of {batch_tokens} tokens")
     try:
         result = train(model, data, recipe, out)
     except TrainingDiverged as error:
         raise click.ClickException(str(error)) from error
     model.eval().cpu().save_pretrained(out)
     summary = dict(
-        command="python -m minibert " + " ".join(sys.argv[1:]), seed=seed, preset=preset, corpus=corpus,
-        parameters=sum(p.numel() for p in model.parameters()), torch=torch.__version__, **result,
+        command=shlex.join(["python", "-m", "minibert", *sys.argv[1:]]), seed=seed, preset=preset, corpus=corpus,
+        parameters=parameters, torch=torch.__version__, threads=torch.get_num_threads(), **result,
     )  # fmt: skip
-    (out / "training.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8", newline="\n")
+    write_text(out / "training.json", json.dumps(summary, indent=2) + "\n")
     say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
     click.echo(json.dumps(result))
+
+
+def make_recipe(family, steps, learning_rate, bf16, seed, validate_every, checkpoint_every):
+    """The family's recipe for a run of `steps`: a tenth warms up, and a trapezoid's last quarter decays.
+
+    >>> make_recipe("modernbert", 100, None, False, 0, 0, 0).decay
+    25
+    """
+    from minibert.training import Recipe
+
+    settings = FAMILY_RECIPES[family] | ({} if learning_rate is None else dict(learning_rate=learning_rate))
+    if settings["schedule"] == "trapezoid":
+        settings |= dict(decay=steps // 4)
+    return Recipe(
+        steps,
+        warmup=max(1, steps // 10),
+        bf16=bf16,
+        seed=seed,
+        validate_every=validate_every,
+        checkpoint_every=checkpoint_every,
+        **settings,
+    )
+
+
+def check_settings(mask_rate, batch_tokens, max_len, config, whole_words, device) -> None:
+    """Refuse what would fail minutes later.
+
+    >>> from minibert import EncoderConfig
+    >>> check_settings(0.15, 64, 128, EncoderConfig.preset("bert-nano"), False, "cpu")
+    Traceback (most recent call last):
+    ...
+    ValueError: --batch-tokens 64 holds not even one text of --max-len 128: raise it or lower --max-len
+    """
+    import torch
+
+    if not 0 < mask_rate < 1:
+        raise ValueError(f"--mask-rate {mask_rate}: expected a share above 0 and below 1")
+    if batch_tokens < max_len:
+        raise ValueError(
+            f"--batch-tokens {batch_tokens} holds not even one text of --max-len {max_len}: raise it or lower --max-len"
+        )
+    if config.position == "learned" and max_len > config.max_len:
+        raise ValueError(f"--max-len {max_len}: this preset learns {config.max_len} positions")
+    if whole_words and config.family != "bert":
+        raise ValueError("--whole-words needs WordPiece, whose pieces say where a word goes on: use a BERT preset")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {device}: {str(error).splitlines()[0]}") from None
