@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from minibert import checkpoints
+from minibert.checkpoints.io import write_text
 from minibert.config import EncoderConfig
 from minibert.model import (
     Encoder,
@@ -108,6 +109,11 @@ def test_too_large_for_the_dtype_asked_for(folder):
     edit(folder, lambda tensors: tensors[QUERY].view(-1)[5].fill_(1e30))
     MaskedLanguageModel.from_pretrained(folder)
     refused(folder, QUERY, "infinity", "float16", dtype=torch.float16)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool, torch.complex64, torch.float8_e4m3fn, "bf16", None])
+def test_a_dtype_that_no_model_computes_in(folder, dtype):
+    refused(folder, f"dtype={dtype!r}", "torch.bfloat16", dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.bool])
@@ -347,6 +353,40 @@ def test_diverged_or_empty_models_do_not_overwrite_good_ones(folder):
     with pytest.raises(ValueError, match="meta"):
         empty.save_pretrained(folder)
     assert (folder / WEIGHTS).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "names", [("yes",), ("yes", "no", "maybe"), ("yes", "yes"), (), "ab", ("yes", 2)], ids=lambda names: str(names)
+)
+def test_names_that_do_not_fit_the_labels_are_not_saved(tmp_path, names):
+    model = TokenClassifier(nano(), labels=2)
+    model.label_names = names
+    with pytest.raises(ValueError, match=r"label_names is .*, expected 2 different names"):
+        model.save_pretrained(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    model.label_names = ["no", "yes"]
+    model.save_pretrained(tmp_path / "new")
+    assert TokenClassifier.from_pretrained(tmp_path / "new").label_names == ("no", "yes")
+
+
+def test_text_is_written_in_one_step(tmp_path, monkeypatch):
+    file = tmp_path / "a.txt"
+    write_text(str(file), "caf\u00e9\r\n\n")
+    assert file.read_bytes() == b"caf\xc3\xa9\r\n\n"
+
+    def breaks(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(file, "new")
+    assert file.read_bytes() == b"caf\xc3\xa9\r\n\n" and list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_every_file_has_the_permissions_of_a_new_file(folder):
+    (folder / "new").write_bytes(b"")
+    assert {file.stat().st_mode for file in folder.iterdir()} == {(folder / "new").stat().st_mode}
 
 
 def test_the_tokenizer_is_saved_beside_the_model(tmp_path):

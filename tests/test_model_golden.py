@@ -137,12 +137,7 @@ def tile_keys_and_values(monkeypatch):
 
 
 def heads_outside_query_key_value(monkeypatch):
-    def change(query, key, value, options):  # rows read as (H, 3, K) instead of (3, H, K)
-        heads = query.shape[1]
-        rows = torch.cat([query, key, value], dim=1)
-        return rows.unflatten(1, (heads, 3)).unbind(2)
-
-    # the rotation comes after the split: undo it before, redo it after
+    """The rows of the joint projection read as (H, 3, K) instead of (3, H, K)."""
     original = attention_module.Attention.forward
 
     def forward(self, x, context):

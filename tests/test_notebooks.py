@@ -59,7 +59,7 @@ def problems(notebook: dict) -> list[str]:
 
 
 def over_budget(notebook: dict) -> list[str]:
-    """course.md's budgets: short cells, few of them, prose around them."""
+    """The course's budgets: short cells, few of them, prose around them."""
     code = code_cells(notebook)
     lines = [len("".join(cell["source"]).strip().splitlines()) for cell in code]
     prose = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")

@@ -73,7 +73,7 @@ def test_a_nan_at_an_unlabelled_position_does_not_leak():
 @given(st.integers(1, 39), st.integers(0, 100))
 @settings(max_examples=30, deadline=None)
 def test_sums_and_counts_add_up_over_any_cut(cut, seed):
-    """G22: the mean of micro-batch means is not the mean over tokens; sums and counts are."""
+    """The mean of micro-batch means is not the mean over tokens; sums and counts are."""
     logits, labels = batch(seed)
     parts = [mlm_loss_sum(logits[:cut], labels[:cut]), mlm_loss_sum(logits[cut:], labels[cut:])]
     mean = sum(total for total, _ in parts) / sum(count for _, count in parts)
@@ -129,6 +129,11 @@ def test_bad_input_is_explained():
             mlm_loss(logits, labels.masked_fill(labels == 0, wrong))
     with pytest.raises(ValueError, match="0 = is next and 1 = random"):
         nsp_loss(torch.zeros(1, 2), torch.tensor([2]))
+    for wrong in (labels.double(), labels > 0):
+        with pytest.raises(ValueError, match="expected integers"):
+            mlm_loss(logits, wrong)
+    with pytest.raises(ValueError, match=r"torch.float32, expected integers"):
+        nsp_loss(torch.zeros(1, 2), torch.tensor([1.0]))
     with pytest.raises(ValueError, match=r"\(B, 2\)"):
         nsp_loss(torch.zeros(1, 3), torch.tensor([0]))
     with pytest.raises(ValueError, match=r"\(B, 2\)"):

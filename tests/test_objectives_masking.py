@@ -17,7 +17,7 @@ def generator(seed=0):
 
 
 def within(hits, trials, probability, sigmas=5.0):
-    """Whether a binomial count lies within ``sigmas`` standard deviations of its mean."""
+    """Whether a binomial count lies within `sigmas` standard deviations of its mean."""
     return abs(hits - trials * probability) <= sigmas * math.sqrt(trials * probability * (1 - probability)) + 1e-9
 
 
@@ -192,6 +192,12 @@ def test_inputs_of_whole_word_masking_are_not_changed():
         ({"special_ids": range(50)}, "all 50 ids are special"),
         ({"rate": 1.5}, "between 0 and 1"),
         ({"rate": float("nan")}, "between 0 and 1"),
+        ({"rate": "0.15"}, "between 0 and 1"),
+        ({"split": (float("nan"), 0.5, 0.5)}, "sum to 1"),
+        ({"generator": None}, r"generator is None; give a torch\.Generator"),
+        ({"generator": 7}, "generator is 7"),
+        ({"ids": [5, 6]}, "ids must be a tensor, got a list"),
+        ({"word_starts": [True, True]}, "word_starts must be a tensor"),
         ({"split": (0.8, 0.1, 0.2)}, "sum to 1"),
         ({"split": (1.2, -0.1, -0.1)}, "sum to 1"),
         ({"split": (0.5, 0.5)}, "three probabilities"),
@@ -201,4 +207,4 @@ def test_inputs_of_whole_word_masking_are_not_changed():
 def test_bad_input_is_explained(changes, message):
     arguments = {"ids": torch.tensor([5, 6]), "special_ids": SPECIAL, "vocab_size": VOCABULARY, "mask_id": MASK}
     with pytest.raises(ValueError, match=message):
-        mask_tokens(**(arguments | changes), generator=generator())
+        mask_tokens(**(arguments | {"generator": generator()} | changes))

@@ -13,7 +13,7 @@ CLS, SEP = 1, 2
 
 
 def numbered(*shape):
-    """Documents whose every token tells where it stands: ``shape`` gives the sentence lengths of each document."""
+    """Documents whose every token tells where it stands: `shape` gives the sentence lengths of each document."""
     return [
         [[10_000 * (d + 1) + 100 * s + t for t in range(length)] for s, length in enumerate(document)]
         for d, document in enumerate(shape)
@@ -120,7 +120,7 @@ def test_drawing_the_random_document_once_turns_the_check_red(monkeypatch):
 
 
 def oracle(documents, index, room, short, rng):
-    """A second writing of section B.10, token by token, that keeps the whole state in plain variables."""
+    """A second writing of the procedure, token by token, that keeps the whole state in plain variables."""
     document, out, i, start = documents[index], [], 0, 0
     target = rng.randint(2, room) if rng.random() < short else room
     while i < len(document):
@@ -238,5 +238,11 @@ def test_bad_input_is_explained():
         build(numbered([3], [3]), short=2.0)
     with pytest.raises(ValueError, match="at least 3"):
         build_segments([[5]], 2, CLS, SEP)
+    for wrong in ("abc", ["abc", "de"], [["abc"], ["de"]], [[["abc"]], [["de"]]], [[5, 6], [7]], None):
+        with pytest.raises(ValueError, match="tokenise the text first"):
+            build(wrong)
+    for wrong in ("abc", ["abc", "de"], [["abc"]], [[[5, 6]]], [5, 6]):
+        with pytest.raises(ValueError, match="tokenise the text first"):
+            build_segments(wrong, 8, CLS, SEP)
     with pytest.raises(ValueError, match="cannot be negative"):
         truncate_pair([1], [2], -1, random.Random(0))

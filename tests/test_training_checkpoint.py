@@ -128,6 +128,24 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path):
         save_checkpoint(tmp_path, sample(1), keep=0)
 
 
+@pytest.mark.parametrize("step", [-1, 1.5, True])
+def test_a_step_is_a_number_that_was_counted(step):
+    with pytest.raises(ValueError, match="step must be a whole number of at least 0"):
+        Checkpoint(step, {}, {})
+
+
+def test_folders_may_be_given_as_text(tmp_path):
+    assert save_checkpoint(str(tmp_path), sample(4)).name == "step-00000004.json"
+    assert load_newest_checkpoint(str(tmp_path)).step == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+def test_every_file_has_the_permissions_of_a_new_file(tmp_path):
+    (tmp_path / "new").write_bytes(b"")
+    saved(tmp_path, 1)
+    assert {path.stat().st_mode for path in tmp_path.iterdir()} == {(tmp_path / "new").stat().st_mode}
+
+
 def test_another_format_is_not_read(tmp_path):
     path = save_checkpoint(tmp_path, sample(1))
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"format": 2}), encoding="utf-8")

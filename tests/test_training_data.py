@@ -166,13 +166,81 @@ def test_bad_input_is_explained():
         make(validation_share=1.0)
     with pytest.raises(ValueError, match="one full example"):
         make(batch_tokens=47)
-    with pytest.raises(ValueError, match="needs a WordPiece"):
-        make(tokenizer=BYTES, whole_words=True)
     with pytest.raises(ValueError, match="lies beyond"):
         make().load_state_dict(make().state_dict() | {"position": 10**6})
     with pytest.raises(ValueError, match="at least one"):
         pack([])
     with pytest.raises(ValueError, match="some are not"):
         pack([Example([1, 2], [0, 0], None), Example([1, 2], [0, 0], 1)])
+    with pytest.raises(ValueError, match="no cls_id, sep_id, mask_id"):
+        make(tokenizer="a folder")
     with pytest.raises(ValueError, match="mask_id"):
         make(tokenizer=type("NoMask", (), {"cls_id": 1, "sep_id": 2, "mask_id": None})())
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+@pytest.mark.parametrize(
+    "documents, message",
+    [
+        ("abc", "documents is a str, 'abc'; give a list of documents"),
+        (
+            ["the cat sat", "the dog"],
+            r"documents\[0\] is a str, 'the cat sat'; .* write \[\[text\] for text in texts\]",
+        ),
+        ([["One."], "two"], r"documents\[1\] is a str, 'two'"),
+        ([["One."], ["Two.", 3]], r"documents\[1\] holds a int, 3"),
+        ([[["One."]], [["Two."]]], r"documents\[0\] holds a list, \['One.'\]; a sentence is a str"),
+        ([7], r"documents\[0\] is a int, 7"),
+        (None, "documents is a NoneType"),
+    ],
+)
+def test_text_where_a_list_belongs_is_not_taken_letter_by_letter(pairs, documents, message):
+    with pytest.raises(ValueError, match=message):
+        make(pairs, documents=documents)
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"mask_rate": 5}, "mask rate must lie between 0 and 1, got 5"),
+        ({"mask_rate": float("nan")}, "mask rate must"),
+        ({"mask_split": (0.8, 0.1)}, "split must be three"),
+        ({"mask_split": (0.8, 0.1, float("nan"))}, "split must be three"),
+        ({"short_seq_prob": float("nan")}, "short_seq_prob must be at least 0 and at most 1"),
+        ({"validation_share": float("nan")}, "validation_share must"),
+        ({"max_len": 4}, "max_len must be a whole number of at least 5"),
+        ({"max_len": 48.0}, "max_len must be a whole number"),
+        ({"batch_tokens": 256.5}, "batch_tokens must be a whole number"),
+        ({"seed": 2**63}, "seed must be a whole number"),
+        ({"seed": "0"}, "seed must be a whole number"),
+        ({"whole_words": "no"}, "whole_words must be True or False"),
+        ({"pairs": None}, "pairs must be True or False"),
+    ],
+)
+def test_unusable_settings_are_refused_by_the_constructor(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make(**settings)
+
+
+def test_the_largest_seed_draws_a_validation_batch_too():
+    data = make(seed=2**63 - 1)
+    assert data.next_batch() and next(data.validation_batches())
+
+
+def test_whole_words_need_wordpiece_and_say_so_before_anything_is_tokenised(monkeypatch):
+    monkeypatch.setattr(BYTES, "ids", pytest.fail, raising=False)
+    with pytest.raises(ValueError, match="needs a WordPiece tokenizer: this vocabulary is byte-level"):
+        make(tokenizer=BYTES, whole_words=True)
+    headings = ByteLevelBPETokenizer.train(["## one", "## two"] * 9, vocab_size=270, pattern="gpt2")
+    assert headings.token_to_id("##") is not None  # a piece that looks like WordPiece's
+    with pytest.raises(ValueError, match="byte-level"):
+        make(tokenizer=headings, whole_words=True)
+    whole = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "the": 5})
+    with pytest.raises(ValueError, match="no piece that begins with ##"):
+        make(tokenizer=whole, whole_words=True)
+
+
+def test_one_document_is_explained_to_users_of_the_command_line_too():
+    with pytest.raises(ValueError, match="documents with text: 1, too few for 2 to validate") as caught:
+        make(documents=[["One.", "Two."]])
+    assert "in a text file an empty line ends a document" in str(caught.value)

@@ -28,7 +28,7 @@ WORDPIECE = WordPieceTokenizer.train([s for d in DOCUMENTS for s in d], vocab_si
 
 def make_data(pairs=True, **changes):
     options = {"max_len": 48, "batch_tokens": 400, "validation_share": 0.15, "seed": 1} | changes
-    return PretrainingData(DOCUMENTS, WORDPIECE, pairs=pairs, **options)
+    return PretrainingData(**{"documents": DOCUMENTS, "tokenizer": WORDPIECE, "pairs": pairs} | options)
 
 
 def make_model(pairs=True, family="bert", dropout=0.0, seed=0, dtype=torch.float32, vocab_size=WORDPIECE.vocab_size):
@@ -140,7 +140,7 @@ def test_updates_equal_the_textbook():
 
 
 def split(batch, cut):
-    """Cut a packed batch after its first ``cut`` examples."""
+    """Cut a packed batch after its first `cut` examples."""
     at = int(batch.cu_seqlens[cut])
     kind = type(batch)
     fields = (batch.ids, batch.segment_ids, batch.labels)
@@ -230,13 +230,7 @@ def test_divergence_stops_with_a_clear_error_and_keeps_the_checkpoints(tmp_path)
 
 def test_spoilt_weights_are_not_saved(tmp_path):
     model = make_model(pairs=False)
-    honest = model.packed
-
-    def packed(*arguments, **options):  # the loss stays finite, a weight that nothing reads does not
-        return honest(*arguments, **options)
-
-    model.packed = packed
-    model.register_buffer("unread", torch.tensor(float("inf")))
+    model.register_buffer("unread", torch.tensor(float("inf")))  # nothing reads it, so the loss stays finite
     with pytest.raises(TrainingDiverged, match="unread"):
         train(model, make_data(pairs=False), RECIPE, tmp_path, progress=False)
     assert not (tmp_path / "checkpoints").exists()
@@ -287,6 +281,8 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
         ({"data": {"max_len": 40, "mask_rate": 0.3}}, ["data.max_len was 48 and is now 40", "data.mask_rate"]),
         ({"model": {"family": "modernbert"}, "pairs": False}, ["data.pairs", "model.class", "model.norm_placement"]),
         ({"model": {"dropout": 0.1}}, ["model.dropout_attn_out was 0.0 and is now 0.1"]),
+        ({"data": {"documents": DOCUMENTS[:-1]}}, ["saved with other settings: the documents (the corpus) or the tok"]),
+        ({"data": {"documents": DOCUMENTS[:-1], "max_len": 40}}, ["data.max_len", "the documents (the corpus) or"]),
     ],
 )
 def test_other_settings_are_named_and_refused(tmp_path, changes, names):
@@ -296,6 +292,37 @@ def test_other_settings_are_named_and_refused(tmp_path, changes, names):
     with pytest.raises(ValueError, match="saved with other settings") as caught:
         train(model, data, changes.get("recipe", RECIPE), tmp_path, progress=False)
     assert all(name in str(caught.value) for name in names)
+    assert "sha256" not in str(caught.value)
+
+
+def test_another_seed_is_not_called_another_corpus(tmp_path):
+    """The seed shuffles the documents, so their fingerprint changes too; the message names the cause alone."""
+    train(make_model(), make_data(), RECIPE, tmp_path, progress=False)
+    with pytest.raises(ValueError, match=r"data\.seed was 1 and is now 2") as caught:
+        train(make_model(), make_data(seed=2), RECIPE, tmp_path, progress=False)
+    assert "corpus" not in str(caught.value)
+
+
+def test_how_often_is_logged_validated_and_saved_may_change_and_touches_no_weight(tmp_path):
+    settings = {"steps": 6, "warmup": 1, "log_every": 2, "checkpoint_every": 2}
+    whole, resumed = make_model(dropout=0.3), make_model(dropout=0.3)
+    train(whole, make_data(), Recipe(**settings), tmp_path / "whole", progress=False)
+
+    def stop(step):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(make_model(dropout=0.3), make_data(), Recipe(**settings), tmp_path / "b", progress=False, on_step=stop)
+    other = Recipe(**settings | {"log_every": 1, "validate_every": 1, "checkpoint_every": 1})
+    train(resumed, make_data(), other, tmp_path / "b", progress=False)
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+    assert [r["step"] for r in records_of(tmp_path / "b") if "loss" in r] == [2, 3, 4, 5, 6]
+
+
+def test_keep_is_checked_before_the_first_step(tmp_path):
+    with pytest.raises(ValueError, match="keep must be a whole number of at least 1, got 0"):
+        train(make_model(), make_data(), RECIPE, tmp_path / "x", keep=0, progress=False, on_step=pytest.fail)
 
 
 def test_models_and_data_that_do_not_fit_are_explained(tmp_path):
@@ -321,6 +348,23 @@ def test_models_and_data_that_do_not_fit_are_explained(tmp_path):
         ({"checkpoint_every": -1}, "checkpoint_every must"),
         ({"learning_rate": 0.0}, "learning_rate must"),
         ({"clip": 0.0}, "clip must"),
+        ({"steps": 3.5}, "steps must be a whole number of at least 1, got 3.5"),
+        ({"steps": True}, "steps must be a whole number"),
+        ({"warmup": 1.5}, "warmup must be a whole number"),
+        ({"betas": (2, 3)}, "each of betas must be at least 0 and under 1, got 2"),
+        ({"betas": (0.9, float("nan"))}, "each of betas"),
+        ({"betas": 0.9}, "betas must be two numbers, got 0.9"),
+        ({"weight_decay": -1}, "weight_decay must"),
+        ({"weight_decay": float("nan")}, "weight_decay must"),
+        ({"learning_rate": float("inf")}, "learning_rate must be a finite number above 0, got inf"),
+        ({"learning_rate": float("nan")}, "learning_rate must"),
+        ({"learning_rate": "1e-3"}, "learning_rate must"),
+        ({"clip": float("inf")}, "clip must .* None for no clipping"),
+        ({"eps": 0}, "eps must"),
+        ({"seed": 2**63}, r"seed must be a whole number from -2\*\*63"),
+        ({"seed": 0.5}, "seed must"),
+        ({"bf16": "no"}, "bf16 must be True or False"),
+        ({"decay_everything": 1}, "decay_everything must"),
     ],
 )
 def test_bad_recipes_are_explained(settings, message):

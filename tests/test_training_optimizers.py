@@ -51,7 +51,7 @@ def test_adamw_equals_torch():
 
 
 def literal(rule):
-    """An optimiser whose update of one tensor is the function ``rule(p, g, m, v, t, lr, b1, b2, eps, wd)``."""
+    """An optimiser whose update of one tensor is the function `rule(p, g, m, v, t, lr, b1, b2, eps, wd)`."""
 
     class Literal(torch.optim.Optimizer):
         def __init__(self, parameters, lr, betas, eps, weight_decay):
