@@ -59,7 +59,7 @@ def with_merges(*merges: str) -> ByteLevelBPETokenizer:
 
 
 def check_merging() -> None:
-    """The facts of encoding by rank that course exercise 3.2 asks for."""
+    """The facts of encoding by rank, one by one."""
 
     def tokens(text, *merges):
         return with_merges(*merges).encode(text, add_special_tokens=False).tokens
@@ -320,6 +320,8 @@ def test_byte_alphabet_is_the_librarys():
     ("call", "message"),
     [
         (lambda: ByteLevelBPETokenizer.train("one text", 300), "iterable of texts"),
+        (lambda: ByteLevelBPETokenizer.train([], 300), "nothing to learn from"),
+        (lambda: ByteLevelBPETokenizer.train(["", ""], 300), "nothing to learn from"),
         (lambda: ByteLevelBPETokenizer.train([b"x"], 300), "got bytes"),
         (lambda: ByteLevelBPETokenizer.train(["a\ud800"], 300), "surrogate"),
         (lambda: ByteLevelBPETokenizer.train(["abc"], 260), "vocab_size=260 is too small"),

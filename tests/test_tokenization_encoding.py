@@ -1,7 +1,10 @@
 """Templates, truncation, padding, batches, and the same interface over the `tokenizers` library."""
 
+import inspect
+
 import numpy
 import pytest
+import tokenizers
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +13,8 @@ from tokenizers import processors
 
 from minibert.tokenization import Template, WordPieceTokenizer, load_tokenizer, truncate_pair, truncation
 from minibert.tokenization import encoding as encoding_module
+from minibert.tokenization.base import Tokenizer
+from minibert.tokenization.rust import RustTokenizer
 
 VOCAB = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4} | {c: 5 + i for i, c in enumerate("abcdefgh")}
 LETTERS = "a b c d e f g h"
@@ -77,26 +82,39 @@ def test_planted_segment_mistake_is_caught(tok, rust, monkeypatch):
 POLICIES = ["longest_first", "only_first", "only_second"]
 
 
+def cut_by_the_library(rust, texts, max_length, policy):
+    """Ids, segments and offsets after the library's own truncation; None where it refuses."""
+    inner = tokenizers.Tokenizer.from_str(rust.inner.to_str())
+    inner.enable_truncation(max_length, strategy=policy)
+    try:
+        found = inner.encode(*texts)
+    except Exception:  # the library raises bare Exception
+        return None
+    return found.ids, found.type_ids, found.offsets, found.special_tokens_mask
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 def test_truncation_equals_the_library(tok, rust, policy):
     for first in range(0, 9):
         for second in range(0, 9):
             for max_length in range(4, 20):
                 texts = LETTERS[: 2 * first], LETTERS[: 2 * second]
-                try:
-                    expected = rust.encode(*texts, max_length=max_length, truncation=policy)
-                except ValueError:
-                    with pytest.raises(ValueError, match="may cut only one text"):
-                        tok.encode(*texts, max_length=max_length, truncation=policy)
-                    continue
-                assert tok.encode(*texts, max_length=max_length, truncation=policy) == expected
+                expected = cut_by_the_library(rust, texts, max_length, policy)
+                for ours in (tok, rust):
+                    if expected is None:
+                        with pytest.raises(ValueError, match="may cut only one text"):
+                            ours.encode(*texts, max_length=max_length, truncation=policy)
+                        continue
+                    found = ours.encode(*texts, max_length=max_length, truncation=policy)
+                    assert (found.ids, found.segment_ids, found.offsets, found.special_mask) == expected
     for max_length in range(3, 12):
-        expected = rust.encode(LETTERS, max_length=max_length)
-        assert tok.encode(LETTERS, max_length=max_length) == expected
+        expected = cut_by_the_library(rust, [LETTERS], max_length, "longest_first")
+        assert tok.encode(LETTERS, max_length=max_length) == rust.encode(LETTERS, max_length=max_length)
+        assert tok.encode(LETTERS, max_length=max_length).ids == expected[0]
 
 
 def run_classifier_rule(first, second, budget):
-    """Devlin et al.'s fine-tuning script, as written down in reference B.10."""
+    """Devlin et al.'s fine-tuning script: drop the last token of the longer text, of the second if equal."""
     first, second = list(range(first)), list(range(second))
     while len(first) + len(second) > budget:
         (first if len(first) > len(second) else second).pop()
@@ -212,15 +230,20 @@ def test_batch_does_not_change_its_input(tok):
         (lambda tok: tok.encode_batch([3]), "pair of two"),
         (lambda tok: tok.encode_batch(["a"], pad_to_multiple_of=0), "at least 1"),
         (lambda tok: tok.encode_batch(["a"], max_length=1), "at least 3"),
+        (lambda tok: tok.encode_batch(["a", ""], add_special_tokens=False), "row 1 of the batch has no tokens"),
+        (lambda tok: tok.encode_batch([" ", "a"], add_special_tokens=False), "row 0 of the batch"),
+        (lambda tok: tok.encode_batch([("", "")], add_special_tokens=False), "row 0 of the batch"),
+        (lambda tok: tok.encode("a b c d e f", max_length=4, truncation="error"), "only 2 fit"),
+        (lambda tok: tok.encode("a b c", max_length=4, truncation="pop_longer_random"), "generator"),
+        (lambda tok: tok.encode("a b c", max_length=4, truncation="longest"), "unknown truncation"),
         (lambda tok: tok.decode([10**6]), "has no token"),
         (lambda tok: tok.decode([-1]), "has no token"),
     ],
 )
 def test_bad_input_is_refused_by_both(tok, rust, call, message):
-    with pytest.raises(ValueError, match=message):
-        call(tok)
-    with pytest.raises(ValueError):
-        call(rust)
+    for either in (tok, rust):
+        with pytest.raises(ValueError, match=message):
+            call(either)
 
 
 def test_padding_without_a_padding_token_is_refused():
@@ -257,12 +280,51 @@ def test_the_library_behind_the_same_interface(make, tmp_path):
         ids = ours.encode(text).ids
         for skip in (True, False):
             assert ours.decode(ids, skip) == theirs.decode(ids, skip)
-    with pytest.raises(ValueError, match="pop_longer"):
-        theirs.encode("a", max_length=9, truncation="pop_longer")
-    with pytest.raises(ValueError, match="max_length is 4"):
-        theirs.encode("a b c d e f", max_length=4, truncation="error")
+    for index in (-1, True, 1.0, None, "x"):
+        assert ours.id_to_token(index) == theirs.id_to_token(index)
+    for token in (None, 3, "", "\ud800", "[MASK]"):
+        assert ours.token_to_id(token) == theirs.token_to_id(token)
+    assert theirs.token_to_id(None) is theirs.id_to_token(-1) is None
     theirs.save(tmp_path / "again.json")
     assert load_tokenizer(tmp_path / "again.json").vocab == ours.vocab
+    theirs.save_pretrained(tmp_path / "folder")
+    again = load_tokenizer(tmp_path / "folder")
+    assert (again.roles, again.to_json()) == (ours.roles, ours.to_json())
+
+
+@pytest.mark.parametrize("make", [wordpiece, byte_level])
+@pytest.mark.parametrize("policy", truncation.POLICIES)
+def test_the_library_cuts_by_every_policy_of_ours(make, policy, tmp_path):
+    ours = make()
+    theirs = in_rust(ours, tmp_path)
+
+    def outcome(tok, *texts, **options):
+        try:
+            return tok.encode(*texts, truncation=policy, generator=torch.Generator().manual_seed(5), **options)
+        except ValueError as error:
+            return str(error)
+
+    cases = [(text, other) for text in MULTILINGUAL[:6] for other in (None, "", "a second text, [MASK]", text)]
+    for text, other in [*cases, (" x", None), ("", "")]:
+        for max_length in (1, 2, 3, 4, 9, 20, 500):
+            for special in (True, False):
+                options = {"max_length": max_length, "add_special_tokens": special}
+                assert outcome(ours, text, other, **options) == outcome(theirs, text, other, **options)
+
+
+def test_both_have_the_same_methods_with_the_same_arguments():
+    def face(cls):
+        return {name for name in dir(cls) if not name.startswith("_")}
+
+    def arguments(function):
+        return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+    assert face(Tokenizer) <= face(RustTokenizer)
+    for name in face(Tokenizer) | {"__len__"}:
+        ours, theirs = inspect.getattr_static(Tokenizer, name), inspect.getattr_static(RustTokenizer, name)
+        assert type(ours) is type(theirs), name
+        if callable(ours):
+            assert arguments(ours) == arguments(theirs), name
 
 
 def test_post_processors_trim_as_the_library_does(tmp_path):

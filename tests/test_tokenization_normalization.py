@@ -43,7 +43,7 @@ def library_words(lowercase: bool):
 
 
 def google_words(lowercase: bool):
-    """Google's BasicTokenizer, from the written rules (reference B.7): a second, independent oracle."""
+    """BasicTokenizer of Devlin et al.'s released code, written anew from its rules: a second, independent oracle."""
 
     def whitespace(char):
         return char in " \t\n\r" or unicodedata.category(char) == "Zs"

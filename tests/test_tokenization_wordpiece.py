@@ -36,7 +36,7 @@ def cased_pair(tmp_path_factory):
 
 
 def check_greedy() -> None:
-    """The facts of the WordPiece algorithm that course exercise 3.1 asks for."""
+    """The facts of the WordPiece algorithm, one by one."""
     tok = WordPieceTokenizer(SMALL)
 
     def tokens(text):
@@ -231,6 +231,9 @@ def test_vocab_txt(tmp_path):
     ("call", "message"),
     [
         (lambda: WordPieceTokenizer.train("one text", 100), "iterable of texts"),
+        (lambda: WordPieceTokenizer.train([], 100), "nothing to learn from"),
+        (lambda: WordPieceTokenizer.train(["", ""], 100), "nothing to learn from"),
+        (lambda: WordPieceTokenizer.train([" \n", "\x00"], 100), "nothing to learn from"),
         (lambda: WordPieceTokenizer.train(["a", 3], 100), "got int"),
         (lambda: WordPieceTokenizer.train(["abc"], 8), "vocab_size=8 is too small"),
         (lambda: WordPieceTokenizer.train(["abc"], 100, min_count=0), "min_count"),

@@ -6,6 +6,7 @@ from minibert.checkpoints import config_bert, config_eurobert, config_modernbert
 from minibert.checkpoints.config_keys import refuse, whole
 from minibert.config import EncoderConfig
 from minibert.tokenization import roles
+from minibert.tokenization.json_format import naming
 from minibert.tokenization.json_read import ids_of_added
 
 READERS = {
@@ -122,10 +123,8 @@ def _build(fields: dict) -> EncoderConfig:
 
 
 def _special_ids(raw: dict, vocab_size: int, published: dict[str, int], tokenizer: dict) -> dict[str, int]:
-    try:
+    with naming("tokenizer.json"):
         by_name = ids_of_added(tokenizer)
-    except ValueError as error:
-        raise ValueError(f"tokenizer.json: {error}") from error
     ids = {}
     for field, keys in ID_KEYS.items():
         stated = [value for key in keys if (value := raw.get(key)) is not None]

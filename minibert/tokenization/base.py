@@ -6,13 +6,14 @@ pre-training uses. A test holds that both give the same ids.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
 
 from minibert.tokenization.added_tokens import TokenFinder
-from minibert.tokenization.checks import check_batch, check_text
-from minibert.tokenization.encoding import Batch, Encoding, fill_template, pad_batch
+from minibert.tokenization.batching import EncodesBatches
+from minibert.tokenization.checks import check_text
+from minibert.tokenization.encoding import Encoding, fill_template
 from minibert.tokenization.fitting import fit
 from minibert.tokenization.offsets import trim_spaces
 from minibert.tokenization.parts import Parts
@@ -23,7 +24,7 @@ from minibert.tokenization.word_cache import WordCache
 Piece = tuple[int, int, int]  # (id, start, stop) within a word
 
 
-class Tokenizer(Vocabulary, Savable):
+class Tokenizer(Vocabulary, EncodesBatches, Savable):
     """The common part of `WordPieceTokenizer` and `ByteLevelBPETokenizer`; see those.
 
     >>> from minibert.tokenization.wordpiece import WordPieceTokenizer
@@ -72,7 +73,8 @@ class Tokenizer(Vocabulary, Savable):
     def ids(self, text: str) -> list[int]:
         """The text's ids without template tokens: the fast road, for pre-training data.
 
-        Raises ValueError for what is not a valid text.
+        Raises:
+            ValueError: not a text, or half of a surrogate pair in it.
 
         >>> from minibert.tokenization import WordPieceTokenizer
         >>> tok = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "the": 4, "cat": 5, "##s": 6})
@@ -104,9 +106,13 @@ class Tokenizer(Vocabulary, Savable):
     ) -> Encoding:
         """Encode a text, or two, with offsets into the original.
 
-        max_length: tokens, template included; None cuts nothing. truncation: a policy of truncation.py;
-        generator: for "pop_longer_random" only.
-        Raises ValueError for invalid text, and when max_length leaves no room for a token of the text.
+        add_special_tokens: put the template around it. An empty text gives the bare template, [CLS] [SEP] as a rule:
+        that is intended, and something a model can read. max_length: tokens, template included; None cuts nothing.
+        truncation: a policy of truncation.py; generator: for "pop_longer_random" only.
+
+        Raises:
+            ValueError: invalid text, or a max_length that leaves no room for a token of the text or that the policy
+                cannot meet.
 
         >>> from minibert.tokenization import WordPieceTokenizer
         >>> tok = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "the": 4, "cat": 5, "##s": 6})
@@ -128,33 +134,6 @@ class Tokenizer(Vocabulary, Savable):
         if max_length is not None:
             texts = fit(slots, texts, max_length, truncation, generator)
         return fill_template(slots, texts, self._id_of)
-
-    def encode_batch(
-        self,
-        texts: Sequence[str | tuple[str, str]],
-        *,
-        add_special_tokens: bool = True,
-        max_length: int | None = None,
-        truncation: str = "longest_first",
-        pad_to_multiple_of: int | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Batch:
-        """Encode texts, or pairs of texts, and pad them on the right.
-
-        Raises ValueError for an empty batch, a mix of texts and pairs, and what `encode` refuses.
-
-        Shape: B texts in; `Batch` of (B, T) int64 tensors out.
-
-        >>> from minibert.tokenization import WordPieceTokenizer
-        >>> tok = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "the": 4, "cat": 5, "##s": 6})
-        >>> tok.encode_batch(["The", "The cats"]).input_ids
-        tensor([[2, 4, 3, 0, 0],
-                [2, 4, 5, 6, 3]])
-        """
-        pairs = check_batch(texts)
-        options = {"add_special_tokens": add_special_tokens, "max_length": max_length, "truncation": truncation}
-        encodings = [self.encode(text, pair, generator=generator, **options) for text, pair in pairs]
-        return pad_batch(encodings, self.pad_id, pad_to_multiple_of)
 
     def _sequence(self, text: str) -> Encoding:
         """The tokens of one text, no template."""
@@ -197,7 +176,8 @@ class Tokenizer(Vocabulary, Savable):
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
         """Ids (a list or a 1-D tensor) back to text.
 
-        Raises ValueError for an id without a token.
+        Raises:
+            ValueError: an id without a token.
 
         >>> from minibert.tokenization import WordPieceTokenizer
         >>> tok = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "the": 4, "cat": 5, "##s": 6})

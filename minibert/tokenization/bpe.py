@@ -10,7 +10,7 @@ from pathlib import Path
 from minibert.tokenization import json_write
 from minibert.tokenization.base import Piece, Tokenizer
 from minibert.tokenization.byte_alphabet import BYTE_TO_CHAR, from_byte_chars, to_byte_chars
-from minibert.tokenization.checks import check_texts
+from minibert.tokenization.checks import check_corpus, check_texts
 from minibert.tokenization.json_format import naming
 from minibert.tokenization.json_models import bpe_model, read_bpe
 from minibert.tokenization.merge_training import as_ids, check_sizes, check_special, learn_merges
@@ -35,7 +35,10 @@ class ByteLevelBPETokenizer(Tokenizer):
     tokens and are never split; the mask token swallows the space before it, because a token here carries its leading
     space and a prediction for [MASK] therefore brings its own. The template is [CLS] A [SEP] (B [SEP]) where the
     vocabulary has those; offsets leave out the leading space. `parts`, as read from a file, overrules all this.
-    Raises ValueError for a vocabulary without all bytes of UTF-8 and for merges of tokens it does not have.
+
+    Raises:
+        ValueError: a vocabulary without all bytes of UTF-8, with doubled ids or without the template's tokens, or
+            merges of tokens it does not have.
 
     Source: Radford et al. 2019, section 2.2; Sennrich et al. 2016.
 
@@ -90,7 +93,9 @@ class ByteLevelBPETokenizer(Tokenizer):
 
         Ids: special tokens, the 256 bytes sorted by their character, merges. The merges are those of the
         library's BpeTrainer with the whole byte alphabet and min_frequency = min_count; ties: merge_training.py.
-        Raises ValueError for a vocab_size without room for special tokens and bytes, and for texts not str.
+
+        Raises:
+            ValueError: a vocab_size without room for special tokens and bytes, texts that are no str, or no words.
 
         Source: Sennrich et al. 2016, algorithm 1, on the bytes of Radford et al. 2019.
 
@@ -106,6 +111,7 @@ class ByteLevelBPETokenizer(Tokenizer):
         counter: Counter[str] = Counter()
         for text in check_texts(texts):
             counter.update(byte_level_words(normalizer.normalize(text), pattern))
+        check_corpus(counter)
         ids = as_ids(tokens)
         words = [[ids[char] for char in to_byte_chars(word)] for word in counter]
         tokens, merges = learn_merges(words, list(counter.values()), tokens, vocab_size, min_count)
@@ -124,7 +130,11 @@ class ByteLevelBPETokenizer(Tokenizer):
         """Llama-3's (and so EuroBERT's) tokenizer from its ranked byte strings; `special` gets the ids after them.
 
         Takes a few seconds for 128,000 tokens: the merges have to be spelt out first.
-        Raises ValueError for doubled, empty or missing bytes and tokens.
+
+        Raises:
+            ValueError: doubled, empty or missing bytes and tokens.
+
+        Source: Dubey et al. 2024, section 3.2 (the vocabulary).
 
         >>> tok = ByteLevelBPETokenizer.from_ranks([bytes([b]) for b in range(256)] + [b"th", b"the"], ["<|mask|>"])
         >>> tok.ids("the<|mask|>"), tok.mask_id

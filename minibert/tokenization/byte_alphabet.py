@@ -17,7 +17,7 @@ CHAR_TO_BYTE: dict[str, int] = {char: byte for byte, char in BYTE_TO_CHAR.items(
 def to_byte_chars(text: str) -> str:
     """The UTF-8 bytes of a text, one character of the byte alphabet per byte.
 
-    Source: Radford et al. 2019 (GPT-2), section 2.2 and its released vocabulary.
+    Source: Radford et al. 2019, section 2.2 and its released vocabulary.
 
     >>> to_byte_chars(" né")
     'ĠnÃ©'
@@ -27,6 +27,8 @@ def to_byte_chars(text: str) -> str:
 
 def from_byte_chars(token: str) -> bytes:
     """The bytes behind a token; a token with any other character (an added token) gives its own UTF-8.
+
+    Source: Radford et al. 2019, section 2.2 and its released vocabulary.
 
     >>> from_byte_chars("ĠnÃ©").decode("utf-8")
     ' né'

@@ -1,10 +1,13 @@
 """What is not a text, a corpus or a batch is refused before any work is done."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 
 def check_text(text: str) -> None:
-    """Raise ValueError unless `text` is a string that UTF-8 can hold.
+    """Check that `text` is a string that UTF-8 can hold.
+
+    Raises:
+        ValueError: another type, or half of a surrogate pair in it.
 
     >>> check_text("fine")
     """
@@ -23,6 +26,9 @@ def check_text(text: str) -> None:
 def check_texts(texts: Iterable[str]) -> Iterable[str]:
     """The texts of a training corpus, checked one by one; a single str is refused (its items are characters).
 
+    Raises:
+        ValueError: one str, or a text that `check_text` refuses.
+
     >>> list(check_texts(["a", "b"]))
     ['a', 'b']
     """
@@ -33,8 +39,23 @@ def check_texts(texts: Iterable[str]) -> Iterable[str]:
         yield text
 
 
+def check_corpus(words: Collection[str]) -> None:
+    """Check that the texts of a training corpus held a word at all.
+
+    Raises:
+        ValueError: they did not.
+
+    >>> check_corpus({"the": 3})
+    """
+    if not words:
+        raise ValueError("there is nothing to learn from: the texts hold no words; is the iterator used up?")
+
+
 def check_ranks(tokens: Sequence[bytes]) -> None:
-    """Raise ValueError unless the byte strings are different, not empty, and hold all 256 single bytes.
+    """Check that the byte strings are different, not empty, and hold all 256 single bytes.
+
+    Raises:
+        ValueError: they are not.
 
     >>> check_ranks([bytes([byte]) for byte in range(256)])
     """
@@ -49,7 +70,8 @@ def check_ranks(tokens: Sequence[bytes]) -> None:
 def check_batch(texts: Sequence[str | tuple[str, str]]) -> list[tuple[str, str | None]]:
     """(text, pair or None) for every entry of a batch that holds only texts or only pairs.
 
-    Raises ValueError for one str, an empty batch, a mix, or tuples that do not hold two texts.
+    Raises:
+        ValueError: one str, an empty batch, a mix, or tuples that do not hold two texts.
 
     >>> check_batch(["a", "b"])
     [('a', None), ('b', None)]

@@ -85,9 +85,10 @@ class Batch:
 def pad_batch(encodings: Sequence[Encoding], pad_id: int | None, pad_to_multiple_of: int | None = None) -> Batch:
     """Pad encodings on the right to the longest one, or to the next multiple of `pad_to_multiple_of`.
 
-    Raises ValueError for an empty batch, a multiple below 1, and when padding is needed but there is no pad id.
-
     Shape: B encodings in, (B, T) int64 tensors out.
+
+    Raises:
+        ValueError: an empty batch, a row without tokens, a multiple below 1, or padding needed and no pad id.
 
     >>> short = Encoding([7], ["cat"], [(0, 3)], [0], [0], [0])
     >>> long = Encoding([7, 8], ["cat", "##s"], [(0, 3), (3, 4)], [0, 0], [0, 0], [0, 0])
@@ -96,6 +97,12 @@ def pad_batch(encodings: Sequence[Encoding], pad_id: int | None, pad_to_multiple
     """
     if not encodings:
         raise ValueError("the batch is empty; give at least one text")
+    for row, encoding in enumerate(encodings):
+        if not len(encoding):
+            raise ValueError(
+                f"row {row} of the batch has no tokens, its row would be all padding; drop empty texts, "
+                "or encode with add_special_tokens=True and a template"
+            )
     if pad_to_multiple_of is not None and pad_to_multiple_of < 1:
         raise ValueError(f"pad_to_multiple_of must be at least 1, not {pad_to_multiple_of}")
     longest = max(len(encoding) for encoding in encodings)

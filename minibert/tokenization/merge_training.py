@@ -131,7 +131,10 @@ def count_words(counter: Counter[str], words_of: Callable[[str], Iterable[str]])
 
 
 def check_sizes(vocab_size: int, smallest: int, min_count: int, what: str) -> None:
-    """Raise ValueError unless the vocabulary has room for what it must hold.
+    """Check that the vocabulary has room for what it must hold.
+
+    Raises:
+        ValueError: it has not, or min_count is below 1.
 
     >>> check_sizes(300, 261, 1, "5 special tokens and 256 bytes")
     """
@@ -142,7 +145,10 @@ def check_sizes(vocab_size: int, smallest: int, min_count: int, what: str) -> No
 
 
 def check_special(names: Sequence[str]) -> None:
-    """Raise ValueError for empty or doubled special tokens.
+    """Check that special tokens are different, non-empty strings.
+
+    Raises:
+        ValueError: they are not.
 
     >>> check_special(["[PAD]", "[UNK]"])
     """

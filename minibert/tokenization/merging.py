@@ -30,6 +30,8 @@ def merge_by_rank_heap(symbols: Sequence[int], ranks: Ranks) -> list[int]:
 
     Without it one line of Chinese, or one long run of spaces, takes seconds.
 
+    Source: the rule is that of Sennrich et al. 2016, section 3.2.
+
     >>> merge_by_rank_heap([0, 0, 0], {(0, 0): (0, 1)})
     [1, 0]
     """

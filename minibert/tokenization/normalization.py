@@ -38,6 +38,8 @@ _CHINESE = (
 def is_chinese(char: str) -> bool:
     """True for the CJK ideographs that BERT makes words of their own (no kana, no Hangul).
 
+    Source: Devlin et al. 2019, released code (BasicTokenizer), but for point 2 above.
+
     >>> [is_chinese(char) for char in "漢あ한a"]
     [True, False, False, False]
     """

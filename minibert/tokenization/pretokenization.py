@@ -37,6 +37,8 @@ def bert_spans(text: str) -> list[tuple[int, int]]:
 def bert_words(text: str) -> list[str]:
     """BERT's words of a normalised text.
 
+    Source: Devlin et al. 2019, released code (BasicTokenizer).
+
     >>> bert_words("a well-known fact.")
     ['a', 'well', '-', 'known', 'fact', '.']
     """
@@ -44,7 +46,10 @@ def bert_words(text: str) -> list[str]:
 
 
 def check_pattern(pattern: str) -> str:
-    """The pattern's name, if there is such a one. Raises ValueError otherwise.
+    """The pattern's name, if there is such a one.
+
+    Raises:
+        ValueError: there is not; the message lists those there are.
 
     >>> check_pattern("gpt2")
     'gpt2'
@@ -56,6 +61,8 @@ def check_pattern(pattern: str) -> str:
 
 def byte_level_words(text: str, pattern: str) -> list[str]:
     """The words of a text under "gpt2" or "llama3"; joined they are the text again.
+
+    Source: Radford et al. 2019, released code ("gpt2"); Dubey et al. 2024, released tokenizer ("llama3").
 
     >>> byte_level_words("It's 12345 now", "gpt2")
     ['It', "'s", ' 12345', ' now']

@@ -14,9 +14,11 @@ def merges_from_ranks(tokens: Sequence[bytes]) -> list[tuple[str, str]]:
     """The merges, in the byte alphabet, that do what a vocabulary of byte strings sorted by rank does.
 
     Several merges may make one token; among them those of earlier parts come first.
-    Raises ValueError for doubled or empty tokens and when one of the 256 bytes is missing.
 
-    Source: the rank form of `tiktoken`, as Llama-3's tokenizer.model has it.
+    Raises:
+        ValueError: doubled or empty tokens, or one of the 256 bytes is missing.
+
+    Source: Dubey et al. 2024, released tokenizer (a list of ranks, as `tiktoken` reads it).
 
     >>> merges_from_ranks([bytes([byte]) for byte in range(256)] + [b"th", b"he", b"the"])
     [('t', 'h'), ('h', 'e'), ('t', 'he'), ('th', 'e')]

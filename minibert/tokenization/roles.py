@@ -16,7 +16,8 @@ SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 def choose_roles(tokens: Mapping[str, int], given: Mapping[str, str] | None = None) -> dict[str, str]:
     """role -> token for the roles pad, unk, cls, sep and mask; what is not given is guessed from the usual names.
 
-    Raises ValueError for an unknown role and for a given token that is not in the vocabulary.
+    Raises:
+        ValueError: an unknown role, or a given token that is not in the vocabulary.
 
     >>> choose_roles({"[PAD]": 0, "<mask>": 7})
     {'pad': '[PAD]', 'mask': '<mask>'}

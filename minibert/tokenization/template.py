@@ -17,6 +17,9 @@ def _slots(spec: str) -> tuple[Slot, ...]:
 class Template:
     """The frame around one text (`single`) and around two (`pair`): slots of (name, segment id).
 
+    Raises:
+        ValueError: a frame without its texts, each exactly once.
+
     >>> Template.parse("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1").pair[3]
     ('$B', 1)
     """
@@ -34,7 +37,8 @@ class Template:
     def parse(cls, single: str, pair: str) -> "Template":
         """Read templates written as words; "$A" and "$B" are the texts, ":1" puts a slot into segment 1.
 
-        Raises ValueError when $A or $B is missing or doubled.
+        Raises:
+            ValueError: $A or $B is missing or doubled.
 
         >>> Template.parse("$A <eos>", "$A <eos> $B <eos>").single
         (('$A', 0), ('<eos>', 0))

@@ -25,7 +25,9 @@ def truncate_pair(
     """The (start, stop) slices of two token lists that stay, so that both together have at most `budget` tokens.
 
     first, second: lengths in tokens; use second=0 for a single text. budget: tokens, without [CLS] and [SEP].
-    Raises ValueError for an unknown policy, a missing generator, or a budget the policy cannot meet.
+
+    Raises:
+        ValueError: an unknown policy, a missing generator, or a budget the policy cannot meet.
 
     Source: Devlin et al. 2019, released code (truncate_seq_pair in both scripts); Hugging Face `tokenizers`.
 

@@ -54,7 +54,8 @@ class Roles:
 class Vocabulary(Roles):
     """token <-> id over the model's vocabulary and the added tokens; ids may have holes.
 
-    Raises ValueError for doubled ids and for roles given to tokens that are not there.
+    Raises:
+        ValueError: doubled ids, or roles given to tokens that are not there.
 
     >>> vocabulary = Vocabulary({"[UNK]": 0, "the": 1}, [AddedToken(7, "[MASK]")], None)
     >>> vocabulary.vocab_size, len(vocabulary), vocabulary.mask_id
@@ -101,7 +102,7 @@ class Vocabulary(Roles):
         return self._token_of.get(token_id)
 
     def _tokens(self, ids: Iterable[int], skip_special_tokens: bool) -> list[str]:
-        """The tokens of ids (a list or a 1-D tensor). Raises ValueError for an id without a token."""
+        """The tokens of ids (a list or a 1-D tensor); an id without a token is a ValueError."""
         special = set(self.special_ids) if skip_special_tokens else ()
         tokens = []
         for token_id in map(int, ids):

@@ -58,7 +58,9 @@ class WordPieceTokenizer(Tokenizer):
     [UNK]; 100 as on the hub (Google's script: 200 since November 2018).
     special: these names, where the vocabulary has them, are special tokens and are never split. The template is
     [CLS] A [SEP] (B [SEP]) where the vocabulary has those. `parts`, as read from a file, overrules both.
-    Raises ValueError for a vocabulary without the unknown token, with doubled ids, or without the template's tokens.
+
+    Raises:
+        ValueError: a vocabulary without the unknown token, with doubled ids, or without the template's tokens.
 
     Source: Devlin et al. 2019, section 3; Schuster and Nakajima 2012.
 
@@ -112,7 +114,9 @@ class WordPieceTokenizer(Tokenizer):
         min_count: no pair rarer than this is joined. max_alphabet: only the most frequent characters are kept
         (words with others become [UNK]). Ids: special tokens, characters, "##" characters, both sorted by code
         point, merges. Ties: see merge_training.py.
-        Raises ValueError for a vocab_size without room for special tokens and alphabet, and for texts not str.
+
+        Raises:
+            ValueError: a vocab_size without room for special tokens and alphabet, texts that are no str, or no words.
 
         Source: merges as in Sennrich et al. 2016; "##" marking as in Devlin et al. 2019.
 
@@ -127,7 +131,10 @@ class WordPieceTokenizer(Tokenizer):
     def from_vocab_txt(cls, path: str | Path, *, lowercase: bool = True, max_chars: int = 100) -> "WordPieceTokenizer":
         """Read Google's vocab.txt: one token per line, the id is the line's number from 0.
 
-        Raises ValueError for a missing or empty file, doubled or empty tokens, and a file without [UNK].
+        Raises:
+            ValueError: a missing or empty file, doubled or empty tokens, or a file without [UNK].
+
+        Source: Devlin et al. 2019, released code (load_vocab).
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:

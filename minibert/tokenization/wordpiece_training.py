@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-from minibert.tokenization.checks import check_texts
+from minibert.tokenization.checks import check_corpus, check_texts
 from minibert.tokenization.merge_training import as_ids, check_sizes, check_special, count_words, learn_merges
 from minibert.tokenization.normalization import BertNormalizer
 from minibert.tokenization.pretokenization import bert_words
@@ -18,7 +18,8 @@ def learn_pieces(
 ) -> list[str]:
     """The tokens of a new vocabulary, in the order of their ids; see `WordPieceTokenizer.train`.
 
-    Raises ValueError for a vocab_size without room for special tokens and alphabet, and for texts not str.
+    Raises:
+        ValueError: a vocab_size without room for special tokens and alphabet, texts that are no str, or no words.
 
     Source: merges as in Sennrich et al. 2016; "##" marking as in Devlin et al. 2019.
 
@@ -33,6 +34,7 @@ def learn_pieces(
     for text in check_texts(texts):
         chunks.update(CHUNK.findall(text))
     counter = count_words(chunks, lambda chunk: bert_words(normalizer.normalize(chunk)))
+    check_corpus(counter)
     chars: Counter[str] = Counter()
     for word, count in counter.items():
         for char in word:
