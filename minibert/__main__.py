@@ -31,7 +31,7 @@ def run() -> None:
     try:
         main(prog_name="python -m minibert")
     except (ValueError, OSError, RuntimeError) as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"Error: {error}", err=True)
         sys.exit(1)
 
 

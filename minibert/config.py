@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import warnings
 from dataclasses import dataclass
 
 from minibert.presets import PRESETS
@@ -100,7 +101,7 @@ class EncoderConfig:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(allowed)}")
         for name in RATES:
-            if not _is_number(getattr(self, name)) or not 0.0 <= getattr(self, name) < 1.0:
+            if type(getattr(self, name)) not in (int, float) or not 0.0 <= getattr(self, name) < 1.0:
                 raise ValueError(f"{name}={getattr(self, name)!r}: a dropout rate lies in [0, 1)")
         for name in SPECIAL_IDS:
             if type(getattr(self, name)) is not int or not 0 <= getattr(self, name) < self.vocab_size:
@@ -131,6 +132,9 @@ class EncoderConfig:
         else:
             require(self.rope_theta is None, "rope_theta is set, but position='learned' has no rotation: leave it None")
         local = self.global_every > 1
+        if (self.layers - 1) % self.global_every:
+            layers = f"layers={self.layers}, global_every={self.global_every}"
+            warnings.warn(f"{layers}: the last layer is local; published models end on a global one", stacklevel=4)
         require(
             local == (self.local_window is not None),
             f"global_every={self.global_every} and local_window={self.local_window} go together: "
@@ -209,9 +213,5 @@ class EncoderConfig:
         return cls(**PRESETS[name])
 
 
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _positive(value) -> bool:
-    return _is_number(value) and value > 0 and math.isfinite(value)
+    return type(value) in (int, float) and value > 0 and math.isfinite(value)

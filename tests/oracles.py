@@ -13,7 +13,7 @@ from minibert.config import EncoderConfig
 
 TABLES = {"bert": BERT, "modernbert": MODERNBERT, "eurobert": EUROBERT}
 FAMILIES = ("bert", "modernbert", "eurobert")
-SMALL = dict(vocab_size=31, hidden=24, heads=4, intermediate=40, pad_id=0, cls_id=1, sep_id=2, mask_id=3)
+SMALL = dict(vocab_size=31, hidden=24, heads=4, intermediate=40, pad_id=0, cls_id=1, sep_id=2, mask_id=3, init_std=0.02)
 
 
 def small_config(family: str, **changes) -> EncoderConfig:

@@ -83,7 +83,7 @@ def test_fill_without_a_blank_is_refused_in_one_line(trained):
     done = run("fill", "--model", str(trained[0]), "no blank here")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.startswith("error: no [MASK]") and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("Error: no [MASK]") and len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("library", [[], ["--rust"]])
@@ -142,7 +142,10 @@ def test_data_list_names_licences_and_a_missing_set_says_how_to_fetch_it(tmp_pat
     monkeypatch.setenv("MINIBERT_CACHE", str(tmp_path))
     assert "licence" in call("data", "list").stdout
     done = call("data", "show", "bbc")
-    assert "data fetch bbc" in done.output
+    assert "not cached" in done.output
+    refused = call("embed", "a cat")  # needs MiniLM
+    assert refused.exit_code == 1
+    assert "data fetch minilm" in str(refused.exception)
 
 
 def test_a_text_file_is_a_corpus(tmp_path):

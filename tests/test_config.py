@@ -195,3 +195,8 @@ def test_eurobert_has_the_published_parameter_counts(name, embeddings, layer, en
 @pytest.mark.parametrize("name", ["bert-nano", "modernbert-nano", "eurobert-nano"])
 def test_nano_models_have_one_to_five_million_parameters(name):
     assert 1e6 <= count(on_meta(MaskedLanguageModel, EncoderConfig.preset(name))) <= 5e6
+
+
+def test_a_local_last_layer_is_allowed_with_a_warning():
+    with pytest.warns(UserWarning, match="the last layer is local"):
+        EncoderConfig.preset("modernbert-base").replace(layers=21)

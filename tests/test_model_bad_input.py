@@ -4,6 +4,7 @@ import pytest
 import torch
 from oracles import FAMILIES, build, ragged_batch, small_config
 
+from minibert.config import EncoderConfig
 from minibert.model import (
     Encoder,
     MaskedLanguageModel,
@@ -192,3 +193,15 @@ def test_a_refused_input_is_left_alone(what):
         build(Encoder, BERT)(**given)
     for name, value in given.items():
         assert torch.equal(value, before[name]) if isinstance(value, torch.Tensor) else value == before[name]
+
+
+@pytest.mark.parametrize("index", [[-1], [3], [0.5]])
+def test_predict_at_outside_the_batch_is_refused(index):
+    model = MaskedLanguageModel(EncoderConfig.preset("bert-nano"))
+    with pytest.raises(ValueError, match="predict_at"):
+        model.packed(torch.tensor([2, 9, 3]), torch.tensor([0, 3]), predict_at=torch.tensor(index))
+
+
+def test_a_preset_name_is_not_a_config():
+    with pytest.raises(ValueError, match=r"EncoderConfig\.preset"):
+        MaskedLanguageModel("bert-nano")

@@ -30,6 +30,7 @@ from minibert.model.encoder import Pooler
 from minibert.model.feed_forward import FeedForward, GatedFeedForward
 from minibert.model.heads import DenseGelu, PredictionHead, SequenceHead, TokenHead
 from minibert.model.norms import LayerNorm, RMSNorm
+from minibert.model.task_models import EncoderWithHead
 
 CONFIG = small_config("eurobert")  # H = 4 query heads share G = 2 key heads
 BERT = small_config("bert")
@@ -151,7 +152,7 @@ def public_of(name: str):
 
 
 def test_the_tables_above_leave_no_module_out():
-    listed = {row[0] for row in (*MODULES, *MODELS)} | {PackedModel}
+    listed = {row[0] for row in (*MODULES, *MODELS)} | {PackedModel, EncoderWithHead}
     for name in modules_of(minibert.model):
         for attribute, value in public_of(name):
             if inspect.isclass(value) and issubclass(value, torch.nn.Module):
@@ -196,7 +197,9 @@ def test_what_computes_names_its_source(name):
         *("PackedModel", "Output", "PackedContext", "Packing", "unpad", "pad", "packed_positions", "choose_backend"),
         *(
             "check_packed",
+            "check_attention",
             "check_labels",
+            "EncoderWithHead",
             "require_tensors",
             "make_norm",
             "make_classification_head",

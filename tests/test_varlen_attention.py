@@ -193,3 +193,22 @@ def test_a_back_end_that_cannot_show_probabilities_says_so(backend):
     tensors, borders = packed([2], heads=1, groups=1)
     with pytest.raises(ValueError, match=f"back-end '{backend}' never forms the attention probabilities"):
         attention(*tensors, borders, 2, backend=backend, need_probabilities=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (dict(cu_seqlens=torch.tensor([0, 2])), "rise from 0 to N=3"),
+        (dict(cu_seqlens=torch.tensor([0, 5])), "rise from 0 to N=3"),
+        (dict(cu_seqlens=torch.tensor([0, 2, 1, 3])), "rise from 0 to N=3"),
+        (dict(window=-1), "window=-1"),
+        (dict(key=torch.ones(3, 3, 2), value=torch.ones(3, 3, 2)), "multiple of G"),
+        (dict(value=torch.ones(3, 1, 2)), r"expected \(N, H, K\)"),
+        (dict(key=torch.ones(4, 2, 2), value=torch.ones(4, 2, 2)), r"expected \(N, H, K\)"),
+    ],
+)
+def test_attention_refuses_what_does_not_fit(change, complaint):
+    x = torch.ones(3, 2, 2)
+    arguments = dict(query=x, key=x, value=x, cu_seqlens=torch.tensor([0, 3]), max_seqlen=3) | change
+    with pytest.raises(ValueError, match=complaint):
+        attention(**arguments)

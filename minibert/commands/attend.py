@@ -22,10 +22,13 @@ def attend(text, model, layer, head, top, plot):
     import torch
 
     from minibert import Encoder, load_tokenizer
+    from minibert.viz.attention import MAX_TOKENS
 
     folder = find_folder(model)
     tok, network = load_tokenizer(folder), Encoder.from_pretrained(folder)
     encoded = tok.encode(text)
+    if plot and len(encoded.tokens) > MAX_TOKENS:
+        raise ValueError(f"{len(encoded.tokens)} tokens: a readable map has at most {MAX_TOKENS}; leave out --plot")
     with torch.inference_mode():
         maps = network(torch.tensor([encoded.ids]), output_attentions=True).attentions  # L times (1, H, T, T)
     layers, heads = len(maps), maps[0].shape[1]

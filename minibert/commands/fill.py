@@ -23,8 +23,11 @@ def fill(texts, model, top, as_json):
     folder = find_folder(model)
     tok = load_tokenizer(folder)
     network = MaskedLanguageModel.from_pretrained(folder)
-    for text in read_texts(texts):
-        for ranked in fill_blanks(text, network, tok, top):
+    answers = [(text, fill_blanks(text, network, tok, top)) for text in read_texts(texts)]
+    for text, blanks in answers:
+        if not as_json:
+            click.echo(text)
+        for ranked in blanks:
             if as_json:
                 click.echo(json.dumps({"text": text, "words": ranked}, ensure_ascii=False))
             else:

@@ -67,7 +67,10 @@ def info(model, as_json):
         else:
             from minibert.checkpoints import load_config
 
-            config = load_config(find_folder(model))
+            try:
+                config = load_config(find_folder(model))
+            except ValueError as error:
+                raise ValueError(f"{error}; or a preset: {', '.join(PRESETS)}") from None
         report = {"family": config.family} | count_parameters(config) | dataclasses.asdict(config)
     if as_json:
         click.echo(json.dumps(report))

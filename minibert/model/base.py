@@ -24,6 +24,8 @@ class PackedModel(nn.Module):
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
+        if not isinstance(config, EncoderConfig):
+            raise ValueError(f"config: {config!r}, expected an EncoderConfig; try EncoderConfig.preset('bert-nano')")
         self.config = config
 
     def forward(
@@ -40,8 +42,8 @@ class PackedModel(nn.Module):
         Shape: input_ids (B, T) integer; attention_mask (B, T), 1 on real tokens, None when all are real; segment_ids
         (B, T) of 0 and 1, None for sentence A everywhere. See `Output` for what comes back.
 
-        Padding may stand on either side; positions count from the first real token. `output_attentions` runs the
-        slow reference path, the only one that forms the probabilities.
+        Padding may stand on either side; positions count from the first real token. `output_attentions` and
+        `output_hidden_states` run the slow reference path, the only one that forms the probabilities.
 
         Raises:
             ValueError: shapes or dtypes that do not match, ids outside the vocabulary, texts longer than the learned

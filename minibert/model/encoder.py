@@ -11,29 +11,10 @@ from minibert.model.attention import PackedContext
 from minibert.model.base import PackedModel, require_tensors
 from minibert.model.block import Block
 from minibert.model.embeddings import Embeddings
+from minibert.model.heads import Pooler
 from minibert.model.norms import make_norm
 from minibert.model.outputs import Output
 from minibert.varlen import packed_positions
-
-
-class Pooler(nn.Module):
-    """BERT's summary of a text: tanh of a dense layer over its first token, [CLS].
-
-    Shape: hidden (N, D), cu_seqlens (B + 1,) -> (B, D).
-
-    Source: Devlin et al. 2019, section 3.1, task 2.
-
-    >>> pooler = Pooler(EncoderConfig.preset("bert-nano"))
-    >>> pooler(torch.zeros(5, 128), torch.tensor([0, 2, 5])).shape
-    torch.Size([2, 128])
-    """
-
-    def __init__(self, config: EncoderConfig):
-        super().__init__()
-        self.dense = nn.Linear(config.hidden, config.hidden)
-
-    def forward(self, hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
-        return torch.tanh(self.dense(hidden[cu_seqlens[:-1].long()]))
 
 
 class Encoder(PackedModel):
@@ -92,7 +73,8 @@ class Encoder(PackedModel):
             cu_seqlens=cu_seqlens,
             max_seqlen=int(cu_seqlens.diff().max()),
             positions=packed_positions(cu_seqlens),
-            backend=backend,
+            # Whoever looks inside gets the numbers of the path that can be read, not those of a fused kernel.
+            backend="reference" if output_hidden_states and backend == "auto" else backend,
             need_probabilities=output_attentions,
         )
         hidden = self.embeddings(ids, context.positions, segment_ids)  # (N, D)
@@ -102,7 +84,8 @@ class Encoder(PackedModel):
                 hidden, probabilities = checkpoint(block, hidden, context, use_reentrant=False)
             else:
                 hidden, probabilities = block(hidden, context)
-            states.append(hidden)
+            if output_hidden_states:
+                states.append(hidden)
             maps.append(probabilities)
         hidden = self.final_norm(hidden)
         states[-1] = hidden

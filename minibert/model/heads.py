@@ -54,7 +54,7 @@ def first_token(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
     >>> first_token(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 2, 3])).tolist()
     [[1.0], [3.0]]
     """
-    return hidden[cu_seqlens[:-1].long()]
+    return hidden[cu_seqlens[:-1].to(hidden.device).long()]
 
 
 def mean_token(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
@@ -63,10 +63,30 @@ def mean_token(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
     >>> mean_token(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([0, 2, 3])).tolist()
     [[1.5], [3.0]]
     """
-    lengths = cu_seqlens.long().diff()
+    lengths = cu_seqlens.to(hidden.device).long().diff()
     document = torch.arange(len(lengths), device=hidden.device).repeat_interleave(lengths)  # (N,)
     sums = hidden.new_zeros(len(lengths), hidden.shape[1]).index_add(0, document, hidden)
     return sums / lengths[:, None]
+
+
+class Pooler(nn.Module):
+    """BERT's summary of a text: tanh of a dense layer over its first token, [CLS].
+
+    Shape: hidden (N, D), cu_seqlens (B + 1,) -> (B, D).
+
+    Source: Devlin et al. 2019, section 3.1, task 2.
+
+    >>> pooler = Pooler(EncoderConfig.preset("bert-nano"))
+    >>> pooler(torch.zeros(5, 128), torch.tensor([0, 2, 5])).shape
+    torch.Size([2, 128])
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden, config.hidden)
+
+    def forward(self, hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
+        return torch.tanh(self.dense(first_token(hidden, cu_seqlens)))
 
 
 class SequenceHead(nn.Module):

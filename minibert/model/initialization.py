@@ -30,7 +30,7 @@ def initialize(
     Source: Devlin et al. 2019 (released code); Shoeybi et al. 2019; Warner et al. 2024, appendix A.5.
 
     >>> linear = nn.Linear(64, 64)
-    >>> initialize(linear, EncoderConfig.preset("bert-nano"), torch.Generator().manual_seed(0))
+    >>> initialize(linear, EncoderConfig.preset("bert-base"), torch.Generator().manual_seed(0))
     >>> round(linear.weight.std().item(), 3), linear.bias.abs().max().item()
     (0.017, 0.0)
     """

@@ -1,4 +1,4 @@
-"""The models people use: an encoder with a head, each a few lines."""
+"""The models of pre-training: an encoder that names hidden tokens, and BERT's that also judges the next sentence."""
 
 import torch
 from torch import Tensor, nn
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from minibert.config import EncoderConfig
 from minibert.model.base import PackedModel
 from minibert.model.encoder import Encoder
-from minibert.model.heads import PredictionHead, SequenceHead, TokenHead
+from minibert.model.heads import PredictionHead
 from minibert.model.outputs import Output
 
 
@@ -64,7 +64,7 @@ class MaskedLanguageModel(PackedModel):
         Training needs the vocabulary at the masked positions alone, and the vocabulary is most of a small model.
         """
         output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
-        output.logits = self.predict(output.hidden if predict_at is None else output.hidden[predict_at])
+        output.logits = self.predict(output.hidden if predict_at is None else _pick(output.hidden, predict_at))
         return output
 
 
@@ -110,94 +110,10 @@ class PretrainingModel(MaskedLanguageModel):
         return output
 
 
-class SequenceClassifier(PackedModel):
-    """One label, or one score, per text or pair of texts.
-
-    Shape: logits (B, labels), in the padded and the packed call.
-
-    Source: Devlin et al. 2019, section 4.1.
-
-    >>> SequenceClassifier(EncoderConfig.preset("eurobert-nano"), labels=3)(torch.tensor([[2, 9]])).logits.shape
-    torch.Size([1, 3])
-    """
-
-    token_wise_logits = False
-
-    def __init__(self, config: EncoderConfig, labels: int = 2, generator: torch.Generator | None = None):
-        super().__init__(config)
-        self.labels = check_labels(labels)
-        self.encoder = Encoder(config, draw=False)
-        self.head = SequenceHead(config, labels)
-        self._finish(generator)
-
-    def packed(
-        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
-    ) -> Output:
-        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
-        output.logits = self.head(output.hidden, output.pooled, cu_seqlens)
-        return output
-
-
-class TokenClassifier(PackedModel):
-    """One label per token: names, parts of speech.
-
-    Shape: logits (B, T, labels) padded, (N, labels) packed.
-
-    Source: Devlin et al. 2019, section 5.3.
-
-    >>> TokenClassifier(EncoderConfig.preset("bert-nano"), labels=9)(torch.tensor([[2, 9, 3]])).logits.shape
-    torch.Size([1, 3, 9])
-    """
-
-    def __init__(self, config: EncoderConfig, labels: int = 2, generator: torch.Generator | None = None):
-        super().__init__(config)
-        self.labels = check_labels(labels)
-        self.encoder = Encoder(config, pooler=False, draw=False)
-        self.head = TokenHead(config, labels, dropout=config.dropout_classifier)
-        self._finish(generator)
-
-    def packed(
-        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
-    ) -> Output:
-        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
-        output.logits = self.head(output.hidden)
-        return output
-
-
-class SpanReader(PackedModel):
-    """Answer a question by a span of the text: a start score and an end score for every token.
-
-    Shape: logits (B, T, 2) padded, (N, 2) packed: [..., 0] scores the start, [..., 1] the end (inclusive).
-
-    Source: Devlin et al. 2019, section 4.2.
-
-    >>> SpanReader(EncoderConfig.preset("modernbert-nano"))(torch.tensor([[2, 9, 3]])).logits.shape
-    torch.Size([1, 3, 2])
-    """
-
-    def __init__(self, config: EncoderConfig, generator: torch.Generator | None = None):
-        super().__init__(config)
-        self.encoder = Encoder(config, pooler=False, draw=False)
-        # BERT reads spans without dropout; ModernBERT keeps its classifier's rate
-        self.head = TokenHead(config, 2, dropout=0.0 if config.pool == "bert" else config.dropout_classifier)
-        self._finish(generator)
-
-    def packed(
-        self, ids, cu_seqlens, segment_ids=None, output_attentions=False, output_hidden_states=False, backend="auto"
-    ) -> Output:
-        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
-        output.logits = self.head(output.hidden)
-        return output
-
-
-def check_labels(labels: int) -> int:
-    """The number of labels, if it is one.
-
-    >>> check_labels(0)
-    Traceback (most recent call last):
-    ...
-    ValueError: labels=0: expected a whole number of at least 1
-    """
-    if type(labels) is not int or labels < 1:
-        raise ValueError(f"labels={labels!r}: expected a whole number of at least 1")
-    return labels
+def _pick(hidden: Tensor, predict_at: Tensor) -> Tensor:
+    """The rows (M, D) of hidden (N, D) at the indices (M,)."""
+    if predict_at.dim() != 1 or predict_at.dtype != torch.int64:
+        raise ValueError(f"predict_at: shape {tuple(predict_at.shape)}, {predict_at.dtype}, expected (M,) int64")
+    if predict_at.numel() and not 0 <= int(predict_at.min()) <= int(predict_at.max()) < len(hidden):
+        raise ValueError(f"predict_at: an index lies outside the {len(hidden)} tokens of the packed batch")
+    return hidden[predict_at]
