@@ -37,7 +37,7 @@ def plot_attention(
     if axes is None:
         side = max(3.0, 0.32 * size + 1.2)
         axes = plt.subplots(figsize=(side, side), layout="constrained")[1]
-    axes.imshow(probabilities.detach().float().cpu().numpy(), cmap="cividis_r", vmin=0.0, vmax=1.0)
+    axes.imshow(probabilities.detach().float().cpu().numpy(), cmap="Blues", vmin=0.0, vmax=1.0)
     axes.set_xticks(range(size), tokens, rotation=90)
     axes.set_yticks(range(size), tokens)
     axes.set_xlabel("looks at (key)")
