@@ -158,3 +158,68 @@ def test_a_text_file_is_a_corpus(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["step"] == 1
+
+
+def test_bench_prints_its_numbers_and_writes_them_with_the_hardware(tmp_path, monkeypatch):
+    from minibert.bench import tokenizers
+
+    small = tokenizers.run(merges=20, repeats=1, texts=["the cat sat on the mat, the other cat did not"] * 3)
+    monkeypatch.setattr(tokenizers, "run", lambda: small)
+    file = tmp_path / "bench.json"
+    done = call("bench", "tokenizers", "--json", str(file))
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == json.loads(file.read_text(encoding="utf-8"))
+    assert json.loads(done.stdout)["bpe"]["encoding"]["same_ids"] is True
+
+
+def test_data_fetch_asks_for_the_core_and_reports_a_failure_as_one_error(monkeypatch):
+    from minibert import corpora
+
+    asked = []
+    monkeypatch.setattr(corpora, "fetch", asked.append)
+    assert call("data", "fetch").exit_code == 0
+    assert call("data", "fetch", "sotu", "bbc").exit_code == 0
+    assert asked == ["core", ["sotu", "bbc"]]
+
+    def unreachable(names):
+        raise corpora.DataUnavailable("no connection")
+
+    monkeypatch.setattr(corpora, "fetch", unreachable)
+    done = call("data", "fetch")
+    assert done.exit_code == 1
+    assert "Error: no connection" in done.output
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        (["--learning-rate", "nan"], "learning_rate"),
+        (["--mask-rate", "nan"], "--mask-rate"),
+        (["--batch-tokens", "64"], "--batch-tokens 64"),
+        (["--preset", "modernbert-nano", "--whole-words"], "--whole-words"),
+        (["--max-len", "256", "--batch-tokens", "512"], "128 positions"),
+        (["--device", "cuda:7"], "--device cuda:7"),
+        (["--corpus", "no-such-file.txt"], "no-such-file.txt"),
+    ],
+)
+def test_pretrain_refuses_before_it_trains_a_tokenizer(option, complaint, tmp_path):
+    done = call("pretrain", "--corpus", "synthetic", "--out", str(tmp_path / "run"), *option)
+    assert done.exit_code == 1
+    assert complaint in str(done.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_pretrain_leaves_a_folder_alone_that_is_not_its_own(tmp_path):
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    done = call("pretrain", "--corpus", "synthetic", "--out", str(tmp_path))
+    assert done.exit_code == 1
+    assert "holds no run of ours" in str(done.exception)
+    assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path):
+    file = tmp_path / "latin.txt"
+    file.write_bytes("caf\xe9".encode("latin-1"))
+    done = call("pretrain", "--corpus", str(file), "--out", str(tmp_path / "run"))
+    assert done.exit_code == 1
+    assert "latin.txt is not UTF-8" in str(done.exception)
