@@ -47,6 +47,10 @@ def read_texts(texts: tuple[str, ...]) -> list[str]:
 
 
 model_option = click.option(
-    "--model", "-m", default="modernbert-nano", show_default=True, help="A folder, minilm, bert-nano or modernbert-nano."
+    "--model",
+    "-m",
+    default="modernbert-nano",
+    show_default=True,
+    help="A folder, minilm, bert-nano or modernbert-nano.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
