@@ -36,7 +36,7 @@ lab: $(VENV)/.ready-lab
 	@echo "== data (skipped where it is in the cache)"
 	@$(PY) -m minibert data fetch || echo "== some data is missing; the notebooks say so and use generated text instead"
 	@echo "== opening notebooks/00_start_here.ipynb; stop with Ctrl-C"
-	$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
+	PATH="$(abspath $(BIN)):$$PATH" $(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
 
 test: $(VENV)/.ready-test
 	@echo "== data (skipped where it is in the cache)"
