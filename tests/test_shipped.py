@@ -1,0 +1,55 @@
+"""The models that come with the project: small, open in transformers too, and say how they were made."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForMaskedLM
+
+import minibert
+from minibert.shipped_models import SHIPPED
+from minibert.tasks import fill_blanks
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_is_small_and_its_history_is_told(name):
+    folder = minibert.shipped(name)
+    assert (folder / "model.safetensors").stat().st_size <= 8_000_000
+    history = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    assert f"--preset {name}" in history["command"] and history["seed"] == 0
+    readme = (folder.parent / "README.md").read_text(encoding="utf-8")
+    assert f"{100 * history['validation']['accuracy']:.1f} %" in readme
+    assert f"{history['validation']['bits_per_byte']:.2f}" in readme
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_model_gives_the_same_logits_in_transformers(name):
+    folder = minibert.shipped(name)
+    batch = minibert.load_tokenizer(folder).encode_batch(["The state of the [MASK] is strong", "Keep the peace"])
+    ours = minibert.MaskedLanguageModel.from_pretrained(folder)
+    theirs = AutoModelForMaskedLM.from_pretrained(folder).eval()
+    real = batch.attention_mask.bool()
+    with torch.inference_mode():
+        expected = theirs(batch.input_ids, attention_mask=batch.attention_mask).logits
+        logits = ours(batch.input_ids, batch.attention_mask).logits
+    # logits of trained weights reach 15: 2e-5 is float32's rounding at that size
+    torch.testing.assert_close(logits[real], expected[real], atol=2e-5, rtol=1e-5)
+
+
+def test_the_nano_modernbert_reads_both_sides():
+    folder = minibert.shipped("modernbert-nano")
+    model, tok = minibert.MaskedLanguageModel.from_pretrained(folder), minibert.load_tokenizer(folder)
+
+    def best(text: str) -> str:
+        return fill_blanks(text, model, tok, top=1)[0][0][0]
+
+    assert best("The Congress of the United [MASK]") == "States"
+    assert best("My fellow [MASK], tonight I want to speak of peace") == "Americans"
+
+
+def test_the_nano_bert_tells_the_next_sentence_better_than_chance():
+    """70 % on held-out speeches, chance 50 %: the history is what pretrain measured and wrote."""
+    history = json.loads((minibert.shipped("bert-nano") / "training.json").read_text(encoding="utf-8"))
+    assert history["validation"]["next_accuracy"] > 0.65
+    model = minibert.PretrainingModel.from_pretrained(minibert.shipped("bert-nano"))
+    assert model.nsp.weight.shape == (2, 128)
