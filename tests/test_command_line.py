@@ -223,3 +223,13 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path):
     done = call("pretrain", "--corpus", str(file), "--out", str(tmp_path / "run"))
     assert done.exit_code == 1
     assert "latin.txt is not UTF-8" in str(done.exception)
+
+
+def test_fill_needs_a_model_that_names_words(trained, tmp_path):
+    from minibert import Encoder, load_tokenizer
+
+    Encoder.from_pretrained(trained[0]).save_pretrained(tmp_path)
+    load_tokenizer(trained[0]).save_pretrained(tmp_path)
+    done = call("fill", "--model", str(tmp_path), "a [MASK]")
+    assert done.exit_code == 1
+    assert "without the head that names words" in str(done.exception)

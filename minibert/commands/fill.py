@@ -22,7 +22,12 @@ def fill(texts, model, top, as_json):
 
     folder = find_folder(model)
     tok = load_tokenizer(folder)
-    network = MaskedLanguageModel.from_pretrained(folder)
+    try:
+        network = MaskedLanguageModel.from_pretrained(folder)
+    except ValueError as error:
+        if "new_head" not in str(error):
+            raise
+        raise ValueError(f"{model} was saved without the head that names words: try --model modernbert-nano") from None
     answers = [(text, fill_blanks(text, network, tok, top)) for text in read_texts(texts)]
     for text, blanks in answers:
         if not as_json:
