@@ -5,7 +5,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from minibert.model.heads import first_token, mean_token
 from minibert.tasks.inference import inference
+from minibert.varlen import find_packing, unpad
 
 
 def embed_texts(
@@ -43,7 +45,6 @@ def embed_texts(
         for start in range(0, len(texts), batch_size):
             rows = order[start : start + batch_size]
             batch = tok.encode_batch([texts[i] for i in rows], max_length=limit if truncate else None)
-            real = batch.attention_mask.unsqueeze(-1).to(device)  # (B, T, 1)
             lengths = batch.attention_mask.sum(1).tolist()
             if max(lengths) > limit:
                 row = lengths.index(max(lengths))
@@ -51,8 +52,9 @@ def embed_texts(
                     f"text {rows[row]} has {lengths[row]} tokens, the model was made for {limit}: split it, or let its "
                     "end be cut off with truncate=True"
                 )
-            hidden = model(batch.input_ids.to(device), real.squeeze(-1)).hidden  # (B, T, D)
-            pooled = hidden[:, 0] if pool == "cls" else (hidden * real).sum(1) / real.sum(1)  # (B, D)
+            packing = find_packing(batch.attention_mask.to(device))
+            hidden = model.packed(unpad(batch.input_ids.to(device), packing), packing.cu_seqlens).hidden  # (N, D)
+            pooled = (first_token if pool == "cls" else mean_token)(hidden, packing.cu_seqlens)  # (B, D)
             vectors[rows] = torch.nn.functional.normalize(pooled.float(), dim=-1).cpu()
     return vectors
 

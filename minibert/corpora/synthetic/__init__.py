@@ -11,16 +11,16 @@ sentiment         opinions with negation and contrast
 Everything with a `split` keeps names, verbs and sentence frames of "test" out of "train".
 """
 
-from .agreement import AgreementPair, agreement_pairs
-from .documents import documents
-from .nli import LABELS as NLI_LABELS
-from .nli import Pair, nli
-from .senses import SenseExample, polysemy
-from .sentiment import Opinion, sentiment
-from .spans import SpanExample, spans
-from .sts import ScoredPair, sts
-from .tagged import TAGS as NER_TAGS
-from .tagged import tagged
+from minibert.corpora.synthetic.agreement import AgreementPair, agreement_pairs
+from minibert.corpora.synthetic.documents import documents
+from minibert.corpora.synthetic.nli import LABELS as NLI_LABELS
+from minibert.corpora.synthetic.nli import Pair, nli
+from minibert.corpora.synthetic.senses import SenseExample, polysemy
+from minibert.corpora.synthetic.sentiment import Opinion, sentiment
+from minibert.corpora.synthetic.spans import SpanExample, spans
+from minibert.corpora.synthetic.sts import ScoredPair, sts
+from minibert.corpora.synthetic.tagged import TAGS as NER_TAGS
+from minibert.corpora.synthetic.tagged import tagged
 
 __all__ = [
     "NER_TAGS",

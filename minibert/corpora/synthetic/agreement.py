@@ -5,9 +5,9 @@ The design is that of Linzen, Dupoux and Goldberg 2016 and of Goldberg 2019, "As
 
 from typing import NamedTuple
 
-from .morphology import plural, sentence, third
-from .sampling import draw, pick, shuffled, stream
-from .topics import TOPICS
+from minibert.corpora.synthetic.morphology import plural, sentence, third
+from minibert.corpora.synthetic.sampling import draw, pick, shuffled, stream
+from minibert.corpora.synthetic.topics import TOPICS
 
 # {s} the subject, {t} and {u} attractors, {v} the verb that must agree; {b} is or are, {n} a neutral singular noun
 _FRAMES = (

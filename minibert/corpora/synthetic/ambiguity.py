@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .topics import TOPICS
+from minibert.corpora.synthetic.topics import TOPICS
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ What is left out: any meaning beyond that. Do not expect a model trained on this
 from dataclasses import dataclass
 from random import Random
 
-from .ambiguity import Thing, ambiguous_things_of, things_of
-from .morphology import a, past, plural, sentence, third
-from .sampling import below, chance, draw, pick, pick_different, stream
-from .topics import TOPICS, Topic
+from minibert.corpora.synthetic.ambiguity import Thing, ambiguous_things_of, things_of
+from minibert.corpora.synthetic.morphology import a, past, plural, sentence, third
+from minibert.corpora.synthetic.sampling import below, chance, draw, pick, pick_different, stream
+from minibert.corpora.synthetic.topics import TOPICS, Topic
 
 WOMEN = ("Anna", "Clara", "Emma", "Grace", "Helen", "Julia", "Laura", "Maria", "Nora", "Olivia", "Sarah", "Tessa")
 MEN = ("Adam", "Bruno", "Daniel", "Felix", "George", "Henry", "Jacob", "Leo", "Martin", "Oscar", "Peter", "Simon")

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from .morphology import a, past, sentence
-from .sampling import below, chance, draw, pick, pick_different, shuffled, stream
-from .world import ACTIONS, DEEDS, FIRST_NAMES, KINDS, NUMBERS, OPPOSITES, TOWNS
+from minibert.corpora.synthetic.morphology import a, past, sentence
+from minibert.corpora.synthetic.sampling import below, chance, draw, pick, pick_different, shuffled, stream
+from minibert.corpora.synthetic.world import ACTIONS, DEEDS, FIRST_NAMES, KINDS, NUMBERS, OPPOSITES, TOWNS
 
 LABELS = ("entailment", "neutral", "contradiction")  # the order of MNLI in GLUE
 ENTAILED, NEUTRAL, CONTRADICTED = range(3)

@@ -3,10 +3,10 @@
 import re
 from typing import NamedTuple
 
-from .ambiguity import SENSES, things_of
-from .morphology import plural, sentence, third
-from .sampling import draw, pick, shuffled, stream
-from .topics import TOPICS
+from minibert.corpora.synthetic.ambiguity import SENSES, things_of
+from minibert.corpora.synthetic.morphology import plural, sentence, third
+from minibert.corpora.synthetic.sampling import draw, pick, shuffled, stream
+from minibert.corpora.synthetic.topics import TOPICS
 
 # The same frames serve both senses, so only the content words around the ambiguous word can tell which one it is.
 _FRAMES = (

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from .morphology import sentence
-from .sampling import chance, pick, pick_different, shuffled, stream
-from .world import CITIES, FIRST_NAMES
+from minibert.corpora.synthetic.morphology import sentence
+from minibert.corpora.synthetic.sampling import chance, pick, pick_different, shuffled, stream
+from minibert.corpora.synthetic.world import CITIES, FIRST_NAMES
 
 NEGATIVE, POSITIVE = 0, 1
 

@@ -10,9 +10,9 @@ from random import Random
 from string import Formatter
 from typing import NamedTuple
 
-from .morphology import past, plural, sentence
-from .sampling import below, chance, draw, pick, shuffled, stream
-from .world import ACTIONS, CITIES, FIRST_NAMES, KINDS, NUMBERS, SURNAMES
+from minibert.corpora.synthetic.morphology import past, plural, sentence
+from minibert.corpora.synthetic.sampling import below, chance, draw, pick, shuffled, stream
+from minibert.corpora.synthetic.world import ACTIONS, CITIES, FIRST_NAMES, KINDS, NUMBERS, SURNAMES
 
 UNANSWERABLE = 0.25  # share of questions without an answer
 

@@ -8,9 +8,9 @@ counting words does not give the score. Source of the scale: Cer et al. 2017, "S
 from random import Random
 from typing import NamedTuple
 
-from .morphology import a, sentence
-from .sampling import below, chance, draw, pick, pick_different, shuffled, stream
-from .world import CITIES, FIRST_NAMES, SYNONYMS
+from minibert.corpora.synthetic.morphology import a, sentence
+from minibert.corpora.synthetic.sampling import below, chance, draw, pick, pick_different, shuffled, stream
+from minibert.corpora.synthetic.world import CITIES, FIRST_NAMES, SYNONYMS
 
 SLOTS = ("giver", "taker", "action", "thing", "town")
 _PAIRS = tuple(SYNONYMS.items())

@@ -6,8 +6,8 @@ Noise as in user-written text (WNUT-16): whole sentences in lower or upper case,
 
 from random import Random
 
-from .sampling import below, chance, pick, shuffled, stream
-from .world import CITIES, FIRST_NAMES, SURNAMES
+from minibert.corpora.synthetic.sampling import below, chance, pick, shuffled, stream
+from minibert.corpora.synthetic.world import CITIES, FIRST_NAMES, SURNAMES
 
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG")
 LOWER_CASE, UPPER_CASE, TYPO = 0.1, 0.03, 0.03  # shares: of sentences, of sentences, of words
