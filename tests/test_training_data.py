@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from minibert import ByteLevelBPETokenizer, WordPieceTokenizer
 from minibert.corpora import synthetic
 from minibert.objectives import Example
-from minibert.training import PretrainingData, pack
+from minibert.training import Checkpoint, PretrainingData, pack
+from minibert.training import data as training_data
+from minibert.training.state import restore
 
 DOCUMENTS = synthetic.documents(30, seed=0)
 WORDPIECE = WordPieceTokenizer.train([s for d in DOCUMENTS for s in d], vocab_size=300)
@@ -58,14 +60,14 @@ def test_an_epoch_shows_every_example_once_and_the_next_one_in_another_order():
     epochs = []
     for number in range(2):
         shown = []
-        while data.epoch == number and not (shown and data.position == len(data.examples)):
+        while data.epoch == number and not (shown and data.batch == len(data.batches)):
             shown += originals(data.next_batch())
         epochs.append(shown)
         if number == 0:
             assert sorted(shown) == sorted(tuple(e.ids) for e in data.examples)
             following = originals(data.next_batch())
             assert data.epoch == 1
-            data.position = 0
+            data.batch = 0
             assert following != shown[: len(following)]
     assert sorted(epochs[0]) == sorted(epochs[1]) and epochs[0] != epochs[1]
 
@@ -75,20 +77,23 @@ def test_pairs_are_cut_anew_every_epoch_and_masks_drawn_anew():
     first = {tuple(e.ids) for e in data.examples}
     data._go_to(1, 0)
     assert first != {tuple(e.ids) for e in data.examples}
-    once, again = make(pairs=False), make(pairs=False)
-    again.generator.manual_seed(99)
-    a, b = once.next_batch(), again.next_batch()
-    assert originals(a) == originals(b) and not torch.equal(a.labels, b.labels)
+    data, hidden = make(pairs=False), []
+    same = data.batches[0]
+    for epoch in (0, 1):
+        data._go_to(epoch, 0)
+        data.batches = [same, same]  # the same examples at four places of the stream
+        hidden += [data.next_batch(), data.next_batch()]
+    assert all(originals(batch) == originals(hidden[0]) for batch in hidden)
+    labels = {tuple(batch.labels.tolist()) for batch in hidden}
+    assert len(labels) == 4, "another batch or epoch hides other tokens"
 
 
 def test_validation_is_always_the_same_and_shares_no_document_with_training():
     data = make(pairs=False)
     before = list(data.validation_batches())
-    stream = data.generator.get_state()
     data.next_batch()
     after = list(data.validation_batches())
     assert before and all(equal(a, b) for a, b in zip(before, after, strict=True))
-    data.generator.set_state(stream)
     assert len(data.validation_documents) == 6 and len(data.documents) == 24
     held_out = {tuple(d) for d in data.validation_documents}
     assert not held_out & {tuple(d) for d in data.documents}
@@ -114,20 +119,43 @@ def test_the_stream_resumes_at_any_batch(taken, pairs, seed):
     for _ in range(taken):
         data.next_batch()
     twin = make(pairs, documents=DOCUMENTS[:8], seed=seed, max_len=24, batch_tokens=100)
-    state = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in data.state_dict().items()}
-    twin.load_state_dict(state)
+    twin.load_state_dict(data.state_dict())
     for _ in range(15):
         assert equal(data.next_batch(), twin.next_batch())
 
 
-@pytest.mark.parametrize("forget", ["epoch", "position", "generator"])
+@pytest.mark.parametrize("forget", ["epoch", "batch"])
 def test_each_part_of_the_state_matters(forget):
-    """A resume that forgets one of the three gives another stream: the test above can fail."""
+    """A resume that forgets one of the two gives another stream: the test above can fail."""
     data, twin = make(max_len=24, batch_tokens=100), make(max_len=24, batch_tokens=100)
-    while data.epoch < 1 or data.position < 10:
+    while data.epoch < 1 or data.batch < 10:
         data.next_batch()
     twin.load_state_dict(data.state_dict() | {forget: twin.state_dict()[forget]})
     assert not equal(data.next_batch(), twin.next_batch())
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_a_skipped_batch_is_a_batch_taken(pairs, monkeypatch):
+    """Two processes that share a stream see it whole, over the ends of epochs."""
+    one, first, second = (make(pairs, documents=DOCUMENTS[:8]) for _ in range(3))
+    for step in range(3 * len(one.batches)):
+        mine, other = (first, second) if step % 2 == 0 else (second, first)
+        with monkeypatch.context() as patch:
+            patch.setattr(training_data, "pack", pytest.fail)  # skipping builds nothing
+            number = other.skip_batch()
+        assert equal(mine.next_batch(), one.next_batch())
+        assert (
+            one.state_dict() == first.state_dict() == second.state_dict() == {"epoch": one.epoch, "batch": number + 1}
+        )
+    assert one.epoch >= 2
+
+
+def test_batches_are_filled_by_best_fit():
+    data = make(pairs=False, max_len=20, batch_tokens=400)
+    fill = [sum(len(e.ids) for e in batch) / 400 for batch in data.batches]
+    assert max(fill) <= 1 and sum(fill[:-1]) / len(fill[:-1]) >= 0.99
+    in_order = [len(e.ids) for e in data.examples]
+    assert sum(in_order) == sum(len(e.ids) for batch in data.batches for e in batch)
 
 
 def test_the_seed_decides():
@@ -140,6 +168,15 @@ def test_describe_tells_other_texts_and_settings_apart():
     assert same == make().describe()
     assert make(documents=DOCUMENTS[1:]).describe()["tokens_sha256"] != same["tokens_sha256"]
     assert make(mask_rate=0.3).describe() != same and make(whole_words=True).describe() != same
+
+
+def test_a_run_whose_batches_were_filled_another_way_is_refused():
+    """Checkpoints from before the packing say nothing of an order; those from another one say which."""
+    now = {f"data.{name}": value for name, value in make().describe().items()}
+    before = {name: value for name, value in now.items() if name != "data.order"}
+    for saved, was in ((before, "absent"), (now | {"data.order": "one after the other"}, "one after the other")):
+        with pytest.raises(ValueError, match=f"data.order was '{was}' and is now 'best fit .* a folder of its own"):
+            restore(Checkpoint(1, {}, {"settings": saved}), None, None, make(), now)
 
 
 def test_byte_level_sentences_are_joined_with_their_spaces():
@@ -167,7 +204,9 @@ def test_bad_input_is_explained():
     with pytest.raises(ValueError, match="one full example"):
         make(batch_tokens=47)
     with pytest.raises(ValueError, match="lies beyond"):
-        make().load_state_dict(make().state_dict() | {"position": 10**6})
+        make().load_state_dict(make().state_dict() | {"batch": 10**6})
+    with pytest.raises(ValueError, match=r"the state holds epoch, generator, position, .* start anew"):
+        make().load_state_dict({"epoch": 0, "position": 3, "generator": torch.Generator().get_state()})
     with pytest.raises(ValueError, match="at least one"):
         pack([])
     with pytest.raises(ValueError, match="some are not"):

@@ -2,11 +2,14 @@
 
 from minibert.objectives.losses import mlm_loss, mlm_loss_sum, nsp_loss, nsp_loss_sum, pretraining_loss
 from minibert.objectives.masking import IGNORE, mask_tokens
+from minibert.objectives.packing import LOOK_AHEAD, best_fit, pack_rows
 from minibert.objectives.sentence_pairs import Example, build_pairs, build_segments, truncate_pair
 
 __all__ = [
     "IGNORE",
+    "LOOK_AHEAD",
     "Example",
+    "best_fit",
     "build_pairs",
     "build_segments",
     "mask_tokens",
@@ -14,6 +17,7 @@ __all__ = [
     "mlm_loss_sum",
     "nsp_loss",
     "nsp_loss_sum",
+    "pack_rows",
     "pretraining_loss",
     "truncate_pair",
 ]

@@ -1,12 +1,12 @@
 """The packed batch: examples laid end to end, without padding."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from minibert.objectives import IGNORE, Example
+from minibert.objectives import IGNORE, Example, mask_tokens
 
 
 @dataclass(frozen=True)
@@ -58,3 +58,40 @@ def pack(examples: Sequence[Example]) -> PackedBatch:
         labels=torch.full_like(ids, IGNORE),
         next_labels=None if None in next_labels else torch.tensor(next_labels),
     )
+
+
+def mask_batch(
+    batch: PackedBatch,
+    tokenizer,
+    rate: float,
+    split: tuple[float, float, float],
+    word_starts: Tensor | None = None,
+    *,
+    seed: int,
+) -> PackedBatch:
+    """Return the batch with tokens hidden and labelled; the same `seed` hides the same ones.
+
+    Shape: word_starts (V,) bool, True for the tokens that begin a word, if whole words are to be hidden.
+
+    Raises:
+        ValueError: as `mask_tokens`.
+
+    Source: Devlin et al. 2019, section 3.1.
+
+    >>> from types import SimpleNamespace
+    >>> tokenizer = SimpleNamespace(special_ids=(1, 2, 3), mask_id=3, vocab_size=9)
+    >>> batch = mask_batch(pack([Example([1, 7, 2], [0, 0, 0], None)]), tokenizer, 1.0, (1.0, 0.0, 0.0), seed=0)
+    >>> batch.ids.tolist(), batch.labels.tolist()
+    ([1, 3, 2], [-100, 7, -100])
+    """
+    inputs, labels = mask_tokens(
+        batch.ids,
+        tokenizer.special_ids,
+        tokenizer.vocab_size,
+        tokenizer.mask_id,
+        rate,
+        split,
+        generator=torch.Generator().manual_seed(seed),
+        word_starts=None if word_starts is None else word_starts[batch.ids],
+    )
+    return replace(batch, ids=inputs, labels=labels)

@@ -4,11 +4,9 @@ import hashlib
 import random
 from collections.abc import Iterator, Sequence
 
-import torch
-
-from minibert.objectives import Example, build_pairs, build_segments, mask_tokens
+from minibert.objectives import LOOK_AHEAD, Example, build_pairs, build_segments, pack_rows
 from minibert.objectives.masking import check_rates
-from minibert.training.batches import PackedBatch, pack
+from minibert.training.batches import PackedBatch, mask_batch, pack
 from minibert.training.checks import check_seed, check_share, check_switch, check_whole
 from minibert.training.documents import clean_documents, held_out_documents
 from minibert.training.vocabulary import starts_word
@@ -18,9 +16,10 @@ class PretrainingData:
     """Documents, tokenised once, and handed out as an endless stream of packed batches.
 
     Whole documents are set aside for validation, so that no text is in both parts. Every epoch is shuffled anew, with
-    pairs it is also cut anew, and every batch is masked when it is taken. The pairs and the order of an epoch depend on
-    the seed and the number of the epoch alone. So three things tell where the stream stands: epoch, position, and the
-    state of the masking generator.
+    pairs it is also cut anew, then packed into batches by best fit (`pack_rows`), and every batch is masked when it is
+    taken. Each example is in exactly one batch of an epoch; the last batch may be a small one. All of it depends on
+    the seed, the number of the epoch and, for the masks, the number of the batch in it. So two numbers tell where the
+    stream stands, and a batch can be passed over without being made.
 
     A document is a list of sentences. With `pairs` an example is [CLS] A [SEP] B [SEP] with a next-sentence label
     (BERT), otherwise one segment (ModernBERT, EuroBERT); it has at most `max_len` tokens, and a batch at most
@@ -30,12 +29,13 @@ class PretrainingData:
     Raises:
         ValueError: for too few documents, text that is not in lists, or settings out of range.
 
-    Source: Devlin et al. 2019, appendix A.2, with dynamic masking as in Liu et al. 2019 (RoBERTa), section 4.1.
+    Source: Devlin et al. 2019, appendix A.2, with dynamic masking as in Liu et al. 2019 (RoBERTa), section 4.1, and
+    packing as in Warner et al. 2024 (ModernBERT), section 2.2.
 
     >>> data = _tiny()
     >>> batch = data.next_batch()
-    >>> batch.cu_seqlens.tolist(), batch.ids.shape, data.state_dict()["position"]
-    ([0, 3, 8], torch.Size([8]), 2)
+    >>> batch.cu_seqlens.tolist(), batch.ids.shape, data.state_dict()
+    ([0, 3, 8], torch.Size([8]), {'epoch': 0, 'batch': 1})
     """
 
     def __init__(
@@ -84,11 +84,10 @@ class PretrainingData:
         >>> data = _tiny()
         >>> first = data.next_batch().ids
         >>> data.restart()
-        >>> torch.equal(data.next_batch().ids, first)
+        >>> data.next_batch().ids.equal(first)
         True
         """
-        self.generator = torch.Generator().manual_seed(self.seed)  # draws the masks
-        self._go_to(epoch=0, position=0)
+        self._go_to(epoch=0, batch=0)
 
     def next_batch(self) -> PackedBatch:
         """Return the next training batch; after the last one of an epoch the next epoch begins.
@@ -97,11 +96,24 @@ class PretrainingData:
         >>> [(len(data.next_batch().ids), data.epoch) for _ in range(4)]
         [(8, 0), (10, 0), (5, 0), (8, 1)]
         """
-        if self.position == len(self.examples):
+        number = self.skip_batch()
+        return self._mask(pack(self.batches[number]), f"epoch {self.epoch} batch {number}")
+
+    def skip_batch(self) -> int:
+        """Pass over the next batch as `next_batch` would, but make none; return its number in the epoch.
+
+        With several processes each takes its share of the same stream and skips what the others take.
+
+        >>> data, twin = _tiny(), _tiny()
+        >>> data.skip_batch(), twin.next_batch().ids.shape
+        (0, torch.Size([8]))
+        >>> data.next_batch().ids.equal(twin.next_batch().ids)
+        True
+        """
+        if self.batch == len(self.batches):
             self._go_to(self.epoch + 1, 0)
-        taken = self._fill(self.examples, self.position)
-        self.position += len(taken)
-        return self._mask(pack(taken), self.generator)
+        self.batch += 1
+        return self.batch - 1
 
     def validation_batches(self) -> Iterator[PackedBatch]:
         """Yield the batches of the documents set aside: always the same ones, with the same masks.
@@ -111,40 +123,41 @@ class PretrainingData:
         """
         if not self.validation_documents:
             return
-        generator = torch.Generator().manual_seed(self.seed + 1)
-        examples, position = self._build(self.validation_documents, random.Random(f"{self.seed} validation")), 0
-        while position < len(examples):
-            taken = self._fill(examples, position)
-            position += len(taken)
-            yield self._mask(pack(taken), generator)
+        examples = self._build(self.validation_documents, random.Random(f"{self.seed} validation"))
+        for number, batch in enumerate(self._pack(examples)):
+            yield self._mask(pack(batch), f"validation batch {number}")
 
     def state_dict(self) -> dict:
-        """Return where the stream stands: epoch and position as numbers, the masking generator as a uint8 tensor.
+        """Return where the stream stands: the epoch, and how many of its batches were taken.
 
-        >>> sorted(_tiny().state_dict())
-        ['epoch', 'generator', 'position']
+        >>> _tiny().state_dict()
+        {'epoch': 0, 'batch': 0}
         """
-        return {"epoch": self.epoch, "position": self.position, "generator": self.generator.get_state()}
+        return {"epoch": self.epoch, "batch": self.batch}
 
     def load_state_dict(self, state: dict) -> None:
         """Continue exactly where `state_dict` was taken, on the same documents and settings.
 
         Raises:
-            ValueError: if the position lies beyond the end of the epoch, so the documents must be others.
+            ValueError: if the state is of an older version, or lies beyond the epoch, so the documents must be others.
 
         >>> data, twin = _tiny(), _tiny()
         >>> _ = data.next_batch()
         >>> twin.load_state_dict(data.state_dict())
-        >>> torch.equal(twin.next_batch().ids, data.next_batch().ids)
+        >>> twin.next_batch().ids.equal(data.next_batch().ids)
         True
         """
-        self._go_to(state["epoch"], state["position"])
-        if state["position"] > len(self.examples):
+        if set(state) != {"epoch", "batch"}:
             raise ValueError(
-                f"position {state['position']} lies beyond the {len(self.examples)} examples of the epoch; resume with "
-                "the documents and settings that the state was saved with"
+                f"the state holds {', '.join(sorted(state))}, expected batch, epoch: it was saved by a version that "
+                "ordered the data in another way, so this run cannot go on; start anew in another folder"
             )
-        self.generator.set_state(state["generator"])
+        self._go_to(state["epoch"], state["batch"])
+        if state["batch"] > len(self.batches):
+            raise ValueError(
+                f"batch {state['batch']} lies beyond the {len(self.batches)} batches of the epoch; resume with the "
+                "documents and settings that the state was saved with"
+            )
 
     def describe(self) -> dict:
         """Return all that decides the stream, as plain numbers and a fingerprint of the token ids.
@@ -158,13 +171,15 @@ class PretrainingData:
         names = ("pairs", "max_len", "batch_tokens", "mask_rate", "mask_split", "short_seq_prob", "validation_share")
         settings = {name: getattr(self, name) for name in (*names, "seed")}
         settings["vocab_size"] = self.tokenizer.vocab_size
+        settings["order"] = f"best fit from {LOOK_AHEAD} batches, masks by batch"  # another way gives another stream
         return {**settings, "whole_words": self.starts_word is not None, "tokens_sha256": digest.hexdigest()}
 
-    def _go_to(self, epoch: int, position: int) -> None:
+    def _go_to(self, epoch: int, batch: int) -> None:
         rng = random.Random(f"{self.seed} epoch {epoch}")  # a string seed: the same on every platform
         self.examples = self._build(self.documents, rng)
         rng.shuffle(self.examples)
-        self.epoch, self.position = epoch, position
+        self.batches = self._pack(self.examples)
+        self.epoch, self.batch = epoch, batch
 
     def _tokenise(self, document: Sequence[str]):
         if self.pairs:
@@ -178,26 +193,13 @@ class PretrainingData:
             return build_pairs(documents, self.max_len, cls_id, sep_id, rng=rng, short_seq_prob=self.short_seq_prob)
         return build_segments(documents, self.max_len, cls_id, sep_id)
 
-    def _fill(self, examples: list[Example], position: int) -> list[Example]:
-        """Return the examples from `position` on that fit into the token budget."""
-        end, tokens = position, 0
-        while end < len(examples) and tokens + len(examples[end].ids) <= self.batch_tokens:
-            tokens += len(examples[end].ids)
-            end += 1
-        return examples[position:end]
+    def _pack(self, examples: list[Example]) -> list[list[Example]]:
+        rows = pack_rows([len(example.ids) for example in examples], self.batch_tokens)
+        return [[examples[index] for index in row] for (row,) in rows]
 
-    def _mask(self, batch: PackedBatch, generator: torch.Generator) -> PackedBatch:
-        inputs, labels = mask_tokens(
-            batch.ids,
-            self.tokenizer.special_ids,
-            self.tokenizer.vocab_size,
-            self.tokenizer.mask_id,
-            self.mask_rate,
-            self.mask_split,
-            generator=generator,
-            word_starts=None if self.starts_word is None else self.starts_word[batch.ids],
-        )
-        return PackedBatch(inputs, batch.cu_seqlens, batch.segment_ids, labels, batch.next_labels)
+    def _mask(self, batch: PackedBatch, where: str) -> PackedBatch:
+        seed = random.Random(f"{self.seed} masks {where}").getrandbits(63)
+        return mask_batch(batch, self.tokenizer, self.mask_rate, self.mask_split, self.starts_word, seed=seed)
 
 
 def _tiny() -> PretrainingData:

@@ -19,8 +19,8 @@ FINGERPRINT = "data.tokens_sha256"
 def capture(model, optimizer, data: PretrainingData, settings: dict, counters: dict) -> Checkpoint:
     """Return the whole state after `counters["step"]` updates: what decides every later bit of the run.
 
-    That is the weights, the optimiser's averages, where the data stands, the generator of the masks, and torch's global
-    generators, which dropout draws from. `settings` and `counters` are kept as they are.
+    That is the weights, the optimiser's averages, where the data stands, and torch's global generators, which dropout
+    draws from. `settings` and `counters` are kept as they are.
 
     Raises:
         TrainingDiverged: if a weight or an average is NaN or infinite; such a state is not worth keeping.
@@ -29,7 +29,7 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
     >>> model = torch.nn.Linear(2, 2)
     >>> checkpoint = capture(model, torch.optim.SGD(model.parameters()), _tiny(), {}, {"step": 7})
     >>> checkpoint.step, sorted(checkpoint.tensors)
-    (7, ['generator.mask', 'generator.torch', 'model.bias', 'model.weight'])
+    (7, ['generator.torch', 'model.bias', 'model.weight'])
     """
     tensors = {f"model.{name}": tensor for name, tensor in _own_tensors(model).items()}
     numbers: dict[str, dict] = {}
@@ -39,8 +39,6 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
                 tensors[f"optimizer.{index}.{key}"] = value
             else:
                 numbers.setdefault(str(index), {})[key] = value
-    stream = data.state_dict()
-    tensors["generator.mask"] = stream.pop("generator")
     tensors["generator.torch"] = torch.get_rng_state()
     device = _device(model)
     if device.type == "cuda":
@@ -54,7 +52,7 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
     state = {
         "settings": _as_json(settings),
         "counters": counters,
-        "data": stream,
+        "data": data.state_dict(),
         "optimizer": numbers,
         "computer": _computer(device),
     }
@@ -99,7 +97,7 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
             entries.setdefault(int(index), {})[key] = tensor
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
 
-    data.load_state_dict(checkpoint.state["data"] | {"generator": checkpoint.tensors["generator.mask"]})
+    data.load_state_dict(checkpoint.state["data"])
     torch.set_rng_state(checkpoint.tensors["generator.torch"])
     device = _device(model)
     if device.type == "cuda" and "generator.cuda" in checkpoint.tensors:
