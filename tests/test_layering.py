@@ -28,7 +28,7 @@ FOREIGN = {  # packages that are slow, optional or exchangeable: only these file
     "transformers": (),
     "tokenizers": ("tokenization/rust.py",),
     "safetensors": ("checkpoints/io.py",),
-    "flash_attn": (),
+    "flash_attn": ("varlen/flash.py",),
 }
 
 

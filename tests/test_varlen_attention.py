@@ -7,10 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minibert.varlen import attention, choose_backend, per_document_attention, reference_attention
-from minibert.varlen.dispatch import BACKENDS
+from minibert.varlen import ANYWHERE, attention, per_document_attention, reference_attention
 
-FAST = [name for name in BACKENDS if name != "reference"]
+FAST = [name for name in ANYWHERE if name != "reference"]
 K = 4
 
 
@@ -62,7 +61,7 @@ def test_backends_agree_on_anything(backend, data):
     assert_same(run(tensors, borders, backend, **options), run(tensors, borders, "reference", **options))
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ANYWHERE)
 def test_the_reference_is_the_formula(backend):
     """Against the textbook line with an explicit mask over the whole packed row, written here a second time."""
     heads, groups, window = 4, 2, 2
@@ -81,21 +80,21 @@ def test_the_reference_is_the_formula(backend):
     torch.testing.assert_close(output, expected, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ANYWHERE)
 @pytest.mark.parametrize("window", [8, 9, 50])
 def test_a_window_as_long_as_the_text_is_global(backend, window):
     tensors, borders = packed([9, 4], heads=2, groups=1)
     assert_same(run(tensors, borders, backend, window=window), run(tensors, borders, backend, window=None), atol=1e-12)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ANYWHERE)
 def test_a_window_one_shorter_is_not(backend):
     tensors, borders = packed([9], heads=2, groups=1)
     narrow, full = (run(tensors, borders, backend, window=window)[0] for window in (7, None))
     assert (narrow - full).abs().amax() > 1e-3
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ANYWHERE)
 @pytest.mark.parametrize("groups", [1, 2])
 def test_repeated_keys_and_values_equal_shared_ones(backend, groups):
     """G < H is multi-head attention whose neighbouring heads happen to have the same keys and values."""
@@ -109,7 +108,7 @@ def test_repeated_keys_and_values_equal_shared_ones(backend, groups):
         torch.testing.assert_close(mine, summed, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ANYWHERE)
 def test_a_window_of_128_tokens_reaches_129_keys(backend):
     """With equal scores the output is the mean of the visible values; one-hot values count them."""
     tokens, window = 301, 128 // 2
@@ -124,7 +123,7 @@ def test_a_window_of_128_tokens_reaches_129_keys(backend):
     torch.testing.assert_close(output[150, 0].max().item(), 1 / 129)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ANYWHERE)
 def test_no_token_sees_another_document(backend):
     (query, key, value), borders = packed([4, 3], heads=2, groups=2)
     output, _ = attention(query, key, value, borders, 4, backend=backend)
@@ -133,7 +132,7 @@ def test_no_token_sees_another_document(backend):
     assert (reached[:4] != 0).all()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ANYWHERE)
 def test_scale_defaults_to_one_over_the_root_of_the_head_size(backend):
     tensors, borders = packed([5], heads=1, groups=1, head_size=16)
     assert_same(run(tensors, borders, backend), run(tensors, borders, backend, scale=0.25), atol=1e-12)
@@ -166,26 +165,13 @@ def test_dropout_drops_and_keeps_the_expectation(call):
     assert error.mean() < 2  # in standard errors of the mean
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", ANYWHERE)
 def test_inputs_are_left_alone(backend):
     tensors, borders = packed([4, 3], heads=2, groups=1)
     before = [tensor.detach().clone() for tensor in (*tensors, borders)]
     attention(*tensors, borders, 4, window=1, backend=backend)
     for tensor, kept in zip((*tensors, borders), before, strict=True):
         assert torch.equal(tensor, kept)
-
-
-def test_the_choice_of_back_end():
-    assert choose_backend("auto", need_probabilities=True) == "reference"
-    assert choose_backend("auto") == BACKENDS[0] != "reference"
-    for name in BACKENDS:
-        assert choose_backend(name) == name
-
-
-def test_an_unknown_back_end_is_refused():
-    tensors, borders = packed([2], heads=1, groups=1)
-    with pytest.raises(ValueError, match="attention back-end 'dense': expected auto or one of per_document"):
-        attention(*tensors, borders, 2, backend="dense")
 
 
 @pytest.mark.parametrize("backend", FAST)

@@ -1,15 +1,19 @@
 """Texts of different lengths without padding: the packed form, and attention on it."""
 
-from minibert.varlen.dispatch import BACKENDS, attention, choose_backend
+from minibert.varlen.choice import ANYWHERE, BACKENDS, Machine, choose_backend, find_machine
+from minibert.varlen.dispatch import attention
 from minibert.varlen.padding import Packing, find_packing, packed_positions, pad, unpad
 from minibert.varlen.per_document import per_document_attention
 from minibert.varlen.reference import reference_attention
 
 __all__ = [
+    "ANYWHERE",
     "BACKENDS",
+    "Machine",
     "Packing",
     "attention",
     "choose_backend",
+    "find_machine",
     "find_packing",
     "packed_positions",
     "pad",

@@ -1,31 +1,20 @@
-"""One attention call for the whole package; which back-end answers is decided here and nowhere else."""
+"""One attention call for the whole package; which back-end answers is decided behind it and nowhere else."""
 
 from torch import Tensor
 
+from minibert.varlen.choice import announce, choose_backend, find_machine, read_request
+from minibert.varlen.flash import flash_attention, flash_attention_4
 from minibert.varlen.per_document import per_document_attention
 from minibert.varlen.reference import reference_attention
+from minibert.varlen.torch_varlen import torch_attention
 
-BACKENDS = ("per_document", "reference")
-
-
-def choose_backend(requested: str = "auto", need_probabilities: bool = False) -> str:
-    """The name of the back-end that will answer: a pure function of what is asked.
-
-    Only the reference path forms the probabilities, so asking for them selects it.
-
-    Raises:
-        ValueError: an unknown back-end, or one that cannot give what is asked.
-
-    >>> choose_backend(), choose_backend(need_probabilities=True)
-    ('per_document', 'reference')
-    """
-    if requested not in ("auto", *BACKENDS):
-        raise ValueError(f"attention back-end {requested!r}: expected auto or one of {', '.join(BACKENDS)}")
-    if need_probabilities:
-        if requested not in ("auto", "reference"):
-            raise ValueError(f"back-end {requested!r} never forms the attention probabilities: use auto or reference")
-        return "reference"
-    return BACKENDS[0] if requested == "auto" else requested
+CALLS = {
+    "flash_attn": flash_attention,
+    "flash_attn_4": flash_attention_4,
+    "torch": torch_attention,
+    "per_document": per_document_attention,
+    "banded": per_document_attention,
+}
 
 
 def attention(
@@ -46,9 +35,11 @@ def attention(
     probabilities, one (H, T, T) per document, or None when they were not asked for.
 
     `window` is W: token i sees j with |i - j| <= W; None sees the whole document. `scale` defaults to 1 / sqrt(K).
+    `backend` is one of `choice.NAMES`, or `auto`: then the environment variable MINIBERT_ATTENTION may name one.
 
     Raises:
-        ValueError: shapes that do not fit each other, a negative window, an unknown back-end.
+        ValueError: shapes that do not fit each other, a negative window, an unknown back-end, or one that cannot answer
+            on this device, in this dtype, with this dropout.
 
     Source: Vaswani et al. 2017, section 3.2; Warner et al. 2024, section 2.1.2 (packed form).
 
@@ -58,11 +49,16 @@ def attention(
     torch.Size([3, 1, 2])
     """
     check_attention(query, key, value, cu_seqlens, window)
+    requested = "reference" if need_probabilities and backend == "auto" else read_request(backend)
+    machine, head_size = find_machine(query.device), query.shape[2]
+    name = choose_backend(requested, machine, query.dtype, head_size, window, dropout, need_probabilities)
+    if requested == "auto":
+        announce(machine, query.dtype, head_size, dropout)
     arguments = (query, key, value, cu_seqlens, max_seqlen, window, dropout, scale)
-    if choose_backend(backend, need_probabilities) == "reference":
+    if name == "reference":
         output, probabilities = reference_attention(*arguments)
         return output, probabilities if need_probabilities else None
-    return per_document_attention(*arguments), None
+    return CALLS[name](*arguments), None
 
 
 def check_attention(query: Tensor, key: Tensor, value: Tensor, cu_seqlens: Tensor, window: int | None) -> None:

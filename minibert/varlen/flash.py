@@ -1,0 +1,143 @@
+"""FlashAttention on a GPU: the packed form goes in as it is, and no (T, T) matrix is ever written to memory.
+
+The scores are made tile by tile inside the chip, with a running maximum and a running sum per row, so that the softmax
+needs no second pass. Two packages have this kernel, and neither is needed to use minibert:
+
+    flash-attn     FlashAttention 2   CUDA, compute capability 8.0 or newer (Ampere, Ada, Hopper, Blackwell)
+    flash-attn-4   FlashAttention 4   9.0 or newer (Hopper, Blackwell); a beta, no dropout; used when asked for by name
+
+Both want fp16 or bf16, head sizes in steps of 8 and int32 borders, and share key/value heads among query heads unasked.
+A window of W is (W, W): both ends are included, so a token sees 2·W + 1 keys. -1 is "no end".
+"""
+
+import torch
+from torch import Tensor
+
+
+def flash_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cu_seqlens: Tensor,
+    max_seqlen: int,
+    window: int | None = None,
+    dropout: float = 0.0,
+    scale: float | None = None,
+) -> Tensor:
+    """Attention within each document by FlashAttention 2.
+
+    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) -> (N, H, K).
+
+    Raises:
+        ValueError: float32 or float64 inputs; they are never cast silently.
+        ImportError: the package flash-attn is missing or was built for another PyTorch.
+
+    Source: Dao 2023 (FlashAttention-2), section 3.1; the tiling is Dao et al. 2022, algorithm 1.
+
+    >>> x = torch.ones(3, 1, 8)
+    >>> flash_attention(x, x, x, torch.tensor([0, 3]), 3)
+    Traceback (most recent call last):
+    ...
+    ValueError: flash_attn: got torch.float32, needs float16 or bfloat16; convert the model: model.bfloat16()
+    """
+    refuse_wide("flash_attn", query, key, value)
+    from flash_attn import flash_attn_varlen_func
+
+    borders = cu_seqlens.to(torch.int32)
+    return flash_attn_varlen_func(
+        q=dense_rows(query),
+        k=dense_rows(key),
+        v=dense_rows(value),
+        cu_seqlens_q=borders,
+        cu_seqlens_k=borders,
+        max_seqlen_q=max_seqlen,
+        max_seqlen_k=max_seqlen,
+        dropout_p=dropout,
+        softmax_scale=scale,
+        causal=False,
+        window_size=window_ends(window),
+    )
+
+
+def flash_attention_4(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    cu_seqlens: Tensor,
+    max_seqlen: int,
+    window: int | None = None,
+    dropout: float = 0.0,
+    scale: float | None = None,
+) -> Tensor:
+    """Attention within each document by FlashAttention 4.
+
+    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) -> (N, H, K).
+
+    Raises:
+        ValueError: float32 or float64 inputs, or dropout.
+        ImportError: the package flash-attn-4 is missing.
+
+    Source: Shah et al. 2024 (FlashAttention-3, whose pipelining it continues), section 3.
+
+    >>> x = torch.ones(3, 1, 8, dtype=torch.bfloat16)
+    >>> flash_attention_4(x, x, x, torch.tensor([0, 3]), 3, dropout=0.1)
+    Traceback (most recent call last):
+    ...
+    ValueError: flash_attn_4: dropout=0.1, but it has no dropout; set it to 0, or use flash_attn
+    """
+    refuse_wide("flash_attn_4", query, key, value)
+    if dropout:
+        raise ValueError(f"flash_attn_4: dropout={dropout}, but it has no dropout; set it to 0, or use flash_attn")
+    from flash_attn.cute import flash_attn_varlen_func
+
+    borders = cu_seqlens.to(torch.int32)
+    answer = flash_attn_varlen_func(  # by keyword: its fourth positional argument is something else
+        q=dense_rows(query),
+        k=dense_rows(key),
+        v=dense_rows(value),
+        cu_seqlens_q=borders,
+        cu_seqlens_k=borders,
+        max_seqlen_q=max_seqlen,
+        max_seqlen_k=max_seqlen,
+        softmax_scale=scale,
+        causal=False,
+        window_size=(None, None) if window is None else (window, window),
+    )
+    return answer[0] if isinstance(answer, tuple) else answer  # with the rows' log-sums, or without
+
+
+def window_ends(window: int | None) -> tuple[int, int]:
+    """How far a token sees to the left and to the right, both ends included.
+
+    Source: Dao 2023; Warner et al. 2024, section 2.1.2: local attention 128 is 64 to each side.
+
+    >>> window_ends(64), window_ends(None)
+    ((64, 64), (-1, -1))
+    """
+    return (-1, -1) if window is None else (window, window)
+
+
+def dense_rows(x: Tensor) -> Tensor:
+    """x itself when the K numbers of each head lie next to each other, as the kernels demand; else a copy that does so.
+
+    Shape: x (N, H, K) -> (N, H, K). The N and H axes may stride: slices of the fused projection pass uncopied.
+
+    Source: Dao 2023 (its implementation's demand on memory layout).
+
+    >>> fused = torch.zeros(5, 12, 8)
+    >>> dense_rows(fused[:, :4]).data_ptr() == fused.data_ptr()
+    True
+    """
+    return x if x.stride(-1) == 1 else x.contiguous()
+
+
+def refuse_wide(name: str, *tensors: Tensor) -> None:
+    """Refuse what is neither fp16 nor bf16.
+
+    Source: Dao 2023 (the kernels exist in half precision only).
+
+    >>> refuse_wide("flash_attn", torch.zeros(1, dtype=torch.float16))
+    """
+    for x in tensors:
+        if x.dtype not in (torch.float16, torch.bfloat16):
+            raise ValueError(f"{name}: got {x.dtype}, needs float16 or bfloat16; convert the model: model.bfloat16()")
