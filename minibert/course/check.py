@@ -1,0 +1,153 @@
+"""`check("5.1", attention)`: what the exercises answer. `hint("5.1", 1)` helps, `plan()` lists them all."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minibert.course.checks import chapters, exercises, find
+from minibert.course.exercise import Exercise, NotAttempted, Wrong
+from minibert.course.explain import message
+from minibert.course.limits import run_limited, untouched
+from minibert.course.tools import copied, kind_of
+
+LEVELS = ("the idea", "the shapes", "in pseudo-code")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found: `status` is "passed", "not attempted", "wrong", "error" or "too slow"; `message` is its text.
+
+    >>> Outcome("passed", "5.1 passed").status
+    'passed'
+    """
+
+    status: str
+    message: str
+
+
+def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = None) -> Outcome:
+    """Check an answer and say what was found; inputs are drawn from `seed`, so a grader can draw them anew.
+
+    The answer is copied first where it can be (modules, tensors, lists), random states are put back, what the code
+    prints is swallowed. `seconds` replaces the exercise's time limit; a second more may pass until the code is stopped.
+
+    Raises:
+        ValueError: there is no such exercise, or seed or seconds make no sense. Never because of the answer.
+
+    >>> examine("5.1", "forty-two").status
+    'wrong'
+    """
+    exercise = find(number)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed {seed!r}: expected a whole number from 0 to 2**63 - 1")
+    limit = exercise.seconds if seconds is None else seconds
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < 1e6:
+        raise ValueError(f"seconds {seconds!r}: expected a number above 0")
+    if answer is None or answer is ...:
+        return Outcome("not attempted", f"{number} not attempted")
+
+    def work() -> Outcome:
+        return _judge(exercise, answer, seed)
+
+    with untouched(seed):
+        finished, outcome = run_limited(work, limit)
+    if finished:
+        return outcome
+    text = f"not done after {limit:g} seconds; the check takes well under one with a right answer"
+    cause = "a loop that never ends (does its condition ever become false?), or input far too large"
+    return Outcome("too slow", _report(exercise, Wrong(text, "", cause)))
+
+
+def _judge(exercise: Exercise, answer: Any, seed: int) -> Outcome:
+    """Runs in the thread of its own; whatever happens becomes an outcome."""
+    try:
+        _expect_kind(exercise, answer)
+        exercise.check(copied(answer), torch.Generator().manual_seed(seed))
+    except NotAttempted:
+        return Outcome("not attempted", f"{exercise.number} not attempted")
+    except Wrong as finding:
+        return Outcome(finding.status, _report(exercise, finding))
+    except Exception as error:
+        finding = Wrong(f"the check cannot make sense of this answer ({message(error)})", exercise.signature)
+        return Outcome("error", _report(exercise, finding))
+    return Outcome("passed", f"{exercise.number} passed")
+
+
+def _expect_kind(exercise: Exercise, answer: Any) -> None:
+    """Refuse what is not even the kind of thing that the exercise asks for."""
+    name = exercise.signature.partition("(")[0].strip()
+    if exercise.kind == "value":
+        if callable(answer) and not isinstance(answer, Tensor):
+            raise Wrong(f"the answer is {kind_of(answer)}", exercise.signature, "call it, and pass what it returns")
+    elif exercise.kind == "class":
+        if not isinstance(answer, type):
+            cause = f"pass the class itself, without parentheses: check({exercise.number!r}, {name})"
+            raise Wrong(f"the answer is {kind_of(answer)}", f"the class {name}", cause)
+    elif isinstance(answer, type) or not callable(answer):
+        cause = "pass the function itself, without parentheses behind its name"
+        raise Wrong(f"the answer is {kind_of(answer)}", f"a function: {exercise.signature}", cause)
+
+
+def _report(exercise: Exercise, finding: Wrong) -> str:
+    expected = finding.expected or (exercise.signature if finding.status == "error" else "")
+    rows = (("seen", finding.seen), ("expected", expected), ("likely", finding.cause))
+    return "\n".join([f"{exercise.number} not yet", *(f"  {word:9} {text}" for word, text in rows if text)])
+
+
+def check(number: str, answer: Any) -> None:
+    """Print what becomes of an answer: `5.1 passed`, `5.1 not attempted`, or what is wrong with it and why.
+
+    Raises:
+        ValueError: there is no such exercise. Never because of the answer.
+
+    >>> check("5.1", ...)
+    5.1 not attempted
+    >>> check("5.1", lambda query, key, value, mask: value.sum())
+    5.1 not yet
+      seen      output has shape ()
+      expected  (1, 1, 1, 4)
+      likely    a dimension too many or too few: look at sums, means, indexing and unsqueeze
+    """
+    print(examine(number, answer).message)
+
+
+def passed(number: str, answer: Any, seed: int = 0) -> bool:
+    """Whether an answer is right; prints nothing.
+
+    >>> passed("5.1", ...)
+    False
+    """
+    return examine(number, answer, seed).status == "passed"
+
+
+def hint(number: str, level: int = 1) -> None:
+    """Print a hint: level 1 the idea, 2 the shapes, 3 pseudo-code.
+
+    Raises:
+        ValueError: no such exercise or level.
+
+    >>> hint("5.1", 4)
+    Traceback (most recent call last):
+    ...
+    ValueError: hint level 4: expected 1 (the idea), 2 (the shapes) or 3 (in pseudo-code)
+    """
+    exercise = find(number)
+    if isinstance(level, bool) or not isinstance(level, int) or not 1 <= level <= 3:
+        raise ValueError(f"hint level {level!r}: expected 1 (the idea), 2 (the shapes) or 3 (in pseudo-code)")
+    print(f"{number}, hint {level} of 3, {LEVELS[level - 1]}:\n{exercise.hints[level - 1].strip()}")
+
+
+def plan(chapter: int | None = None) -> None:
+    """Print the exercises of one chapter, or of all: number, minutes, difficulty in stars, title.
+
+    Raises:
+        ValueError: this chapter has no exercises.
+
+    >>> plan(5)
+    5.1    20 min  **     Scaled dot-product attention with a mask...
+    """
+    for number in chapters() if chapter is None else [chapter]:
+        for one in exercises(number):
+            print(f"{one.number:5} {one.minutes:3} min  {'*' * one.difficulty:5}  {one.title}")

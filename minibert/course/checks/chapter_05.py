@@ -1,0 +1,110 @@
+"""Chapter 5, attention: the checks of its exercises. Exercise 5.1 is the model for all others."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from minibert.course.exercise import Exercise, Wrong
+from minibert.course.expect import expect_close, expect_steady
+from minibert.course.tools import call, expect_tensor
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Tensor:
+    """The right answer (with scale K ** -0.5): hidden keys get weight 0, a query that sees nothing gets zeros."""
+    scores = (query @ key.mT * scale).masked_fill(~mask, -1e30)  # (..., T, S)
+    return (scores.softmax(dim=-1) * mask) @ value
+
+
+def _check_attention(answer, rng: torch.Generator) -> None:
+    # Shape and steadiness, with all sizes different so that a transpose cannot hide.
+    query = torch.randn(2, 3, 4, 6, generator=rng)  # (B, H, T, K)
+    key, value = (torch.randn(2, 3, 5, 6, generator=rng) for _ in range(2))  # (B, H, S, K)
+    everything = torch.ones(2, 1, 4, 5, dtype=torch.bool)
+    # Three numbers by hand: K = 4, the scores over sqrt(4) are log 1, log 2, log 5, so the weights are 1/8, 2/8, 5/8.
+    one = torch.tensor([[[[2.0, 0, 0, 0]]]])  # (1, 1, 1, 4)
+    keys = torch.zeros(1, 1, 3, 4)
+    keys[0, 0, :, 0] = torch.tensor([math.log(w) for w in (1, 2, 5)])
+    values = 8 * torch.eye(3, 4)[None, None]
+    seen = torch.ones(1, 1, 1, 3, dtype=torch.bool)
+    turned = "the mask is turned round: True marks the keys that may be seen"
+    first = expect_tensor("output", call(answer, one, keys, values, seen), (1, 1, 1, 4), if_nan=turned)
+    expect_tensor("output", expect_steady(answer, query, key, value, everything), (2, 3, 4, 6))
+    suspects = {
+        turned: torch.zeros(1, 1, 1, 4),
+        "the scores are divided by K; divide by its square root, sqrt(K)": _attend(one, keys, values, seen, 1 / 4),
+        "the scores are not divided by sqrt(K)": _attend(one, keys, values, seen, 1.0),
+        "softmax over the queries (dim -2): each query shares its attention among the keys, dim=-1": values.sum(
+            -2, True
+        ),
+    }
+    hand = torch.tensor([[[[1.0, 2.0, 5.0, 0.0]]]])
+    expect_close("output", first, hand, "the weights of this query are 1/8, 2/8 and 5/8", suspects)
+
+    # Hiding the third key leaves the weights 1/3 and 2/3.
+    part = torch.tensor([[[[True, True, False]]]])
+    suspects = {
+        "the mask is applied after the softmax, so the weights no longer sum to 1; set the scores of hidden keys to "
+        "-inf before it": torch.tensor([[[[1.0, 2.0, 0.0, 0.0]]]]),
+        turned: torch.tensor([[[[0.0, 0.0, 8.0, 0.0]]]]),
+        "the mask is not used": hand,
+    }
+    cause = "with the third key hidden the weights are 1/3, 2/3 and 0"
+    masked = call(answer, one, keys, values, part)
+    expect_close("output", masked, torch.tensor([[[[8 / 3, 16 / 3, 0.0, 0.0]]]]), cause, suspects)
+
+    # Parity at random, with a mask of its own for each text, and one that broadcasts over heads and queries.
+    mask = torch.rand(2, 1, 4, 5, generator=rng) < 0.6
+    mask[..., 0] = True
+    for name, keep in (("a mask (B, 1, T, S)", mask), ("a mask (B, 1, 1, S)", mask[:, :, :1])):
+        want = _attend(query, key, value, keep, 6**-0.5)
+        suspects = {
+            "softmax over the queries (dim -2): each query shares its attention among the keys, dim=-1": (
+                (query @ key.mT * 6**-0.5).masked_fill(~keep, -1e30).softmax(dim=-2) @ value
+            ),
+        }
+        expect_close("output", call(answer, query, key, value, keep), want, f"random inputs with {name}", suspects)
+
+    # Properties: large scores stay finite; what is hidden cannot matter; a query that sees nothing gets zeros.
+    huge = call(answer, query * 1e3, key, value, mask)
+    expect_close("output", huge, _attend(query * 1e3, key, value, mask, 6**-0.5), "inputs a thousand times larger")
+    shifted = value + 100 * ~mask[:, :, :1].mT  # (B, 1, S, 1) broadcast: only values of hidden keys change
+    want = _attend(query, key, value, mask[:, :, :1], 6**-0.5)
+    expect_close(
+        "output", call(answer, query, key, shifted, mask[:, :, :1]), want, "hidden keys still matter", None, 1e-4
+    )
+    mask = mask.clone()
+    mask[1, :, 2:] = False  # two queries of the second text, which is all padding for them
+    output = call(answer, query, key, value, mask)
+    if isinstance(output, Tensor) and output.isnan().any():
+        raise Wrong(
+            "NaN where a query may see no key at all (a row of padding)",
+            "zeros in that row",
+            "softmax over scores that are all -inf is 0/0 = NaN: put zeros where the row of the mask is empty",
+        )
+    cause = "a query that may see no key at all gets zeros"
+    expect_close("output", output, _attend(query, key, value, mask, 6**-0.5), cause)
+
+
+EXERCISES = [
+    Exercise(
+        number="5.1",
+        title="Scaled dot-product attention with a mask",
+        minutes=20,
+        difficulty=2,
+        signature="attention(query (..., T, K), key and value (..., S, K), mask (..., T, S) bool) -> (..., T, K)",
+        hints=(
+            "Each query asks every key how well it fits (a dot product), turns the answers into shares that sum to 1,\n"
+            "and takes that mixture of the values. A hidden key must drop out before the shares are made, not after.",
+            "scores (..., T, S) from query (..., T, K) and key turned round (..., K, S); the mask hides entries of them;\n"
+            "shares (..., T, S) sum to 1 over S; output (..., T, K) from shares and value (..., S, K).\n"
+            "A row of the mask without any True gives a row of zeros.",
+            "scores = every query with every key, over the square root of K\n"
+            "scores = minus infinity wherever the mask is False\n"
+            "shares = softmax along the keys\n"
+            "shares = 0 wherever the mask is False   (repairs the rows that see nothing)\n"
+            "return the mixture of the values",
+        ),
+        check=_check_attention,
+    ),
+]
