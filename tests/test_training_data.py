@@ -161,6 +161,9 @@ def test_batches_are_filled_by_best_fit():
 def test_the_seed_decides():
     assert equal(make().next_batch(), make().next_batch())
     assert not equal(make().next_batch(), make(seed=4).next_batch())
+    data, other = make(), make(seed=4)
+    other.batches = data.batches  # the masks alone
+    assert not torch.equal(data.next_batch().labels, other.next_batch().labels)
 
 
 def test_describe_tells_other_texts_and_settings_apart():
