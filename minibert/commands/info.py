@@ -12,13 +12,17 @@ def environment_report() -> dict[str, str]:
     """What a bug report needs: versions, processor, device.
 
     >>> sorted(environment_report())
-    ['cpu threads', 'device', 'minibert', 'numpy', 'platform', 'python', 'torch']
+    ['attention', 'cpu threads', 'device', 'minibert', 'numpy', 'platform', 'python', 'torch']
     """
     import numpy
     import torch
 
     import minibert
+    from minibert.varlen.choice import describe_choice, find_machine
 
+    has_gpu = torch.cuda.is_available()
+    machine = find_machine(torch.device("cuda" if has_gpu else "cpu"))
+    choice = describe_choice(machine, torch.bfloat16 if has_gpu else torch.float32)
     return {
         "minibert": minibert.__version__,
         "python": platform.python_version(),
@@ -26,7 +30,8 @@ def environment_report() -> dict[str, str]:
         "numpy": numpy.__version__,
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu threads": str(torch.get_num_threads()),
-        "device": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "cpu",
+        "device": torch.cuda.get_device_name(0) if has_gpu else "cpu",
+        "attention": choice.removeprefix("attention on "),  # what `auto` takes; on a GPU, in half precision
     }
 
 

@@ -102,6 +102,7 @@ def find_obstacles(name: str, machine: Machine, dtype: torch.dtype, head_size: i
     return obstacles
 
 
+@cache  # every layer asks
 def choose_backend(
     requested: str = "auto",
     machine: Machine = CPU,
@@ -176,7 +177,7 @@ def describe_choice(machine: Machine, dtype: torch.dtype, head_size: int = 64, d
     return line
 
 
-@cache  # every layer asks; the line is made once for each kind of call
+@cache
 def announce(machine: Machine, dtype: torch.dtype, head_size: int = 64, dropout: float = 0.0) -> None:
     """Tell the log what `auto` chooses, each line once per process.
 
