@@ -8,43 +8,9 @@ from pathlib import Path
 
 import click
 
+from minibert.commands.family_recipes import FAMILY_MASKING, check_settings, make_recipe
 from minibert.commands.run_folder import claim_folder, read_text_file
 from minibert.presets import PRESETS
-
-# What differs between the families besides the architecture. Sources: Devlin et al. 2019, appendix A.2; Warner et al.
-# 2024, table 3; Boizard et al. 2025, table 4. Learning rates are larger than the papers': nano models, short runs.
-FAMILY_RECIPES = {
-    "bert": dict(
-        optimizer="bert_adam",
-        schedule="linear",
-        learning_rate=7e-4,
-        weight_decay=0.01,
-        clip=1.0,
-    ),
-    "modernbert": dict(
-        optimizer="stable_adamw",
-        schedule="trapezoid",
-        learning_rate=4e-3,
-        weight_decay=1e-5,
-        betas=(0.9, 0.98),
-        clip=None,
-    ),
-    "eurobert": dict(
-        optimizer="adamw",
-        schedule="trapezoid",
-        learning_rate=2e-3,
-        weight_decay=0.1,
-        betas=(0.9, 0.95),
-        eps=1e-5,
-        clip=1.0,
-        decay_everything=True,
-    ),
-}
-FAMILY_MASKING = {
-    "bert": dict(mask_rate=0.15, mask_split=(0.8, 0.1, 0.1)),
-    "modernbert": dict(mask_rate=0.3, mask_split=(0.8, 0.1, 0.1)),
-    "eurobert": dict(mask_rate=0.5, mask_split=(1.0, 0.0, 0.0)),
-}
 
 
 def read_documents(corpus: str, seed: int) -> list[list[str]]:
@@ -94,7 +60,10 @@ def make_tokenizer(family: str, documents: list[list[str]], vocab_size: int, fil
 @click.option("--corpus", default="sotu", show_default=True, help="sotu, synthetic, or a text file: a sentence a line.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/PRESET.")
 @click.option("--steps", default=1200, show_default=True, type=click.IntRange(min=1))
-@click.option("--batch-tokens", default=2048, show_default=True, type=click.IntRange(min=8), help="Tokens a step.")
+@click.option("--batch-tokens", default=2048, show_default=True, type=click.IntRange(min=8), help="Tokens a batch.")
+@click.option(
+    "--accumulate", type=click.IntRange(min=1), help="Batches a step, of all processes; default: one for each."
+)
 @click.option("--max-len", default=128, show_default=True, type=click.IntRange(min=8), help="Tokens in one text.")
 @click.option("--vocab-size", type=click.IntRange(min=300), help="Default: the preset's.")
 @click.option("--learning-rate", type=float, help="Peak; default: by family.")
@@ -102,14 +71,18 @@ def make_tokenizer(family: str, documents: list[list[str]], vocab_size: int, fil
 @click.option("--whole-words", is_flag=True, help="Mask all pieces of a word together (WordPiece only).")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--bf16", is_flag=True, help="Compute in bfloat16.")
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda: with torchrun a GPU for each process.")
+@click.option(
+    "--parallel", type=click.Choice(["ddp", "fsdp"]), default="ddp", show_default=True,
+    help="With torchrun: a whole model in each process, or a slice.",
+)  # fmt: skip
 @click.option("--validate-every", default=0, type=click.IntRange(min=0), help="Steps; 0 validates once, at the end.")
 @click.option(
     "--checkpoint-every", default=100, show_default=True, type=click.IntRange(min=0), help="Steps; 0: at the end."
 )
 def pretrain(
-    preset, corpus, out, steps, batch_tokens, max_len, vocab_size, learning_rate, mask_rate, whole_words, seed, bf16,
-    device, validate_every, checkpoint_every,
+    preset, corpus, out, steps, batch_tokens, accumulate, max_len, vocab_size, learning_rate, mask_rate, whole_words,
+    seed, bf16, device, parallel, validate_every, checkpoint_every,
 ):  # fmt: skip
     """Train a tokenizer and then an encoder, from nothing.
 
@@ -117,22 +90,29 @@ def pretrain(
     interrupted. OUT then holds a model folder: config.json, model.safetensors, tokenizer.json; and log.jsonl.
 
     Example: python -m minibert pretrain --preset bert-nano --out runs/bert-nano
+
+    Several processes or GPUs: torchrun --nproc-per-node 8 -m minibert pretrain --device cuda ...
     """
     import torch
 
     from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel, corpora
     from minibert.checkpoints.io import write_text
     from minibert.training import PretrainingData, TrainingDiverged, train
+    from minibert.training.distributed import first_process_first, process_group, rank, world_size
+    from minibert.training.parallel import whole_weights
 
     started = time.perf_counter()
 
     def say(message: str):
-        click.echo(f"[{time.perf_counter() - started:5.0f} s] {message}", err=True)
+        if rank() == 0:
+            click.echo(f"[{time.perf_counter() - started:5.0f} s] {message}", err=True)
 
+    device = click.get_current_context().with_resource(process_group(device))
+    accumulate = accumulate or world_size()
     config = EncoderConfig.preset(preset)
     family, out = config.family, out or Path("runs") / preset
     # Everything that can be refused is refused before the tokenizer is trained.
-    recipe = make_recipe(family, steps, learning_rate, bf16, seed, validate_every, checkpoint_every)
+    recipe = make_recipe(family, steps, learning_rate, accumulate, bf16, seed, validate_every, checkpoint_every)
     masking = FAMILY_MASKING[family] | ({} if mask_rate is None else dict(mask_rate=mask_rate))
     check_settings(masking["mask_rate"], batch_tokens, max_len, config, whole_words, device)
     try:
@@ -143,8 +123,9 @@ def pretrain(
         documents = read_documents(corpus, seed)
     say(f"{corpus}: {len(documents)} documents, {sum(map(len, documents))} sentences")
     vocab_size = vocab_size or config.vocab_size
-    claim_folder(out, dict(preset=preset, corpus=corpus, seed=seed, vocab_size=vocab_size))
-    tok = make_tokenizer(family, documents, vocab_size, out / "tokenizer.json")
+    with first_process_first():  # the others read what it writes
+        claim_folder(out, dict(preset=preset, corpus=corpus, seed=seed, vocab_size=vocab_size))
+        tok = make_tokenizer(family, documents, vocab_size, out / "tokenizer.json")
     say(f"tokenizer: {tok.vocab_size} entries, {out / 'tokenizer.json'}")
     ids = dict(pad_id=tok.pad_id, mask_id=tok.mask_id, cls_id=tok.cls_id, sep_id=tok.sep_id)
     config = config.replace(vocab_size=tok.vocab_size, **ids)
@@ -153,68 +134,25 @@ def pretrain(
         seed=seed, **masking,
     )  # fmt: skip
     say(f"data: {len(data.examples)} examples an epoch")
-    generator = torch.Generator().manual_seed(seed)
-    model = (PretrainingModel if config.nsp else MaskedLanguageModel)(config, generator=generator).to(device)
+    kind = PretrainingModel if config.nsp else MaskedLanguageModel
+    model = kind(config, generator=torch.Generator().manual_seed(seed)).to(device)
     parameters = sum(p.numel() for p in model.parameters())
-    say(f"{preset}: {parameters:,} parameters; {steps} steps of {batch_tokens} tokens")
+    say(f"{preset}: {parameters:,} parameters; {steps} steps of {accumulate} x {batch_tokens} tokens")
     try:
-        result = train(model, data, recipe, out)
+        result = train(model, data, recipe, out, parallel=parallel)
     except TrainingDiverged as error:
         raise click.ClickException(str(error)) from error
-    model.eval().cpu().save_pretrained(out)
+    weights = whole_weights(model)
+    if rank() > 0:
+        return
+    model = kind(config)
+    model.load_state_dict(weights)
+    model.save_pretrained(out)
     summary = dict(
         command=shlex.join(["python", "-m", "minibert", *sys.argv[1:]]), seed=seed, preset=preset, corpus=corpus,
-        parameters=parameters, torch=torch.__version__, threads=torch.get_num_threads(), **result,
+        parameters=parameters, torch=torch.__version__, threads=torch.get_num_threads(), processes=world_size(),
+        **result,
     )  # fmt: skip
     write_text(out / "training.json", json.dumps(summary, indent=2) + "\n")
     say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
     click.echo(json.dumps(result))
-
-
-def make_recipe(family, steps, learning_rate, bf16, seed, validate_every, checkpoint_every):
-    """The family's recipe for a run of `steps`: a tenth warms up, and a trapezoid's last quarter decays.
-
-    >>> make_recipe("modernbert", 100, None, False, 0, 0, 0).decay
-    25
-    """
-    from minibert.training import Recipe
-
-    settings = FAMILY_RECIPES[family] | ({} if learning_rate is None else dict(learning_rate=learning_rate))
-    if settings["schedule"] == "trapezoid":
-        settings |= dict(decay=steps // 4)
-    return Recipe(
-        steps,
-        warmup=max(1, steps // 10),
-        bf16=bf16,
-        seed=seed,
-        validate_every=validate_every,
-        checkpoint_every=checkpoint_every,
-        **settings,
-    )
-
-
-def check_settings(mask_rate, batch_tokens, max_len, config, whole_words, device) -> None:
-    """Refuse what would fail minutes later.
-
-    >>> from minibert import EncoderConfig
-    >>> check_settings(0.15, 64, 128, EncoderConfig.preset("bert-nano"), False, "cpu")
-    Traceback (most recent call last):
-    ...
-    ValueError: --batch-tokens 64 holds not even one text of --max-len 128: raise it or lower --max-len
-    """
-    import torch
-
-    if not 0 < mask_rate < 1:
-        raise ValueError(f"--mask-rate {mask_rate}: expected a share above 0 and below 1")
-    if batch_tokens < max_len:
-        raise ValueError(
-            f"--batch-tokens {batch_tokens} holds not even one text of --max-len {max_len}: raise it or lower --max-len"
-        )
-    if config.position == "learned" and max_len > config.max_len:
-        raise ValueError(f"--max-len {max_len}: this preset learns {config.max_len} positions")
-    if whole_words and config.family != "bert":
-        raise ValueError("--whole-words needs WordPiece, whose pieces say where a word goes on: use a BERT preset")
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {device}: {str(error).splitlines()[0]}") from None

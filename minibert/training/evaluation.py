@@ -10,10 +10,11 @@ from minibert.objectives import IGNORE, mlm_loss_sum, nsp_loss_sum
 from minibert.training.batches import PackedBatch
 
 
-def forward_losses(model, batch: PackedBatch):
+def forward_losses(model, batch: PackedBatch, device: torch.device | None = None):
     """Run a packed batch and return `(output, targets, mlm_sum, next_sum)`; next_sum is None without pairs.
 
-    The vocabulary is scored at the masked positions alone, which is most of the work of a small model.
+    The vocabulary is scored at the masked positions alone, which is most of the work of a small model. The model is on
+    `device`, None for where the batch is. A batch from the CPU is looked at there, without waiting for a GPU.
 
     Shape: output.logits (M, V) and targets (M,) for the M masked tokens. The sums are scalars in nats.
 
@@ -32,9 +33,11 @@ def forward_losses(model, batch: PackedBatch):
     1.3863
     """
     predict_at = (batch.labels != IGNORE).nonzero().squeeze(1)  # (M,)
+    targets = batch.labels[predict_at]  # (M,)
+    if device is not None:
+        batch, predict_at, targets = batch.to(device), predict_at.to(device), targets.to(device)
     segment_ids = batch.segment_ids if batch.next_labels is not None else None
     output = model.packed(batch.ids, batch.cu_seqlens, segment_ids=segment_ids, predict_at=predict_at)
-    targets = batch.labels[predict_at]  # (M,)
     mlm_sum, _ = mlm_loss_sum(output.logits, targets)
     if batch.next_labels is None:
         return output, targets, mlm_sum, None
@@ -90,16 +93,15 @@ def evaluate(model, batches: Iterable[PackedBatch], token_bytes: Tensor, bf16: b
     model.eval()
     try:
         for batch in batches:
-            batch = batch.to(device)
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-                output, targets, mlm_sum, next_sum = forward_losses(model, batch)
+                output, targets, mlm_sum, next_sum = forward_losses(model, batch, device)
             nats += mlm_sum.item()
             right += int((output.logits.argmax(-1) == targets).sum())
             masked += len(targets)
             size += int(token_bytes[targets].sum())
             if next_sum is not None:
                 next_nats += next_sum.item()
-                next_right += int((output.nsp_logits.argmax(-1) == batch.next_labels).sum())
+                next_right += int((output.nsp_logits.argmax(-1) == batch.next_labels.to(device)).sum())
                 pairs += len(batch.next_labels)
     finally:
         model.train(was_training)

@@ -9,7 +9,8 @@ from minibert.checkpoints.io import write_text
 class TrainingLog:
     """A JSONL file whose records have a `step`, in ascending order; its folder must exist.
 
-    No times are written, so that two equal runs leave equal files.
+    No times are written, so that two equal runs leave equal files. A `silent` log writes nothing: where several
+    processes train one model, one of them writes.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -21,8 +22,8 @@ class TrainingLog:
     [{'step': 10, 'loss': 2.5}]
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, silent: bool = False):
+        self.path, self.silent = Path(path), silent
 
     def append(self, record: dict) -> None:
         """Add one line.
@@ -36,6 +37,8 @@ class TrainingLog:
         ValueError: Out of range float values are not JSON compliant...
         """
         line = json.dumps(record, allow_nan=False)
+        if self.silent:
+            return
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(line + "\n")
 
@@ -55,7 +58,7 @@ class TrainingLog:
 
         >>> TrainingLog(Path("nowhere")).cut(0)  # nothing to drop
         """
-        if not self.path.exists():
+        if self.silent or not self.path.exists():
             return
         kept = [json.dumps(record) + "\n" for record in self.read() if record["step"] <= step]
         write_text(self.path, "".join(kept))

@@ -12,8 +12,10 @@ from minibert.training.batches import PackedBatch
 from minibert.training.checkpoint import load_newest_checkpoint, save_checkpoint
 from minibert.training.checks import check_whole
 from minibert.training.data import PretrainingData
+from minibert.training.distributed import check_same, rank, sum_over_processes, world_size
 from minibert.training.evaluation import evaluate
 from minibert.training.log import TrainingLog
+from minibert.training.parallel import parallelize
 from minibert.training.recipe import Recipe
 from minibert.training.state import capture, restore, settings_of
 from minibert.training.update import TrainingDiverged, update
@@ -26,6 +28,7 @@ def train(
     recipe: Recipe,
     folder: str | Path,
     *,
+    parallel: str = "ddp",
     keep: int = 2,
     progress: bool = True,
     on_step: Callable[[int], None] | None = None,
@@ -41,10 +44,16 @@ def train(
     The model is trained on the device where it is. `keep` checkpoints stay, in `folder/checkpoints`. `progress` shows a
     bar on stderr; `on_step` is called after each step with the number of steps done.
 
+    Several processes (see `process_group`) train one model: each calls this with an equal model, data, recipe and
+    folder, and takes every n-th of the `accumulate` batches of a step. `parallel` says how the model is spread, see
+    `parallelize`. Process 0 writes. The run can be resumed by another number of processes: with no dropout it goes on
+    as it would have, but for rounding.
+
     Raises:
         TrainingDiverged: if the loss becomes NaN or infinite; the checkpoints from before stay.
         ValueError: if the folder holds a run with other settings, documents or tokenizer, the message names them; if
-            no checkpoint is whole; if model and data do not fit.
+            no checkpoint is whole; if model and data do not fit; if the processes cannot share `accumulate` batches
+            equally, or disagree about what they train.
 
     Source: Devlin et al. 2019, appendix A.2, for what the loop computes.
 
@@ -61,30 +70,34 @@ def train(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _check_fit(model, data)
+    _check_shares(recipe)
     device = next(model.parameters()).device
-    optimizer = recipe.make_optimizer(model)
     settings = settings_of(model, data, recipe)
-    log, checkpoints = TrainingLog(folder / "log.jsonl"), folder / "checkpoints"
+    check_same("the settings", settings)
+    trained = parallelize(model, parallel)  # the model itself, unless several processes train it
+    optimizer = recipe.make_optimizer(model)
+    log, checkpoints = TrainingLog(folder / "log.jsonl", silent=rank() > 0), folder / "checkpoints"
     token_bytes = token_byte_lengths(data.tokenizer)
     counters = {"step": 0, "tokens": 0, "sums": {}, "since": 0}
     validation = None
 
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(recipe.seed + rank())  # dropout: no two processes draw the same
         checkpoint = load_newest_checkpoint(checkpoints)
+        check_same("the newest checkpoint", checkpoint and checkpoint.step)
         if checkpoint is None:
             data.restart()
         else:
             counters = restore(checkpoint, model, optimizer, data, settings)
         log.cut(counters["step"])
         model.train()
-        bar = tqdm(total=recipe.steps, initial=counters["step"], unit="step", file=sys.stderr, disable=not progress)
-        with bar:
+        hidden = not progress or rank() > 0
+        with tqdm(total=recipe.steps, initial=counters["step"], unit="step", file=sys.stderr, disable=hidden) as bar:
             while counters["step"] < recipe.steps:
-                batches = [data.next_batch().to(device) for _ in range(recipe.accumulate)]
+                batches = _take(data, recipe.accumulate)
                 lr = recipe.lr(counters["step"])
                 try:
-                    losses = update(model, optimizer, batches, lr, recipe.clip, recipe.bf16)
+                    losses = update(trained, optimizer, batches, lr, recipe.clip, recipe.bf16)
                 except TrainingDiverged as error:
                     raise TrainingDiverged(f"step {counters['step'] + 1}: {error}; older checkpoints stay") from None
                 _count(counters, batches, losses)
@@ -99,12 +112,25 @@ def train(
                     if validation:
                         log.append({"step": step, "validation": validation})
                 if last or _due(step, recipe.checkpoint_every):
-                    save_checkpoint(checkpoints, capture(model, optimizer, data, settings, counters), keep)
+                    checkpoint = capture(model, optimizer, data, settings, counters)
+                    if rank() == 0:
+                        save_checkpoint(checkpoints, checkpoint, keep)
                 if on_step:
                     on_step(step)
     if validation is None:  # the run was complete already
         validation = _validate(model, data, token_bytes, recipe)
     return {"step": counters["step"], "tokens": counters["tokens"], "validation": validation}
+
+
+def _take(data: PretrainingData, accumulate: int) -> list[PackedBatch]:
+    """Return this process's share of the next `accumulate` batches; one process takes them all."""
+    batches = []
+    for number in range(accumulate):
+        if number % world_size() == rank():
+            batches.append(data.next_batch())
+        else:
+            data.skip_batch()
+    return batches
 
 
 def _validate(model, data: PretrainingData, token_bytes: torch.Tensor, recipe: Recipe) -> dict | None:
@@ -118,7 +144,8 @@ def _validate(model, data: PretrainingData, token_bytes: torch.Tensor, recipe: R
 
 def _count(counters: dict, batches: Sequence[PackedBatch], losses: dict[str, float]) -> None:
     counters["step"] += 1
-    counters["tokens"] += sum(len(batch.ids) for batch in batches)
+    [tokens] = sum_over_processes(sum(len(batch.ids) for batch in batches))
+    counters["tokens"] += int(tokens)
     counters["since"] += 1
     for name, value in losses.items():
         counters["sums"][name] = counters["sums"].get(name, 0.0) + value
@@ -133,6 +160,14 @@ def _mean_losses(counters: dict, lr: float) -> dict:
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
+
+
+def _check_shares(recipe: Recipe) -> None:
+    if recipe.accumulate % world_size():
+        raise ValueError(
+            f"accumulate is {recipe.accumulate}: {world_size()} processes cannot share that many batches of a step "
+            "equally; make it a multiple of their number (the smallest is one batch for each)"
+        )
 
 
 def _check_fit(model, data: PretrainingData) -> None:

@@ -25,9 +25,10 @@ class Recipe:
 
     `optimizer` is "bert_adam", "adamw" or "stable_adamw"; `schedule` is "linear" (BERT's, with its drop) or
     "trapezoid", which falls with 1-sqrt during the last `decay` steps. One step is one update of the weights, made
-    from `accumulate` batches; their gradients are weighted by tokens, as if they were one batch. `clip` is the
-    largest global norm of the gradient, None for no clipping. Biases and norms are not decayed unless, as for EuroBERT,
-    `decay_everything` is set. `bf16` computes in bfloat16 where torch thinks it safe; weights and optimiser stay
+    from `accumulate` batches; their gradients are weighted by tokens, as if they were one batch. Several processes
+    share these batches, so that the number of processes changes nothing but the time. `clip` is the largest global norm
+    of the gradient, None for no clipping. Biases and norms are not decayed unless, as for EuroBERT, `decay_everything`
+    is set. `bf16` computes in bfloat16 where torch thinks it safe; weights and optimiser stay
     float32. The `*_every` are in steps, 0 for never; the last step is always logged, validated and saved.
 
     Raises:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from minibert.training.adam import AdamFamily
+from minibert.training.parallel import whole
 
 
 class StableAdamW(AdamFamily):
@@ -34,7 +35,7 @@ class StableAdamW(AdamFamily):
     >>> optimizer = StableAdamW([weight], lr=0.1, weight_decay=0.0)
     >>> weight.grad = torch.tensor([7.0])
     >>> optimizer.step()
-    >>> round(weight.item(), 3), round(optimizer.state[weight]["rms"], 3)
+    >>> round(weight.item(), 3), round(optimizer.state[weight]["rms"].item(), 3)
     (0.9, 1.0)
     """
 
@@ -63,8 +64,9 @@ class StableAdamW(AdamFamily):
         beta1, beta2 = ((beta - beta**step) / (1 - beta**step) for beta in group["betas"])
         mean = state["mean"].mul_(beta1).add_(gradient, alpha=1 - beta1)
         square = state["square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        rms = (gradient.square() / square.clamp(min=eps**2)).mean().sqrt().item()
+        # Under FSDP these are slices: their sum is that of all of them, but a mean of unequal slices' means is wrong.
+        rms = whole(((gradient.square() / square.clamp(min=eps**2)).sum() / parameter.numel()).sqrt())
         state["rms"] = rms  # kept so that a training log can show which tensors were held back
-        lr = group["lr"] / max(1.0, rms)
+        lr = group["lr"] / rms.clamp(min=1.0)  # a tensor: to read the number would wait for the GPU
         parameter *= 1 - (lr / group["max_lr"] if group["decoupled_lr"] else lr) * group["weight_decay"]
         parameter -= lr * (mean / (square.sqrt() + eps))

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from minibert.training.checkpoint import Checkpoint
 from minibert.training.data import PretrainingData
+from minibert.training.distributed import from_every_process, rank, world_size
+from minibert.training.parallel import sliced_like, whole
 from minibert.training.recipe import Recipe
 from minibert.training.update import TrainingDiverged
 
@@ -20,7 +22,8 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
     """Return the whole state after `counters["step"]` updates: what decides every later bit of the run.
 
     That is the weights, the optimiser's averages, where the data stands, and torch's global generators, which dropout
-    draws from. `settings` and `counters` are kept as they are.
+    draws from. `settings` and `counters` are kept as they are. If several processes train together, all must call this,
+    and process 0 gets the tensors.
 
     Raises:
         TrainingDiverged: if a weight or an average is NaN or infinite; such a state is not worth keeping.
@@ -39,12 +42,17 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
                 tensors[f"optimizer.{index}.{key}"] = value
             else:
                 numbers.setdefault(str(index), {})[key] = value
-    tensors["generator.torch"] = torch.get_rng_state()
     device = _device(model)
-    if device.type == "cuda":
-        tensors["generator.cuda"] = torch.cuda.get_rng_state(device)
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    broken = [name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    for kind, generator_state in _generators(device).items():
+        for number, of_process in enumerate(from_every_process(generator_state)):
+            tensors[_generator_name(kind, number)] = of_process
+    copies, broken = {}, []
+    for name, tensor in tensors.items():
+        tensor = whole(tensor.detach())  # one by one: a model that is sliced over several GPUs may not fit one
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            broken.append(name)
+        if rank() == 0:
+            copies[name] = tensor.cpu().contiguous().clone()
     if broken:
         raise TrainingDiverged(
             f"{len(broken)} tensors hold NaN or infinity, the first is {broken[0]}; nothing was saved"
@@ -56,7 +64,7 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
         "optimizer": numbers,
         "computer": _computer(device),
     }
-    return Checkpoint(counters["step"], tensors, state)
+    return Checkpoint(counters["step"], copies, state)
 
 
 def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, settings: dict) -> dict:
@@ -88,24 +96,27 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
             )
     with torch.no_grad():
         for name, tensor in own.items():
-            tensor.copy_(saved[name])
+            tensor.copy_(sliced_like(saved[name], tensor))
 
     entries: dict[int, dict] = {int(i): dict(numbers) for i, numbers in checkpoint.state["optimizer"].items()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for name, tensor in checkpoint.tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".")
-            entries.setdefault(int(index), {})[key] = tensor
+            entries.setdefault(int(index), {})[key] = sliced_like(tensor, parameters[int(index)])
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
 
     data.load_state_dict(checkpoint.state["data"])
-    torch.set_rng_state(checkpoint.tensors["generator.torch"])
     device = _device(model)
-    if device.type == "cuda" and "generator.cuda" in checkpoint.tensors:
-        torch.cuda.set_rng_state(checkpoint.tensors["generator.cuda"], device)
+    generators = {kind: checkpoint.tensors.get(_generator_name(kind, rank())) for kind in ("torch", "cuda")}
+    if generators["torch"] is not None:  # else this is one process more than before, with draws of its own
+        torch.set_rng_state(generators["torch"])
+    if device.type == "cuda" and generators["cuda"] is not None:
+        torch.cuda.set_rng_state(generators["cuda"], device)
     if checkpoint.state["computer"] != _computer(device):
         warnings.warn(
             f"resuming on {_computer(device)} what began on {checkpoint.state['computer']}: the run continues, but its "
-            "last digits may differ from an uninterrupted one",
+            "last digits may differ from an uninterrupted one (and its dropout, if the number of processes does)",
             stacklevel=3,
         )
     return checkpoint.state["counters"]
@@ -157,10 +168,21 @@ def _device(model) -> torch.device:
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
 
 
+def _generators(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of torch's global generators, which dropout draws from."""
+    states = {"torch": torch.get_rng_state()}
+    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
+
+
+def _generator_name(kind: str, process: int) -> str:
+    return f"generator.{kind}" + (f".{process}" if process else "")
+
+
 def _computer(device: torch.device) -> str:
     """Return what else decides the last digits: torch's version, the device and the number of threads."""
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-    return f"torch {torch.__version__}, {device.type}, {where}"
+    processes = f", {world_size()} processes" if world_size() > 1 else ""
+    return f"torch {torch.__version__}, {device.type}, {where}{processes}"
 
 
 def _as_json(settings: dict) -> dict:

@@ -7,7 +7,9 @@ import torch
 
 from minibert.objectives import IGNORE
 from minibert.training.batches import PackedBatch
+from minibert.training.distributed import sum_over_processes, world_size
 from minibert.training.evaluation import forward_losses
+from minibert.training.parallel import exchange_gradients, whole
 
 
 class TrainingDiverged(RuntimeError):
@@ -24,7 +26,8 @@ def update(
     """Update the weights once from one or more batches, and return loss, mlm_loss, next_loss and grad_norm.
 
     The gradient is that of one big batch: the sum over all masked tokens divided by their number, plus the same over
-    pairs. The mean of the batches' own means would give a token in a batch with few of them a larger weight.
+    pairs. The mean of the batches' own means would give a token in a batch with few of them a larger weight. If several
+    processes train together, the sums and the numbers are those of all their batches.
 
     Raises:
         TrainingDiverged: before the weights are touched, if the loss or the gradient is not finite.
@@ -40,27 +43,32 @@ def update(
     >>> sorted(update(model, optimizer, [_tiny().next_batch()], lr=0.1, clip=1.0, bf16=False))
     ['grad_norm', 'loss', 'mlm_loss']
     """
-    device = batches[0].ids.device
+    device = next(model.parameters()).device
     masked = sum(int((batch.labels != IGNORE).sum()) for batch in batches)
     pairs = sum(len(batch.next_labels) for batch in batches if batch.next_labels is not None)
+    masked, pairs = sum_over_processes(masked, pairs)
     optimizer.zero_grad(set_to_none=True)
-    mlm_loss = next_loss = 0.0
-    for batch in batches:
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
-            _, _, mlm_sum, next_sum = forward_losses(model, batch)
-        loss = mlm_sum / max(masked, 1)
-        mlm_loss += loss.item()
-        if next_sum is not None:
-            next_part = next_sum / pairs
-            next_loss += next_part.item()
-            loss = loss + next_part
-        loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), math.inf if clip is None else clip).item()
+    parts = []  # of the loss: what each batch adds to the masked tokens' and to the pairs'
+    for number, batch in enumerate(batches, 1):
+        with exchange_gradients(model, now=number == len(batches)):
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16):
+                _, _, mlm_sum, next_sum = forward_losses(model, batch, device)
+            mlm_part = mlm_sum / max(masked, 1)
+            next_part = torch.zeros_like(mlm_part) if next_sum is None else next_sum / pairs
+            # DDP and FSDP take the mean of the processes' gradients, but these are parts of a sum.
+            (world_size() * (mlm_part + next_part)).backward()
+        parts += [mlm_part.detach(), next_part.detach()]
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    total_norm = whole(torch.nn.utils.get_total_norm(gradients))
+    *parts, norm = torch.stack([*parts, total_norm]).tolist()  # the one moment of a step that waits for a GPU
+    mlm_loss, next_loss = sum_over_processes(sum(parts[::2]), sum(parts[1::2]))
     if not math.isfinite(mlm_loss + next_loss + norm):
         raise TrainingDiverged(
             f"the loss is {mlm_loss + next_loss} and the norm of the gradient {norm}; try a lower learning rate, a "
             "longer warm-up or a smaller clip"
         )
+    if clip is not None:
+        torch.nn.utils.clip_grads_with_norm_(model.parameters(), clip, total_norm)
     for group in optimizer.param_groups:
         group["lr"] = lr
     optimizer.step()
