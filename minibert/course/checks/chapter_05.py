@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from minibert.course.checks.chapter_05_heads import check_heads
+from minibert.course.checks.chapter_05_padding import check_padding_test
 from minibert.course.exercise import Exercise, Wrong
 from minibert.course.expect import expect_close, expect_steady
 from minibert.course.tools import call, expect_tensor
@@ -34,6 +36,7 @@ def _check_attention(answer, rng: torch.Generator) -> None:
         turned: torch.zeros(1, 1, 1, 4),
         "the scores are divided by K; divide by its square root, sqrt(K)": _attend(one, keys, values, seen, 1 / 4),
         "the scores are not divided by sqrt(K)": _attend(one, keys, values, seen, 1.0),
+        "the scores are divided by the root of the number of keys, not of K": _attend(one, keys, values, seen, 3**-0.5),
         "softmax over the queries (dim -2): each query shares its attention among the keys, dim=-1": values.sum(
             -2, True
         ),
@@ -96,7 +99,7 @@ EXERCISES = [
         hints=(
             "Each query asks every key how well it fits (a dot product), turns the answers into shares that sum to 1,\n"
             "and takes that mixture of the values. A hidden key must drop out before the shares are made, not after.",
-            "scores (..., T, S) from query (..., T, K) and key turned round (..., K, S); the mask hides entries of them;\n"
+            "scores (..., T, S) from query (..., T, K) and key turned round (..., K, S), hidden where mask is False;\n"
             "shares (..., T, S) sum to 1 over S; output (..., T, K) from shares and value (..., S, K).\n"
             "A row of the mask without any True gives a row of zeros.",
             "scores = every query with every key, over the square root of K\n"
@@ -106,5 +109,49 @@ EXERCISES = [
             "return the mixture of the values",
         ),
         check=_check_attention,
+    ),
+    Exercise(
+        number="5.2",
+        title="Split the width into heads, and merge them again",
+        minutes=15,
+        difficulty=2,
+        signature="(split_heads, merge_heads): split_heads(x (B, T, D), heads) -> (B, H, T, K), "
+        "merge_heads(x (B, H, T, K)) -> (B, T, D)",
+        hints=(
+            "Each head owns K neighbouring entries of every token. Cutting the last axis in two keeps all numbers in\n"
+            "place; only then may axes change places. The way back does the same steps in reverse order.",
+            "split: (B, T, D) is cut into (B, T, H, K), then the axes of T and H are exchanged: (B, H, T, K).\n"
+            "merge: (B, H, T, K), the same axes exchanged: (B, T, H, K), then the last two become one: (B, T, H K).\n"
+            "After an exchange of axes the numbers no longer lie in order, which `view` minds and `reshape` does not.",
+            "split: K = width / heads\n"
+            "       cut the last axis into heads and K\n"
+            "       exchange the second and the third axis\n"
+            "merge: exchange the second and the third axis\n"
+            "       join the last two axes",
+        ),
+        check=check_heads,
+        kind="value",
+    ),
+    Exercise(
+        number="5.3",
+        title="Write the test of padding invariance",
+        minutes=25,
+        difficulty=3,
+        signature="padding_test(attention) -> None, or AssertionError; "
+        "attention(x (B, T, D), mask (B, T) bool) -> (B, T, D)",
+        hints=(
+            "Padding must not matter: a text read alone, and the same text in a batch with padding behind it, must\n"
+            "get the same vectors. You need no right answer from anywhere; attention is compared with itself.",
+            "two texts of different lengths, (1, 5, D) and (1, 3, D); a batch x (2, 7, D) that holds both, with other\n"
+            "random numbers behind them, and its mask (2, 7); compare (5, D) and (3, D) of the batch with the texts\n"
+            "read alone.",
+            "make two random texts of different lengths\n"
+            "make a wider batch of random numbers, and put the texts at the beginning of its rows\n"
+            "mask = True where a text is, False behind it\n"
+            "together = attention of the batch\n"
+            "for each text: alone = attention of the text, with a mask that is all True\n"
+            "               assert that its part of together is close to alone (the sixth decimal may differ)",
+        ),
+        check=check_padding_test,
     ),
 ]
