@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from minibert.config import EncoderConfig
+from minibert.model.linear import Linear
 from minibert.model.rotary import rotary_tables, rotate
 from minibert.varlen import attention
 
 
 @dataclass
 class PackedContext:
-    """What all layers of one forward pass share: the borders of the texts and the rotations, computed once.
+    """What all layers of one forward pass share: the borders of the texts and what follows from them, computed once.
 
     Shape: cu_seqlens (B + 1,) int32, positions (N,) int64.
+
+    `shared` is where back-ends keep what they derive from the borders, such as masks, for the layers that follow.
 
     >>> import torch
     >>> context = PackedContext(torch.tensor([0, 2]), 2, torch.arange(2))
@@ -26,14 +29,14 @@ class PackedContext:
     positions: Tensor
     backend: str = "auto"
     need_probabilities: bool = False
-    _tables: dict = field(default_factory=dict)
+    shared: dict = field(default_factory=dict)
 
     def rotation(self, head_size: int, theta: float, dtype) -> tuple[Tensor, Tensor]:
         """Cosine and sine (N, K / 2) for this theta, made on first use and shared by the layers after it."""
-        key = (head_size, theta, dtype)
-        if key not in self._tables:
-            self._tables[key] = rotary_tables(self.positions, head_size, theta, dtype)
-        return self._tables[key]
+        key = ("rotation", head_size, theta, dtype)
+        if key not in self.shared:
+            self.shared[key] = rotary_tables(self.positions, head_size, theta, dtype)
+        return self.shared[key]
 
 
 class Attention(nn.Module):
@@ -61,15 +64,16 @@ class Attention(nn.Module):
         self.theta = config.rope_theta if is_global else config.rope_theta_local
         self.probability_dropout = config.dropout_attn_probs
         rows = (self.heads + 2 * self.groups) * self.head_size
-        self.query_key_value = nn.Linear(config.hidden, rows, bias=config.bias)
-        self.output = nn.Linear(self.heads * self.head_size, config.hidden, bias=config.bias)
+        self.query_key_value = Linear(config.hidden, rows, bias=config.bias)
+        self.output = Linear(self.heads * self.head_size, config.hidden, bias=config.bias)
 
     def forward(self, x: Tensor, context: PackedContext) -> tuple[Tensor, tuple[Tensor, ...] | None]:
         projected = self.query_key_value(x).view(len(x), -1, self.head_size)  # (N, H + 2G, K)
-        query, key, value = projected.split([self.heads, self.groups, self.groups], dim=1)
+        query_key, value = projected.split([self.heads + self.groups, self.groups], dim=1)
         if self.theta is not None:
-            cos, sin = context.rotation(self.head_size, self.theta, x.dtype)
-            query, key = rotate(query, cos, sin), rotate(key, cos, sin)  # the value keeps no trace of position
+            query_key = rotate(query_key, *context.rotation(self.head_size, self.theta, x.dtype))
+            # the value keeps no trace of position
+        query, key = query_key.split([self.heads, self.groups], dim=1)
         mixed, probabilities = attention(
             query,
             key,
@@ -80,5 +84,6 @@ class Attention(nn.Module):
             dropout=self.probability_dropout if self.training else 0.0,
             backend=context.backend,
             need_probabilities=context.need_probabilities,
+            shared=context.shared,
         )
         return self.output(mixed.flatten(1)), probabilities  # (N, H, K) -> (N, H·K) -> (N, D)

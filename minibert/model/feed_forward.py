@@ -5,6 +5,7 @@ import functools
 from torch import Tensor, nn
 
 from minibert.config import EncoderConfig
+from minibert.model.linear import Linear
 
 
 def activation(name: str):
@@ -37,10 +38,10 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
-        self.input = nn.Linear(config.hidden, config.intermediate, bias=config.bias)
+        self.input = Linear(config.hidden, config.intermediate, bias=config.bias)
         self.activation = activation(config.act)
         self.dropout = nn.Dropout(config.dropout_mlp_inner)
-        self.output = nn.Linear(config.intermediate, config.hidden, bias=config.bias)
+        self.output = Linear(config.intermediate, config.hidden, bias=config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.output(self.dropout(self.activation(self.input(x))))  # (N, F) inside
@@ -60,11 +61,13 @@ class GatedFeedForward(nn.Module):
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
-        self.gate_up = nn.Linear(config.hidden, 2 * config.intermediate, bias=config.bias)
+        self.gate_up = Linear(config.hidden, 2 * config.intermediate, bias=config.bias)
         self.activation = activation(config.act)
         self.dropout = nn.Dropout(config.dropout_mlp_inner)
-        self.output = nn.Linear(config.intermediate, config.hidden, bias=config.bias)
+        self.output = Linear(config.intermediate, config.hidden, bias=config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, dim=-1)  # (N, F) each
-        return self.output(self.dropout(self.activation(gate) * up))
+        gate = self.activation(gate)
+        gated = gate * up if gate.requires_grad else gate.mul_(up)  # in place when no gradient will ask for the factors
+        return self.output(self.dropout(gated))

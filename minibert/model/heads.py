@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from minibert.config import EncoderConfig
 from minibert.model.feed_forward import activation
+from minibert.model.linear import Linear
 from minibert.model.norms import make_norm
 
 
@@ -21,7 +22,7 @@ class PredictionHead(nn.Module):
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
-        self.dense = nn.Linear(config.hidden, config.hidden, bias=config.head_bias)
+        self.dense = Linear(config.hidden, config.hidden, bias=config.head_bias)
         self.activation = activation(config.act)
         self.norm = make_norm(config)
 

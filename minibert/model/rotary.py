@@ -24,12 +24,16 @@ def rotary_tables(positions: Tensor, head_size: int, theta: float, dtype: torch.
     return angles.cos(), angles.sin()
 
 
+STRIP = 512  # tokens rotated at a time on a CPU: what lies in between stays in its cache
+
+
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn every pair of channels (k, k + K/2) of x by its position's angle.
 
-    Shape: x (N, H, K), cos and sin (N, K / 2) -> (N, H, K), in x's dtype.
+    Shape: x (N, H, K), cos and sin (N, K / 2) -> (N, H, K), in x's dtype; the arithmetic is done in that of cos.
 
-    The partner of channel k is k + K/2 (the "half-split" layout of ModernBERT and EuroBERT), not its neighbour.
+    The partner of channel k is k + K/2 (the "half-split" layout of ModernBERT and EuroBERT), not its neighbour. The
+    gradient of a turn is the turn back, so nothing but the angles has to be remembered.
 
     Source: Su et al. 2021, equation 34; the layout follows Black et al. 2022 (GPT-NeoX).
 
@@ -37,6 +41,28 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     >>> rotate(torch.ones(1, 1, 4), cos, sin).tolist()
     [[[1.0, 1.0, 1.0, 1.0]]]
     """
-    first, second = x.to(cos.dtype).chunk(2, dim=-1)  # (N, H, K / 2) each
-    cos, sin = cos[:, None], sin[:, None]  # the same angle for every head
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)
+    return _Rotation.apply(x, cos, sin)
+
+
+class _Rotation(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turn(x, cos, sin)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        cos, sin = ctx.saved_tensors
+        return _turn(gradient, cos, -sin), None, None
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    turned = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    strip = STRIP if x.device.type == "cpu" else len(x)
+    strips = (tensor.split(strip) for tensor in (x, cos[:, None], sin[:, None], turned))
+    for part, c, s, out in zip(*strips, strict=True):  # (<= strip, H, K); one angle for every head
+        first, second = part.to(cos.dtype).chunk(2, dim=-1)  # (strip, H, K / 2) each
+        out_first, out_second = out.chunk(2, dim=-1)
+        out_first.copy_((first * c).addcmul_(second, s, value=-1))
+        out_second.copy_((second * c).addcmul_(first, s))
+    return turned

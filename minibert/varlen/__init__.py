@@ -1,5 +1,6 @@
 """Texts of different lengths without padding: the packed form, and attention on it."""
 
+from minibert.varlen.banded import banded_attention
 from minibert.varlen.choice import ANYWHERE, BACKENDS, Machine, choose_backend, find_machine
 from minibert.varlen.dispatch import attention
 from minibert.varlen.padding import Packing, find_packing, packed_positions, pad, unpad
@@ -12,6 +13,7 @@ __all__ = [
     "Machine",
     "Packing",
     "attention",
+    "banded_attention",
     "choose_backend",
     "find_machine",
     "find_packing",

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from minibert.varlen.banded import banded_attention
 from minibert.varlen.choice import announce, choose_backend, find_machine, read_request
 from minibert.varlen.flash import flash_attention, flash_attention_4
 from minibert.varlen.per_document import per_document_attention
@@ -13,7 +14,7 @@ CALLS = {
     "flash_attn_4": flash_attention_4,
     "torch": torch_attention,
     "per_document": per_document_attention,
-    "banded": per_document_attention,
+    "banded": banded_attention,
 }
 
 
@@ -28,6 +29,7 @@ def attention(
     scale: float | None = None,
     backend: str = "auto",
     need_probabilities: bool = False,
+    shared: dict | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
     """Attention within each document of a packed batch; no token sees another document.
 
@@ -35,7 +37,9 @@ def attention(
     probabilities, one (H, T, T) per document, or None when they were not asked for.
 
     `window` is W: token i sees j with |i - j| <= W; None sees the whole document. `scale` defaults to 1 / sqrt(K).
-    `backend` is one of `choice.NAMES`, or `auto`: then the environment variable MINIBERT_ATTENTION may name one.
+    Layers that hand on one `shared` dict make masks once: it holds what follows from the borders, so it must not
+    outlive them. `backend` is one of `choice.NAMES`, or `auto`: then the environment variable
+    MINIBERT_ATTENTION may name one.
 
     Raises:
         ValueError: shapes that do not fit each other, a negative window, an unknown back-end, or one that cannot answer
@@ -58,6 +62,8 @@ def attention(
     if name == "reference":
         output, probabilities = reference_attention(*arguments)
         return output, probabilities if need_probabilities else None
+    if name in ("per_document", "banded"):
+        return CALLS[name](*arguments, shared), None
     return CALLS[name](*arguments), None
 
 
