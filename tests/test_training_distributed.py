@@ -3,7 +3,6 @@
 Run by torchrun, this file is what the processes do; run by pytest, it compares what they left behind.
 """
 
-import faulthandler
 import json
 import os
 import signal
@@ -60,7 +59,6 @@ def run(folder, family="bert", parallel="ddp", dropout=0.0, kill_at=None, stop_a
 def processes(folder: Path, task: str) -> None:
     """What each of the two processes does."""
     torch.set_num_threads(1)
-    faulthandler.dump_traceback_later(90, exit=True)
     with distributed.process_group("cpu"):
         if task == "kill":
             run(folder / "ddp killed", dropout=0.2, kill_at=STOP + 1)
