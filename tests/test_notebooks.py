@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from minibert.course.checks import chapters, exercises, find
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted(
     path
@@ -16,6 +18,8 @@ NOTEBOOKS = sorted(
     for path in (ROOT / folder).rglob("*.ipynb")
     if ".ipynb_checkpoints" not in path.parts
 )
+MASTERS = [path for path in NOTEBOOKS if path.relative_to(ROOT).parts[0] == "solutions"]
+WORDS = (40, 100)  # of prose for each code cell
 DRIFTING = re.compile(r"0x[0-9a-f]{6,}|grad_fn|\b\d+\.\d+\.\d+\b|/(?:home|root|work|tmp|Users)/|[A-Z]:\\")
 
 
@@ -58,12 +62,57 @@ def problems(notebook: dict) -> list[str]:
     return found
 
 
+def prose(markdown: str) -> str:
+    """Markdown without headings, tables, code and displayed formulas."""
+    markdown = re.sub(r"^```.*?^```|\$\$.*?\$\$", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    return "\n".join(line for line in markdown.splitlines() if not line.lstrip().startswith(("|", "#")))
+
+
+def solution_lines(cell: dict) -> list[str]:
+    """The lines of a master's cell that no exercise may hold: what stands between the marks, if it says anything."""
+    source = "".join(cell["source"])
+    inside = re.findall(r"### BEGIN (?:SOLUTION|HIDDEN TESTS)\n(.*?)### END", source, re.DOTALL)
+    lines = [re.sub(r"\s+", " ", line.split("#")[0]).strip() for line in "\n".join(inside).splitlines()]
+    return [line for line in lines if len(line) > 15]
+
+
+def leaks(master: dict, exercise: dict) -> list[str]:
+    """Lines of the solution that an exercise still shows, in the cell itself or in what it prints."""
+    by_id = {cell["id"]: cell for cell in exercise["cells"]}
+    found = [] if list(by_id) == [cell["id"] for cell in master["cells"]] else ["the cells have other ids"]
+    for cell in master["cells"]:
+        released = by_id.get(cell["id"], {"source": "", "outputs": []})
+        shown = "".join(released["source"]) + json.dumps(released.get("outputs", []))
+        if re.search("(BEGIN|END) (SOLUTION|HIDDEN)", shown):
+            found.append(f"{cell['id']} has a mark of the master")
+        shown = re.sub(r"\s+", " ", shown)
+        found += [f"{cell['id']} shows {line!r}" for line in solution_lines(cell) if line in shown]
+    return found
+
+
+def answers(notebook: dict, chapter: int, word: str) -> list[str]:
+    """What is amiss in how a notebook asks: each exercise has one locked, graded cell, and its check prints `word`."""
+    graded = [cell for cell in code_cells(notebook) if cell["metadata"].get("nbgrader", {}).get("grade")]
+    names = [cell["metadata"]["nbgrader"]["grade_id"] for cell in notebook["cells"] if "nbgrader" in cell["metadata"]]
+    found = [] if len(set(names)) == len(names) else ["grade_ids are not unique"]
+    for cell in graded:
+        if not (cell["metadata"]["nbgrader"]["locked"] and cell["metadata"]["nbgrader"]["points"] > 0):
+            found.append(f"{cell['id']} is graded, but not locked, or without points")
+    for exercise in exercises(chapter):
+        asks = [cell for cell in graded if f'check("{exercise.number}"' in "".join(cell["source"])]
+        if len(asks) != 1:
+            found.append(f"{exercise.number} has {len(asks)} graded cells that check it, expected 1")
+        elif (said := "".join("".join(o.get("text", "")) for o in asks[0]["outputs"])) != f"{exercise.number} {word}\n":
+            found.append(f"{exercise.number} answers {said!r}, expected '{word}'")
+    return found
+
+
 def over_budget(notebook: dict) -> list[str]:
     """The course's budgets: short cells, few of them, prose around them."""
     code = code_cells(notebook)
     lines = [len("".join(cell["source"]).strip().splitlines()) for cell in code]
-    prose = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
-    words = len(prose.split()) / len(code)
+    text = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    words = len(prose(text).split()) / len(code)
     found = []
     if len(code) > 40:
         found.append(f"{len(code)} code cells, at most 40")
@@ -71,8 +120,8 @@ def over_budget(notebook: dict) -> list[str]:
         found.append(
             f"code cells of {statistics.median(lines)} lines in the median and {max(lines)} at most; 12 and 25"
         )
-    if not 40 <= words <= 120:
-        found.append(f"{words:.0f} words of prose per code cell, expected 40 to 120")
+    if not WORDS[0] <= words <= WORDS[1]:
+        found.append(f"{words:.0f} words of prose per code cell, expected {WORDS[0]} to {WORDS[1]}")
     first = ast.parse("".join(code[0]["source"]))
     if not all(isinstance(node, ast.Import | ast.ImportFrom) for node in first.body):
         found.append("the first code cell does more than import")
@@ -88,6 +137,22 @@ def test_a_notebook_was_run_cleanly_from_top_to_bottom(path):
 @pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.parent.name == "notebooks"], ids=lambda path: path.stem)
 def test_a_notebook_keeps_the_budget(path):
     assert over_budget(load(path)) == []
+
+
+def test_masters_and_exercises_come_in_pairs():
+    released = {path.relative_to(ROOT / "exercises") for path in NOTEBOOKS if path.is_relative_to(ROOT / "exercises")}
+    assert {path.relative_to(ROOT / "solutions") for path in MASTERS} == released
+    assert all(path.stem == path.parent.name for path in MASTERS), "NN_name/NN_name.ipynb"
+
+
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_an_exercise_asks_everything_and_gives_nothing_away(path):
+    exercise = load(ROOT / "exercises" / path.relative_to(ROOT / "solutions"))
+    chapter = int(path.stem[:2])
+    assert chapter in chapters(), "a chapter with exercises has checks"
+    assert leaks(load(path), exercise) == []
+    assert answers(load(path), chapter, "passed") == []
+    assert answers(exercise, chapter, "not attempted") == []
 
 
 def test_there_is_a_start_page():
@@ -123,3 +188,41 @@ def test_the_guard_sees_each_fault(clean, change, complaint):
     assert problems(clean) == []
     clean["cells"][0] |= change
     assert any(complaint in problem for problem in problems(clean))
+
+
+@pytest.fixture
+def pair() -> tuple[dict, dict]:
+    """A master and its exercise, in short."""
+    grade = dict(grade=True, locked=True, points=1, grade_id="b", solution=False)
+    solved = "def attention(q):\n    ### BEGIN SOLUTION\n    return q.softmax(dim=-1)\n    ### END SOLUTION"
+    stub = 'def attention(q):\n    raise NotImplementedError("write your answer here")'
+    tested = 'check("5.1", f)\n### BEGIN HIDDEN TESTS\nassert passed("5.1", f)\n### END HIDDEN TESTS'
+    both = []
+    for source, test, said in ((solved, tested, "5.1 passed\n"), (stub, 'check("5.1", f)', "5.1 not attempted\n")):
+        first = dict(cell_type="code", id="a", metadata={}, source=[source], outputs=[])
+        second = dict(
+            cell_type="code", id="b", metadata=dict(nbgrader=dict(grade)), source=[test], outputs=[stream(said)]
+        )
+        both.append(dict(cells=[first, second]))
+    return tuple(both)
+
+
+def test_the_guard_of_exercises_sees_each_fault(pair, monkeypatch):
+    master, exercise = pair
+    monkeypatch.setitem(globals(), "exercises", lambda chapter: [find("5.1")])
+    assert leaks(master, exercise) == [] == answers(master, 5, "passed") == answers(exercise, 5, "not attempted")
+    assert "other ids" in leaks(master, dict(cells=exercise["cells"][:1]))[0]
+    assert any("mark of the master" in leak for leak in leaks(master, master))
+    assert any("shows 'return q.softmax(dim=-1)'" in leak for leak in leaks(master, master))
+    assert "answers '5.1 passed" in answers(master, 5, "not attempted")[0]
+    exercise["cells"][1]["metadata"]["nbgrader"]["locked"] = False
+    assert "not locked" in answers(exercise, 5, "not attempted")[0]
+    exercise["cells"][1]["metadata"] = {}
+    assert answers(exercise, 5, "not attempted") == ["5.1 has 0 graded cells that check it, expected 1"]
+
+
+def test_prose_is_what_one_reads():
+    assert (
+        prose("# Head\nten words\n| a | b |\n```\ncode\n```\nand $$x\n+ y$$ more").split()
+        == "ten words and more".split()
+    )
