@@ -64,6 +64,7 @@
       for (let h = 0; h < heads; h++) {
         const cell = make("div", "mb-head", row, {
           role: "gridcell", tabindex: -1, title: `layer ${l}, head ${h}`, "aria-label": `layer ${l}, head ${h}`,
+          "aria-selected": "false",
         });
         cell.style.width = cell.style.height = side + "px";
         cell.dataset.head = cells.length;

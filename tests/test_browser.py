@@ -1,0 +1,263 @@
+"""A real browser: the exported page by itself, then notebooks in a real JupyterLab, run, pointed at and clicked.
+
+Needs Chromium (chromium, chromium-browser or google-chrome on PATH) and is skipped without it;
+MINIBERT_REQUIRE_BROWSER=1 makes that a failure. Screenshots are kept in artifacts/, which git ignores.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from minibert.corpora import is_cached
+from minibert.viz import AttentionView, ScatterView
+
+ROOT = Path(__file__).parent.parent
+ARTIFACTS = ROOT / "artifacts"
+TOKEN = "browser-test"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHAPTERS = ("00_start_here", "07_looking_inside")
+QUIET = ("Failed to load resource",)  # said beside a request; requests are judged by themselves
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        reason = f"no Chromium: none of {', '.join(NAMES)} is on PATH"
+        pytest.fail(reason) if os.environ.get("MINIBERT_REQUIRE_BROWSER") == "1" else pytest.skip(reason)
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as engine:
+        running = engine.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@contextmanager
+def watched_page(browser, **options):
+    """A page whose errors and requests are collected; at the end there must be no error and no request to elsewhere."""
+    context = browser.new_context(viewport=dict(width=1280, height=1000), **options)
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    errors, requests = [], []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: requests.append(request.url))
+    yield page
+    context.close()
+    away = [url for url in requests if not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1:"))]
+    assert away == []
+    assert [error for error in errors if not error.startswith(QUIET)] == []
+
+
+def picture(view) -> str:
+    """What the view's lines look like now, as text."""
+    return view.locator(".mb-links canvas").evaluate(
+        "node => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(node.toDataURL()))))"
+    )
+
+
+def use_attention_view(view) -> None:
+    """Point, click, choose a head, and use the keyboard: the picture and the words follow."""
+    say, nodes = view.locator(".mb-say"), view.locator("*").count()
+    before, words = picture(view), say.inner_text()
+    token = view.locator(".mb-to .mb-token").nth(1)
+    view.locator(".mb-from .mb-token").nth(2).click()
+    token.click()
+    pinned = picture(view)
+    assert pinned != before and say.inner_text() != words and "is looked at by" in say.inner_text()
+    assert token.get_attribute("aria-selected") == "true"
+    view.locator(".mb-from .mb-token").first.hover()  # a pinned token stays
+    assert picture(view) == pinned
+    chosen = view.locator('.mb-head[aria-selected="true"]').get_attribute("title")
+    other = view.locator(".mb-head").nth(1)
+    other.click()
+    assert view.locator('.mb-head[aria-selected="true"]').get_attribute("title") != chosen
+    assert other.get_attribute("aria-selected") == "true" and picture(view) != pinned
+    other.press("ArrowRight")
+    other.press("Escape")
+    assert "Point at a token" in say.inner_text()
+    token.focus()
+    token.press("ArrowDown")
+    view.locator(".mb-to .mb-token").nth(2).press("ArrowLeft")
+    focused = view.locator(".mb-from .mb-token").nth(2)
+    focused.press("Enter")
+    assert focused.get_attribute("aria-selected") == "true" and "looks at" in say.inner_text()
+    view.locator("select").nth(1).select_option("0")
+    assert "head 0" in say.inner_text()
+    assert view.locator("*").count() == nodes  # nothing was built anew
+
+
+def make_view(size=8, layers=2, heads=3, **options) -> AttentionView:
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.softmax(3 * torch.randn(layers, heads, size, size, generator=generator, dtype=torch.float64), -1)
+    return AttentionView([f"</script>{i}" for i in range(size)], maps, **options)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_exported_page_answers(browser, scheme, tmp_path):
+    file = make_view().to_html(tmp_path / "view.html")
+    with watched_page(browser, color_scheme=scheme) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-attention[data-live]")
+        paper = view.evaluate("node => getComputedStyle(node).backgroundColor")
+        assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 25, 30)")
+        assert not view.locator(".mb-static").is_visible()
+        use_attention_view(view)
+
+
+def test_without_scripts_the_still_picture_stays(browser, tmp_path):
+    file = make_view().to_html(tmp_path / "view.html")
+    with watched_page(browser, java_script_enabled=False) as page:
+        page.goto(file.as_uri())
+        image = page.locator(".mb-static img")
+        assert image.is_visible() and image.bounding_box()["width"] > 400 and image.bounding_box()["height"] > 150
+
+
+def test_a_long_text_of_a_deep_model_stays_quick(browser, tmp_path):
+    """512 tokens: only what is seen is drawn, and pointing changes a few nodes (no times are measured here)."""
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.softmax(3 * torch.randn(12, 512, 512, generator=generator), -1)
+    file = AttentionView(["token"] * 512, [layer] * 22).to_html(tmp_path / "view.html")
+    assert file.stat().st_size < 5_000_000
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-attention[data-live]")
+        assert view.locator("*").count() < 5_000
+        assert view.locator(".mb-links canvas").evaluate("node => node.height") <= 520
+        before = picture(view)
+        view.locator(".mb-scroll").evaluate("node => { node.scrollTop = 4000; }")
+        assert picture(view) != before
+        use_attention_view(view)
+
+
+def test_two_equal_views_live_side_by_side(browser, tmp_path):
+    html = make_view()._repr_html_()
+    (tmp_path / "two.html").write_text(f"<!DOCTYPE html><body>{html}{html}</body>", encoding="utf-8")
+    with watched_page(browser) as page:
+        page.goto((tmp_path / "two.html").as_uri())
+        first, second = page.locator(".mb-attention[data-live]").nth(0), page.locator(".mb-attention[data-live]").nth(1)
+        untouched = picture(second)
+        use_attention_view(first)
+        assert picture(second) == untouched
+
+
+def test_the_scatter_answers(browser, tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.randn(3, 6, 5, generator=generator)
+    texts = [f"text {i} </script>" for i in range(6)]
+    view = ScatterView(texts, vectors, ["a", "b"] * 3, control=vectors.flip(0), layer=0)
+    file = view.to_html(tmp_path / "view.html")
+    with watched_page(browser, reduced_motion="reduce") as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-scatter[data-live]")
+        dot, say = view.locator(".mb-dot").nth(3), view.locator(".mb-say")
+        place = dot.get_attribute("style")
+        dot.click()
+        assert texts[3] in say.inner_text() and dot.get_attribute("aria-selected") == "true"
+        view.locator("input").press("ArrowRight")
+        assert dot.get_attribute("style") != place and "Layer 1" in say.inner_text()
+        dot.press("Escape")
+        dot.press("ArrowRight")
+        assert texts[4] in say.inner_text()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab of its own on a free port of this machine, with copies of the notebooks and settings of nobody."""
+    home = tmp_path_factory.mktemp("lab")
+    (home / "notebooks").mkdir()
+    for chapter in CHAPTERS:
+        if (ROOT / "notebooks" / f"{chapter}.ipynb").is_file():
+            shutil.copy(ROOT / "notebooks" / f"{chapter}.ipynb", home / "notebooks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folders = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "RUNTIME", "DATA")}
+    folders |= {f"JUPYTERLAB_{name}_DIR": str(home / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
+    settings = home / "settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(
+        json.dumps(dict(fetchNews="false", checkForUpdates=False)), encoding="utf-8"
+    )
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
+    command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"]
+    command += [f"--ServerApp.root_dir={home / 'notebooks'}", "--LabApp.expose_app_in_browser=True"]
+    command += ["--LabApp.extension_manager=readonly"]
+    log = (home / "lab.log").open("w", encoding="utf-8")
+    server = subprocess.Popen(command, env=os.environ | folders, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", timeout=5).close()
+                break
+            except OSError:
+                assert server.poll() is None, (home / "lab.log").read_text(encoding="utf-8")
+                time.sleep(0.25)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        log.close()
+
+
+READY = """() => {
+  const panel = window.jupyterapp?.shell.currentWidget, session = panel?.sessionContext?.session;
+  return Boolean(panel?.context?.isReady && panel.sessionContext.isReady && session?.kernel?.status === 'idle');
+}"""
+STATE = """() => {
+  const cells = window.jupyterapp.shell.currentWidget.content.widgets.filter(cell => cell.model.type === 'code');
+  const outputs = cells.flatMap(cell => cell.model.outputs.toJSON());
+  return { total: cells.length, run: cells.filter(cell => cell.model.executionCount !== null).length,
+    errors: outputs.filter(output => output.output_type === 'error').map(output => output.evalue) };
+}"""
+
+SCROLL = """() => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  const place = notebook.widgets.findIndex(cell => cell.model.type === 'code' &&
+    cell.model.outputs.toJSON().some(output => JSON.stringify(output.data || '').includes('mb-attention')));
+  if (place < 0) throw new Error('no cell shows an AttentionView');
+  notebook.activeCellIndex = place;
+  return notebook.scrollToItem(place, 'start');
+}"""
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_notebook_runs_and_answers_in_jupyterlab(browser, lab, chapter):
+    if not (ROOT / "notebooks" / f"{chapter}.ipynb").is_file():
+        pytest.skip(f"there is no notebooks/{chapter}.ipynb")
+    if not (is_cached("minilm") and is_cached("sotu")):
+        pytest.skip("needs the real data: python -m minibert data fetch")
+    ARTIFACTS.mkdir(exist_ok=True)
+    with watched_page(browser) as page:
+        page.goto(f"{lab}/lab/tree/{chapter}.ipynb?token={TOKEN}")
+        page.wait_for_function(READY, timeout=60_000)
+        page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+        assert page.evaluate(STATE)["run"] == 0
+        page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        state = page.evaluate(STATE)
+        assert state["errors"] == [] and state["run"] == state["total"] > 0
+        page.evaluate(SCROLL)
+        view = page.locator(".mb-attention[data-live]").first
+        view.scroll_into_view_if_needed()
+        use_attention_view(view)
+        page.screenshot(path=ARTIFACTS / f"{chapter}.png")
+        paper = view.evaluate("node => getComputedStyle(node).backgroundColor")
+        page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+        page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+        assert view.evaluate("node => getComputedStyle(node).backgroundColor") != paper
+        page.screenshot(path=ARTIFACTS / f"{chapter}_dark.png")
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")

@@ -1,0 +1,329 @@
+"""The interactive views: the same bytes each time, nothing loaded, honest rounding, a still picture for everybody."""
+
+import base64
+import json
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minibert.viz import AttentionView, ScatterView
+from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
+from minibert.viz.page import palette_png
+
+WORDS = ["[CLS]", "the", "cat", "</script>", '"&<b>', "日本", "\ud800", "[SEP]"]
+
+
+def maps(layers=2, heads=3, size=8, seed=0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.softmax(3 * torch.randn(layers, heads, size, size, generator=generator, dtype=dtype), -1)
+
+
+def attention_view(size=8, seed=0, **options):
+    return AttentionView((WORDS * size)[:size], maps(size=size, seed=seed), **options)
+
+
+def scatter_view(seed=0, **options):
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(3, 8, 6, generator=generator, dtype=torch.float64)
+    return ScatterView(WORDS, vectors, ["a", "b"] * 4, control=vectors.flip(1), **options)
+
+
+VIEWS = pytest.mark.parametrize("make", [attention_view, scatter_view])
+
+
+class Page(HTMLParser):
+    """The elements of a page, and whether each was closed where it was opened."""
+
+    VOID = ("img", "meta", "br", "input")
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.open, self.seen, self.data = [], [], {}
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data):
+        if self.open:
+            self.data[self.open[-1]] = self.data.get(self.open[-1], "") + data
+
+
+def payload(html: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
+
+
+def still(html: str) -> str:
+    source = re.search(r'src="data:image/svg\+xml;base64,(.*?)"', html)[1]
+    return base64.b64decode(source).decode("utf-8")
+
+
+@VIEWS
+def test_the_same_input_gives_the_same_bytes(make, tmp_path):
+    first, again = make()._repr_mimebundle_(), make()._repr_mimebundle_()
+    assert first == again
+    assert sorted(first[0]) == ["image/png", "text/html", "text/plain"]
+    pages = [make().to_html(tmp_path / name).read_bytes() for name in ("a.html", "b.html")]
+    assert pages[0] == pages[1]
+    assert first[0]["text/html"].encode() in pages[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "b.html"]  # no staging file is left
+
+
+@VIEWS
+def test_a_page_loads_nothing_and_closes_what_it_opens(make, tmp_path):
+    html = make().to_html(tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "http" not in html and "//" not in re.sub(r"//[^\n]*\n|base64,[^\"]*|:\"[\w+/=]*\"", "", html)
+    assert not re.search(r"@import|url\(|\bfetch\(|XMLHttp|uuid|\bid=", html)
+    page = Page(html)
+    assert page.open == []
+    assert [attributes["src"][:26] for tag, attributes in page.seen if "src" in attributes] == [
+        "data:image/svg+xml;base64,"
+    ]
+    for tag, attributes in page.seen:
+        assert "href" not in attributes and not any(name.startswith("on") for name in attributes), tag
+    assert "xlink" not in still(html) and set(re.findall(r"https?:[^\"]*", still(html))) == {
+        "http://www.w3.org/2000/svg"
+    }
+
+
+@VIEWS
+def test_the_still_picture_is_valid_and_described(make):
+    view = make()
+    (data, metadata), html = view._repr_mimebundle_(), view._repr_html_()
+    ElementTree.fromstring(still(html))
+    png = base64.b64decode(data["image/png"])
+    assert png[:8] == b"\x89PNG\r\n\x1a\n" and len(png) > 3000
+    described = dict(Page(html).seen)["img"]["alt"]
+    assert described == metadata["image/png"]["alt"] == view.describe()
+    assert Page(html).seen[0][1]["aria-label"] == described and view.title in described
+
+
+@VIEWS
+def test_light_and_dark_are_both_styled(make):
+    style = Page(make()._repr_html_()).data["style"]
+    dark = re.search(r"prefers-color-scheme: dark\) \{ \.mb-view \{(.*?)\}", style, re.DOTALL)[1]
+    light = re.search(r"^\.mb-view \{(.*?)--blue", style, re.DOTALL | re.MULTILINE)[1]
+
+    def variables(text):
+        return dict(re.findall(r"(--\w+): (#\w+)", text))
+
+    assert set(variables(dark)) == set(variables(light)) == {"--ink", "--soft", "--paper", "--line", "--tint"}
+    for theme, wanted in (("true", light), ("false", dark)):
+        forced = re.search(rf'\[data-jp-theme-light="{theme}"\] \.mb-view \{{(.*?)\}}', style, re.DOTALL)[1]
+        assert variables(forced) == variables(wanted), theme
+    for theme in (light, dark):
+        colors = variables(theme)
+        assert contrast(colors["--ink"], colors["--paper"]) > 7
+        assert contrast(colors["--soft"], colors["--paper"]) > 4.5 and contrast(colors["--ink"], colors["--tint"]) > 7
+        for mark in ("#2b83c6", "#d96c06"):  # the lines
+            assert contrast(mark, colors["--paper"]) > 3
+
+
+def contrast(first: str, second: str) -> float:
+    """The contrast of two colours as the Web Content Accessibility Guidelines 2.1 define it."""
+
+    def luminance(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_views_on_one_page_have_names_of_their_own():
+    names = [
+        re.search(r'data-view="(\w+)"', view._repr_html_())[1]
+        for view in (
+            attention_view(),
+            attention_view(head=1),
+            attention_view(seed=1),
+            scatter_view(),
+            scatter_view(layer=0),
+        )
+    ]
+    assert len(set(names)) == 5 and all(len(name) == 12 for name in names)
+    assert re.search(r'data-view="(\w+)"', attention_view()._repr_html_())[1] == names[0]
+
+
+def test_a_view_stays_small():
+    def without_data(view):
+        html = view._repr_html_()
+        return len(html) - len(re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL)[1])
+
+    assert without_data(AttentionView(["a"] * 9, maps(6, 12, 9), layer=5, head=11)) < 50_000
+    assert without_data(scatter_view()) < 50_000
+    dense = AttentionView(["a"] * 64, maps(6, 12, 64))
+    assert dense.links.keys is None and len(dense._repr_html_()) < 700_000
+
+
+def test_what_a_page_holds_is_what_was_given():
+    given_maps = maps()
+    view = AttentionView(WORDS, tuple(layer[None] for layer in given_maps), layer=-1, head=2, token=3)
+    data = payload(view._repr_html_())
+    assert data["tokens"] == WORDS
+    assert (data["layers"], data["heads"], data["layer"], data["head"], data["pinned"]) == (2, 3, 1, 2, [0, 3])
+    levels = torch.tensor(list(base64.b64decode(data["values"])), dtype=torch.float64).view(2, 3, 8, 8)
+    assert ((levels / LEVELS) ** 2 - given_maps).abs().max() < 0.005
+    assert torch.equal(view.links.probabilities(1, 2), ((levels / LEVELS) ** 2)[1, 2])
+
+
+@given(st.floats(0, 1))
+def test_rounding_is_bounded_as_documented(p):
+    back = (levels_of(torch.tensor([p], dtype=torch.float64)).double() / LEVELS) ** 2
+    assert abs(float(back) - p) <= (p**0.5 + 1 / 960) / 240 + 1e-12
+
+
+@pytest.mark.parametrize("count", [1, 4, 9, 16, 25])
+def test_uniform_attention_is_exact(count):
+    uniform = torch.full((1, 1, count, count), 1 / count, dtype=torch.float64)
+    assert torch.allclose(AttentionView(["a"] * count, uniform).links.probabilities(0, 0), uniform[0, 0], atol=1e-15)
+
+
+@pytest.mark.parametrize("form", ["one tensor", "batch of one", "no batch", "packed", "list", "bfloat16"])
+def test_every_form_of_attention_is_taken_and_none_is_changed(form):
+    whole = maps()
+    given_maps = {
+        "one tensor": whole,
+        "batch of one": tuple(layer[None] for layer in whole),
+        "no batch": tuple(whole),
+        "packed": tuple((layer,) for layer in whole),
+        "list": list(whole),
+        "bfloat16": whole.bfloat16(),
+    }[form]
+    before = whole.clone()
+    view = AttentionView(["a"] * 8, given_maps)
+    assert torch.equal(whole, before)
+    tolerance = 0.02 if form == "bfloat16" else 0.005
+    assert (view.links.probabilities(1, 1) - whole[1, 1]).abs().max() < tolerance
+
+
+def test_long_texts_keep_the_strongest_links():
+    size = DENSE_TOKENS + 6
+    whole = maps(22, 16, size)
+    links = AttentionView(["a"] * size, whole).links
+    assert links.kept == 1_000_000 // (22 * 16 * size) < size
+    for layer, head in ((0, 0), (21, 15)):
+        kept = links.probabilities(layer, head)
+        best = whole[layer, head].topk(links.kept).values
+        assert torch.allclose(kept.sort(-1, descending=True).values[:, : links.kept], best, atol=0.005)
+        assert ((kept == 0) | ((kept - whole[layer, head]).abs() < 0.005)).all()  # at their own places
+    assert links.maps.shape == (22, 16, 24, 24)
+
+
+def test_ties_go_to_the_left():
+    size = 120
+    links = AttentionView(["a"] * size, torch.full((80, 16, size, size), 1 / size)).links
+    assert links.keys[0, 0, 0].tolist() == list(range(links.kept))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(tokens="the cat"), "list of tokens"),
+        (dict(tokens=[1, 2]), "list of texts"),
+        (dict(tokens=None), "NoneType"),
+        (dict(tokens=[]), "0 tokens"),
+        (dict(tokens=["a"] * (MOST_TOKENS + 1)), "1 to 512"),
+        (dict(tokens=["a", "b", "c"]), "cut padding off"),
+        (dict(attentions=None), "output_attentions=True"),
+        (dict(attentions=()), "no layer"),
+        (dict(attentions=(None,)), "layer 0 is a NoneType"),
+        (dict(attentions=torch.eye(2)), r"expected \(L, H, T, T\)"),
+        (dict(attentions=(torch.ones(2, 1, 2, 2) / 2,)), "2 texts; pick one"),
+        (dict(attentions=(torch.ones(1, 2, 2) / 2, torch.ones(3, 2, 2) / 2)), r"\[1, 3\] heads"),
+        (dict(attentions=(torch.ones(1, 2, 2, dtype=torch.long),)), "dtype torch.int64"),
+        (dict(attentions=(torch.full((1, 2, 2), float("nan")),)), "NaN"),
+        (dict(attentions=(torch.full((1, 2, 2), -1.0),)), "not scores"),
+        (dict(attentions=(torch.ones(1, 2, 2),)), "sums to 2"),
+        (dict(attentions=(torch.ones(0, 2, 2),)), "expected"),
+        (dict(layer=1), "layer=1"),
+        (dict(head=True), "head=True"),
+        (dict(head="0"), "head='0'"),
+        (dict(token=2), "token=2"),
+        (dict(title=None), "title"),
+    ],
+)
+def test_a_bad_attention_view_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        AttentionView(**(dict(tokens=["a", "b"], attentions=torch.eye(2)[None, None]) | arguments))
+
+
+def test_too_many_heads_for_a_page_are_refused():
+    layer = torch.zeros(1, 1, 1).expand(64, 512, 512)
+    with pytest.raises(ValueError, match="fewer layers"):
+        AttentionView(["a"] * 512, [layer] * 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(vectors=[1.0]), "vectors: got list"),
+        (dict(vectors=torch.eye(2)), r"expected \(L \+ 1, S, D\)"),
+        (dict(vectors=torch.ones(1, 2, 2, dtype=torch.long)), "dtype"),
+        (dict(vectors=torch.full((1, 2, 2), float("inf"))), "infinity"),
+        (dict(vectors=torch.zeros(1, 2, 2)), "all zeros"),
+        (dict(texts=["a"], vectors=torch.ones(1, 1, 2)), "2 to 200 texts"),
+        (dict(texts="ab"), "texts: got str"),
+        (dict(texts=["a"]), "texts: 1 for 2 vectors"),
+        (dict(texts=["a", "b" * 2001]), "2000 characters"),
+        (dict(groups=["x"]), "groups: 1 for 2"),
+        (dict(control=torch.ones(2, 2, 2)), "control"),
+        (dict(control="twin"), "control: got str"),
+        (dict(layer=1), "layers: 1"),
+        (dict(layer=None), "None"),
+        (dict(title=3), "title"),
+    ],
+)
+def test_a_bad_scatter_view_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        ScatterView(**(dict(texts=["a", "b"], vectors=torch.eye(2)[None]) | arguments))
+
+
+def test_seven_groups_are_too_many():
+    with pytest.raises(ValueError, match="7 different"):
+        ScatterView(list("abcdefg"), torch.eye(7)[None], list("abcdefg"))
+
+
+@VIEWS
+@pytest.mark.parametrize("name", ["a.png", "a", "no/such/a.html", "folder.html"])
+def test_a_bad_place_for_a_page_is_refused_and_nothing_is_written(make, name, tmp_path):
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(ValueError, match=r"expected a file name|there is no folder|is a folder"):
+        make().to_html(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.html"]
+
+
+def test_the_hand_written_png_is_one():
+    """Against the format itself: chunks, checksums and pixels read back with zlib, also beyond one stored block."""
+    rows = [bytes((x + y) % 3 for x in range(300)) for y in range(300)]
+    png = palette_png(rows, [(255, 255, 255), (1, 2, 3), (4, 5, 6)])
+    place, chunks = 8, []
+    while place < len(png):
+        (length,), name = struct.unpack(">I", png[place : place + 4]), png[place + 4 : place + 8]
+        body = png[place + 8 : place + 8 + length]
+        assert struct.unpack(">I", png[place + 8 + length : place + 12 + length])[0] == zlib.crc32(name + body)
+        chunks.append((name, body))
+        place += 12 + length
+    assert [name for name, _ in chunks] == [b"IHDR", b"PLTE", b"IDAT", b"IEND"]
+    assert zlib.decompress(chunks[2][1]) == b"".join(b"\0" + row for row in rows)
+
+
+def test_importing_the_package_does_not_import_matplotlib():
+    code = "import minibert, sys; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
