@@ -29,6 +29,7 @@ from minibert.model.embeddings import Embeddings
 from minibert.model.encoder import Pooler
 from minibert.model.feed_forward import FeedForward, GatedFeedForward
 from minibert.model.heads import DenseGelu, PredictionHead, SequenceHead, TokenHead
+from minibert.model.linear import Linear
 from minibert.model.norms import LayerNorm, RMSNorm
 from minibert.model.task_models import EncoderWithHead
 
@@ -57,6 +58,7 @@ MODULES = [
     (Block, "x (N, D) -> x (N, D)", lambda: Block(CONFIG, 0), (X, CONTEXT)),
     (Pooler, "hidden (N, D), cu_seqlens (B + 1,) -> (B, D)", lambda: Pooler(BERT), (X, BORDERS)),
     (PredictionHead, "(N, D) -> (N, D)", lambda: PredictionHead(BERT), (X,)),
+    (Linear, "(N, D) -> (N, F)", lambda: Linear(SIZES["D"], SIZES["F"]), (X,)),
     (DenseGelu, "(N, D) -> (N, D)", lambda: DenseGelu(CONFIG), (X,)),
     (
         SequenceHead,

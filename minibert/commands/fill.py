@@ -4,15 +4,16 @@ import json
 
 import click
 
-from minibert.commands.shared import find_folder, json_option, model_option, read_texts
+from minibert.commands.shared import bf16_option, dtype_of, find_folder, json_option, model_option, read_texts
 
 
 @click.command()
 @click.argument("texts", nargs=-1)
 @model_option
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="How many words to print.")
+@bf16_option
 @json_option
-def fill(texts, model, top, as_json):
+def fill(texts, model, top, bf16, as_json):
     """Rank the words for each [MASK] in TEXTS (or the lines of standard input).
 
     Example: python -m minibert fill "The [MASK] of the United States"
@@ -23,7 +24,7 @@ def fill(texts, model, top, as_json):
     folder = find_folder(model)
     tok = load_tokenizer(folder)
     try:
-        network = MaskedLanguageModel.from_pretrained(folder)
+        network = MaskedLanguageModel.from_pretrained(folder, dtype=dtype_of(bf16))
     except ValueError as error:
         if "new_head" not in str(error):
             raise

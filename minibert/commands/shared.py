@@ -53,4 +53,18 @@ model_option = click.option(
     show_default=True,
     help="A folder, minilm, bert-nano or modernbert-nano.",
 )
+bf16_option = click.option(
+    "--bf16", is_flag=True, help="Compute in bfloat16: 3 digits, and faster where the processor has it."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
+
+
+def dtype_of(bf16: bool):
+    """The number type a command computes in.
+
+    >>> dtype_of(False)
+    torch.float32
+    """
+    import torch
+
+    return torch.bfloat16 if bf16 else torch.float32

@@ -12,7 +12,7 @@ HAS_ONEDNN = torch.backends.mkldnn.is_available() and platform.machine().lower()
 class Linear(nn.Linear):
     """y = x Wᵀ + b, as `nn.Linear`; float32 inference on an x86 CPU goes through oneDNN.
 
-    Shape: (N, in) -> (N, out).
+    Shape: (N, D) -> (N, F), from any width to any other.
 
     Source: Vaswani et al. 2017, section 3; the second way is explained in `as_convolution`.
 

@@ -1,6 +1,6 @@
 """Attention document by document with PyTorch's fused kernel: no padding, and no (T, T) matrix kept for later."""
 
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -36,9 +36,10 @@ def per_document_attention(
     """
     key, value = repeat_groups(query, key, value)
     shared = {} if shared is None else shared
+    if "lengths" not in shared:
+        shared["lengths"] = cu_seqlens.diff().tolist()  # on a GPU this waits for the device: once, not in every layer
     outputs, start = [], 0
-    lengths = (end - begin for begin, end in pairwise(cu_seqlens.tolist()))
-    for length, run in groupby(lengths):
+    for length, run in groupby(shared["lengths"]):
         end = start + length * len(list(run))
         run_of_texts = (x[start:end].unflatten(0, (-1, length)).transpose(1, 2) for x in (query, key, value))
         band = None
