@@ -160,18 +160,6 @@ def test_a_text_file_is_a_corpus(tmp_path):
     assert json.loads(done.stdout)["step"] == 1
 
 
-def test_bench_prints_its_numbers_and_writes_them_with_the_hardware(tmp_path, monkeypatch):
-    from minibert.bench import tokenizers
-
-    small = tokenizers.run(merges=20, repeats=1, texts=["the cat sat on the mat, the other cat did not"] * 3)
-    monkeypatch.setattr(tokenizers, "run", lambda: small)
-    file = tmp_path / "bench.json"
-    done = call("bench", "tokenizers", "--json", str(file))
-    assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout) == json.loads(file.read_text(encoding="utf-8"))
-    assert json.loads(done.stdout)["bpe"]["encoding"]["same_ids"] is True
-
-
 def test_data_fetch_asks_for_the_core_and_reports_a_failure_as_one_error(monkeypatch):
     from minibert import corpora
 

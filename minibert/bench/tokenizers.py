@@ -8,9 +8,6 @@ and batch encoding may use every core, and single texts are also measured one by
 
 import argparse
 import json
-import os
-import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +18,8 @@ import tokenizers as library
 from tokenizers import models, normalizers, pre_tokenizers, trainers
 
 from minibert import corpora
+from minibert.bench.machine import machine, versions
+from minibert.bench.timing import in_turns
 from minibert.tokenization import ByteLevelBPETokenizer, WordPieceTokenizer
 from minibert.tokenization.roles import SPECIAL_TOKENS
 from minibert.tokenization.rust import RustTokenizer
@@ -56,17 +55,6 @@ def _seconds(call: Callable[[], object]) -> tuple[float, object]:
     return time.perf_counter() - start, result
 
 
-def _in_turns(calls: dict[str, Callable[[], object]], repeats: int) -> tuple[dict[str, list[float]], dict]:
-    """Seconds of every call and its last result; `repeats` rounds, every second one in the opposite order."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    results = {}
-    for index in range(repeats):
-        for name in list(calls)[:: 1 if index % 2 == 0 else -1]:
-            taken, results[name] = _seconds(calls[name])
-            seconds[name].append(taken)
-    return seconds, results
-
-
 def _encoding(tok, texts: list[str], megabytes: float, repeats: int) -> dict:
     """MB/s with a warm cache of `ids` and `encode`, ours and the library's; checks that the ids agree."""
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +62,7 @@ def _encoding(tok, texts: list[str], megabytes: float, repeats: int) -> dict:
         rust = RustTokenizer.from_file(Path(folder) / "tokenizer.json")
     cold, ours = _seconds(lambda: [tok.ids(text) for text in texts])
     same = ours == [rust.ids(text) for text in texts]
-    seconds, _ = _in_turns(
+    seconds, _ = in_turns(
         {
             "ours_ids": lambda: [tok.ids(text) for text in texts],
             "ours_encode": lambda: [tok.encode(text) for text in texts],
@@ -82,6 +70,7 @@ def _encoding(tok, texts: list[str], megabytes: float, repeats: int) -> dict:
             "library_batch": lambda: [found.ids for found in rust.inner.encode_batch(texts)],
         },
         repeats,
+        warm_up=0,  # the first, unmeasured run was the one with the cold cache
     )
     speeds = {name: round(megabytes / median(values), 3) for name, values in seconds.items()}
     return {
@@ -95,7 +84,7 @@ def _encoding(tok, texts: list[str], megabytes: float, repeats: int) -> dict:
 
 
 def _training(ours: Callable, theirs: Callable, repeats: int, exact: bool) -> tuple[dict, object]:
-    seconds, results = _in_turns({"ours": ours, "library": theirs}, repeats)
+    seconds, results = in_turns({"ours": ours, "library": theirs}, repeats, warm_up=0)
     tok, vocab = results["ours"], results["library"].get_vocab()
     same = tok.vocab == vocab if exact else set(tok.vocab) == set(vocab)
     medians = {name: median(values) for name, values in seconds.items()}
@@ -135,13 +124,8 @@ def run(merges: int = 8000, repeats: int = 3, texts: Sequence[str] | None = None
     )
     return {
         "bench": "tokenizers",
-        "machine": {
-            "processor": platform.processor() or platform.machine(),
-            "cores": os.cpu_count(),
-            "system": platform.system(),
-            "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        },
-        "versions": {"python": sys.version.split()[0], "tokenizers": library.__version__},
+        "machine": machine(),
+        "versions": versions(),
         "corpus": {"megabytes": round(megabytes, 3), "texts": len(texts), "paragraphs": len(paragraphs)},
         "merges": merges,
         "repeats": repeats,

@@ -1,25 +1,134 @@
-"""`python -m minibert bench`: ours and the opponent in turn, ratios on stdout, JSON with the hardware on request."""
+"""`python -m minibert bench`: ours and the opponent in turn, a table on stdout, JSON with the hardware on request."""
 
-import json
 from pathlib import Path
 
 import click
 
+# Which options mean something to which bench; an option that would be ignored is refused.
+OPTIONS = {
+    "inference": {"device", "dtype", "repeats", "workload", "model", "opponent", "plot", "memory"},
+    "training": {"device", "dtype", "repeats", "workload", "model", "opponent", "plot", "memory"},
+    "attention": {"device", "dtype", "repeats", "length", "plot", "memory"},
+    "tokenizers": {"repeats"},
+    "pretrain": {"device", "dtype", "repeats", "model"},
+}
+TRAINING_WORKLOADS = ("8x128", "8x512", "sentences")
+CUDA_WORKLOADS = ("8x512", "32x512", "4x8192", "4x8192-full")
+
 
 @click.command()
-@click.argument("what", type=click.Choice(["tokenizers"]), default="tokenizers")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Write the results, with the hardware, here.")
-def bench(what, file):
-    """Measure WHAT against a library we did not write, on this machine.
+@click.argument("what", type=click.Choice(list(OPTIONS)), default="tokenizers")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1.")
+@click.option("--dtype", type=click.Choice(["fp32", "bf16", "both"]), help="Default: fp32; bf16 on CUDA.")
+@click.option("--repeats", type=click.IntRange(min=1), help="Measured rounds; default 5, tokenizers and pretrain 3.")
+@click.option("--workload", multiple=True, help="8x512 (ragged), 1x2048, 4x8192-full, sentences; may be repeated.")
+@click.option("--model", multiple=True, help="A preset; may be repeated. Default: the three base models.")
+@click.option("--opponent", multiple=True, help="sdpa, eager, flash_attention_2; may be repeated. Default: sdpa.")
+@click.option("--length", multiple=True, type=click.IntRange(min=1), help="attention: tokens of the text; repeat it.")
+@click.option("--memory/--no-memory", default=True, show_default=True, help="Measure peak memory too.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write JSON here, after every workload.")
+@click.option("--plot", is_flag=True, help="Draw speed and memory against length beside --out, as PNG.")
+@click.pass_context
+def bench(context, what, device, dtype, repeats, workload, model, opponent, length, memory, out, plot):
+    """Measure WHAT against code we did not write, on this machine.
 
-    tokenizers: train 8,000 merges on the speeches, then encode them, ours against the tokenizers library.
+    \b
+    inference   forward passes against transformers, same weights and inputs
+    training    a step (loss, backward, optimiser) against transformers
+    attention   one layer's attention from 1k to 16k tokens against torch's sdpa
+    tokenizers  training and encoding against the tokenizers library
+    pretrain    the pretraining loop end to end: tokens/s, share of data preparation
+
+    Example: python -m minibert bench inference --dtype both --out data/benchmarks/inference.json --plot
     """
-    from minibert.bench import tokenizers
+    from minibert.bench import report
+    from minibert.bench.machine import check_device
+    from minibert.bench.table import table
 
-    results = tokenizers.run()
-    text = json.dumps(results, indent=2)
-    click.echo(text)
-    if file:
-        from minibert.checkpoints.io import write_text
+    for parameter in context.command.params[1:]:
+        given = context.get_parameter_source(parameter.name).name != "DEFAULT"
+        if given and parameter.name not in OPTIONS[what] | {"out"}:
+            raise click.UsageError(f"--{parameter.name} means nothing to bench {what}")
+    if plot and out is None:
+        raise click.UsageError("--plot draws beside the JSON: give --out FILE too")
+    check_device(device)
+    save = report.saver(out)
+    on_gpu = device.startswith("cuda")
+    settings = report.Settings(
+        models=model or (default_models(what)),
+        workloads=workload or default_workloads(what, on_gpu),
+        dtypes=("fp32", "bf16") if dtype == "both" else (dtype or ("bf16" if on_gpu else "fp32"),),
+        device=device,
+        repeats=repeats or (3 if what in ("tokenizers", "pretrain") else 5),
+        opponents=opponent or default_opponents(on_gpu),
+        memory=memory,
+    )
+    results = _run(what, settings, save, length)
+    for line in table(results):
+        click.echo(line)
+    save(results)
+    if plot:
+        from minibert.bench.plot import plot_report
 
-        write_text(file, text + "\n")
+        plot_report(results, out.with_suffix(".png"))
+
+
+def default_models(what: str) -> tuple[str, ...]:
+    """The base models; the nano ones for the pretraining loop.
+
+    >>> default_models("pretrain")[0]
+    'bert-nano'
+    """
+    from minibert.bench.report import MODELS
+
+    return ("bert-nano", "modernbert-nano", "eurobert-nano") if what == "pretrain" else MODELS
+
+
+def default_workloads(what: str, on_gpu: bool) -> tuple[str, ...]:
+    """The workloads that are measured when none is named.
+
+    >>> default_workloads("training", on_gpu=False)
+    ('8x128', '8x512', 'sentences')
+    """
+    from minibert.bench.report import Settings
+
+    if on_gpu:
+        return CUDA_WORKLOADS
+    return TRAINING_WORKLOADS if what == "training" else Settings.workloads
+
+
+def default_opponents(on_gpu: bool) -> tuple[str, ...]:
+    """sdpa, and on a GPU FlashAttention too where it is installed.
+
+    >>> default_opponents(on_gpu=False)
+    ('sdpa',)
+    """
+    import importlib.util
+
+    flash = on_gpu and importlib.util.find_spec("flash_attn") is not None
+    return ("sdpa", "flash_attention_2") if flash else ("sdpa",)
+
+
+def _run(what: str, settings, save, lengths: tuple[int, ...]) -> dict:
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if what == "tokenizers":
+        from minibert.bench import tokenizers
+
+        return tokenizers.run(repeats=settings.repeats)
+    if what == "pretrain":
+        from minibert.bench import pretrain
+
+        return pretrain.run(settings, save, say)
+    if what == "attention":
+        from minibert.bench import attention
+
+        return attention.run(settings, save, say, lengths or attention.LENGTHS)
+    try:
+        from minibert.bench import inference, training
+    except ImportError as error:
+        if error.name != "transformers":
+            raise
+        raise click.ClickException("this bench needs the opponent: pip install 'transformers>=5'") from None
+    return (inference if what == "inference" else training).run(settings, save, say)

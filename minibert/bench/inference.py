@@ -1,0 +1,185 @@
+"""Forward passes: our encoder against `transformers`' with the same weights, on the same padded batches.
+
+Both sides get input_ids and attention_mask and return the last hidden states; taking padding off and putting it back is
+part of our time. Neither side has a pooler or a prediction head.
+"""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from minibert.bench import opponents
+from minibert.bench.limit import model_flops, peak_flops, products, products_onednn, weight_matrices
+from minibert.bench.memory import peak_memory_alone, peak_memory_cuda
+from minibert.bench.report import DTYPES, Case, Settings, bench_config, find_cases, start_report
+from minibert.bench.timing import in_turns, speedup, summary, waiter
+from minibert.bench.workloads import Workload, padded_batch
+
+NOTES = (
+    "Forward passes of the encoder under inference_mode, from padded ids to padded last hidden states, without pooler "
+    "and head; tokens are real tokens. 'ours' takes padding off and puts it back within its time. 'sdpa' and 'eager' "
+    "are transformers in the same dtype, 'sdpa fp32' is transformers in float32 beside our bfloat16; 'matmuls' is the "
+    "products with the weight matrices alone, the physical limit, by torch.mm and, on a CPU in float32, by oneDNN "
+    "too: the faster of both counts. bf16: all weights are bfloat16. Speedup: their seconds over ours. "
+    "Memory: bytes at the worst moment on top of the weights (CPU: a fresh process each)."
+)
+
+
+def run(settings: Settings, save: Callable[[dict], None] = lambda report: None, say=lambda line: None) -> dict:
+    """Measure all cases of `settings`; `save` gets the report after each, `say` a line of progress.
+
+    Raises:
+        ValueError: settings that cannot be run, or answers of the two sides that differ.
+
+    >>> report = run(Settings(models=("bert-nano",), workloads=("2x8",), repeats=1, memory=False))
+    >>> sorted(report["results"][0]["contenders"])
+    ['matmuls', 'matmuls onednn', 'ours', 'sdpa']
+    """
+    opponents.check_opponents(settings.opponents, settings.device)
+    report = start_report("inference", settings, NOTES)
+    peaks = {dtype: peak_flops(settings.device, DTYPES[dtype]) for dtype in settings.dtypes}
+    report["peak_tflops"] = {dtype: round(peak / 1e12, 4) for dtype, peak in peaks.items()}
+    for case in find_cases(settings, report):
+        say(case.label)
+        report["results"].append(measure(case, settings, peaks[case.dtype]))
+        save(report)
+    return report
+
+
+@torch.inference_mode()
+def measure(case: Case, settings: Settings, peak: float) -> dict:
+    """One case: agreement first, then the times in turns, then the memory.
+
+    >>> case = Case("bert-nano", bench_config("bert-nano"), Workload("mine", (3, 5)), "fp32")
+    >>> found = measure(case, Settings(repeats=1, memory=False), peak=1e9)
+    >>> found["tokens"], found["speedup"]["sdpa"]["of_medians"] > 0
+    (8, True)
+    """
+    device, wait = settings.device, waiter(settings.device)
+    theirs = opponents.their_encoder(case.config, settings.seed)
+    ours = opponents.with_their_weights(opponents.our_encoder(case.config), theirs)
+    ours, theirs = ours.to(device), theirs.to(device)
+    ids, mask = (tensor.to(device) for tensor in padded_batch(case.workload, case.config, settings.seed))
+    real = mask.bool()
+    expected = their_forward(theirs, ids, mask)[real]
+    errors = {"ours fp32": opponents.check_agreement(our_forward(ours, ids, mask)[real], expected)}
+    calls = {}
+    if case.dtype == "bf16":
+        if "sdpa" in settings.opponents:
+            calls["sdpa fp32"] = lambda: their_forward(theirs, ids, mask)
+        ours, half = ours.to(torch.bfloat16), copy.deepcopy(theirs).to(torch.bfloat16)
+    else:
+        half = theirs
+    calls = {"ours": lambda: our_forward(ours, ids, mask)} | calls
+    for name in settings.opponents:
+        calls[name] = lambda name=name: their_forward(half, ids, mask, name)
+    if case.dtype == "bf16":
+        errors |= {
+            f"{name} bf16": opponents.error(calls[name]()[real], expected) for name in ("ours", *settings.opponents)
+        }
+    weights = [(case.workload.tokens, weight) for weight in weight_matrices(ours.blocks)]
+    calls["matmuls"] = products(weights)
+    if case.dtype == "fp32" and torch.device(device).type == "cpu":
+        calls["matmuls onednn"] = products_onednn(weights)
+    seconds, _ = in_turns(calls, settings.repeats, wait=wait)
+    flops = model_flops(case.config, weights, case.workload.lengths)
+    found = compare(case, seconds, flops, peak) | {"largest_difference_to_transformers_fp32": errors}
+    if settings.memory:
+        found["peak_bytes"] = peak_bytes("inference", calls, case, settings)
+    return found
+
+
+def compare(case: Case, seconds: dict[str, list[float]], flops: int, peak: float) -> dict:
+    """What the times say: speed of each contender, our speedup over the others, and everybody's distance to the limit.
+
+    >>> case = Case("bert-nano", bench_config("bert-nano"), Workload("mine", (3, 5)), "fp32")
+    >>> found = compare(case, {"ours": [2.0], "sdpa": [6.0], "matmuls": [1.0]}, flops=100, peak=100.0)
+    >>> found["speedup"]["sdpa"]["of_medians"], found["times_the_limit"]
+    (3.0, {'ours': 2.0, 'sdpa': 6.0})
+    """
+    tokens = case.workload.tokens
+    contenders = {name: summary(values, tokens) for name, values in seconds.items()}
+    for name, found in contenders.items():
+        if not is_limit(name) and name != "sdpa fp32":  # less work than the model; another peak
+            found["share_of_peak"] = round(flops / found["median_seconds"] / peak, 4)
+    limit = min(found["median_seconds"] for name, found in contenders.items() if is_limit(name))
+    others = [name for name in seconds if name != "ours" and not is_limit(name)]
+    return {
+        "model": case.model,
+        "dtype": case.dtype,
+        **case.workload.describe(),
+        "flops": flops,
+        "speedup": {name: speedup(seconds["ours"], seconds[name]) for name in others},
+        "times_the_limit": {name: round(contenders[name]["median_seconds"] / limit, 3) for name in ("ours", *others)},
+        "contenders": contenders,
+    }
+
+
+def peak_bytes(bench: str, calls: dict[str, Callable], case: Case, settings: Settings) -> dict[str, int]:
+    """Peak memory of every contender but the bare products.
+
+    >>> case = Case("bert-nano", bench_config("bert-nano"), Workload("mine", (3, 5)), "fp32")
+    >>> peak_bytes("inference", {}, case, Settings())
+    {}
+    """
+    found = {}
+    for name, call in calls.items():
+        if is_limit(name):
+            continue
+        if torch.device(settings.device).type == "cuda":
+            found[name] = peak_memory_cuda(call, settings.device)
+            continue
+        contender, _, other_dtype = name.partition(" ")
+        spec = dict(bench=bench, contender=contender, model=case.model, lengths=case.workload.lengths)
+        spec |= dict(dtype=other_dtype or case.dtype, threads=torch.get_num_threads())
+        found[name] = peak_memory_alone(spec)
+    return found
+
+
+def is_limit(name: str) -> bool:
+    """Whether a contender is the bare products and no model.
+
+    >>> is_limit("matmuls onednn"), is_limit("ours")
+    (True, False)
+    """
+    return name.startswith("matmuls")
+
+
+def our_forward(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+    """Last hidden states (B, T, D) of our encoder.
+
+    >>> our_forward(opponents.our_encoder(bench_config("bert-nano")), *torch.ones(2, 1, 3, dtype=torch.long)).shape
+    torch.Size([1, 3, 128])
+    """
+    return model(ids, mask).hidden
+
+
+def their_forward(model: nn.Module, ids: Tensor, mask: Tensor, attention: str = "sdpa") -> Tensor:
+    """Last hidden states (B, T, D) of `transformers`' encoder.
+
+    >>> their_forward(opponents.their_encoder(bench_config("bert-nano")), *torch.ones(2, 1, 3, dtype=torch.long)).shape
+    torch.Size([1, 3, 128])
+    """
+    opponents.use_attention(model, attention)
+    return model(input_ids=ids, attention_mask=mask).last_hidden_state
+
+
+def alone(spec: dict) -> Callable[[], object]:
+    """One contender in a process of its own: weights in place and run once on a tiny batch.
+
+    >>> spec = dict(contender="ours", model="bert-nano", lengths=[3, 5], dtype="fp32")
+    >>> alone(spec)().shape
+    torch.Size([2, 5, 128])
+    """
+    config = bench_config(spec["model"])
+    ours = spec["contender"] == "ours"
+    model = opponents.our_encoder(config) if ours else opponents.their_encoder(config)
+    model = model.to(DTYPES[spec["dtype"]])
+    tiny, ids = (padded_batch(Workload("alone", tuple(lengths)), config) for lengths in ([2, 4], spec["lengths"]))
+    forward = torch.inference_mode()(
+        our_forward if ours else lambda *batch: their_forward(model, *batch[1:], spec["contender"])
+    )
+    forward(model, *tiny)
+    return lambda: forward(model, *ids)

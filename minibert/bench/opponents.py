@@ -1,0 +1,135 @@
+"""The opponent, `transformers`, and our model with its weights; nothing is timed before their answers agree."""
+
+import importlib.util
+
+import torch
+import transformers
+from torch import Tensor, nn
+
+from minibert.checkpoints import config_to_hf, load_state_dict_from
+from minibert.config import EncoderConfig
+from minibert.model import Encoder, MaskedLanguageModel
+
+TOLERANCE = 1e-4  # of float32 answers, relative to the largest one
+ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
+
+
+def check_opponents(opponents, device: str) -> None:
+    """Refuse an attention of `transformers` that does not exist, or cannot run here.
+
+    Raises:
+        ValueError: naming it and the reason.
+
+    >>> check_opponents(["sdpa"], "cpu")
+    """
+    for name in opponents:
+        if name not in ATTENTIONS:
+            raise ValueError(f"opponent {name!r}: expected one of {', '.join(ATTENTIONS)}")
+        if name == "flash_attention_2":
+            if torch.device(device).type != "cuda":
+                raise ValueError(f"opponent {name}: FlashAttention runs on a CUDA device, not on {device}")
+            if importlib.util.find_spec("flash_attn") is None:
+                raise ValueError(f"opponent {name}: needs the package flash-attn, which is not installed")
+
+
+def their_encoder(config: EncoderConfig, seed: int = 0) -> nn.Module:
+    """`transformers`' encoder of this config with its own random weights, without a pooler, in eval mode.
+
+    >>> type(their_encoder(EncoderConfig.preset("bert-nano"))).__name__
+    'BertModel'
+    """
+    options = {"add_pooling_layer": False} if config.family == "bert" else {}
+    return _draw(transformers.AutoModel, config, seed, options)
+
+
+def their_language_model(config: EncoderConfig, seed: int = 0) -> nn.Module:
+    """`transformers`' masked language model of this config with its own random weights, in eval mode.
+
+    >>> type(their_language_model(EncoderConfig.preset("eurobert-nano"))).__name__
+    'EuroBertForMaskedLM'
+    """
+    return _draw(transformers.AutoModelForMaskedLM, config, seed, {})
+
+
+def _draw(auto_class, config: EncoderConfig, seed: int, options: dict) -> nn.Module:
+    raw = config_to_hf(config)
+    raw.pop("minibert", None)
+    family = raw.pop("model_type")
+    if family == "minibert":
+        raise ValueError("transformers has no model of this config: bench one of the published families")
+    with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator
+        torch.manual_seed(seed)
+        model = auto_class.from_config(
+            transformers.AutoConfig.for_model(family, **raw), attn_implementation="sdpa", **options
+        )
+    return model.float().eval()
+
+
+def use_attention(model: nn.Module, name: str) -> None:
+    """Let a model of `transformers` compute its attention by "sdpa", "eager" or "flash_attention_2".
+
+    >>> model = their_encoder(EncoderConfig.preset("bert-nano"))
+    >>> use_attention(model, "eager")
+    >>> model.config._attn_implementation
+    'eager'
+    """
+    if model.config._attn_implementation != name:
+        model.set_attn_implementation(name)
+
+
+def with_their_weights(ours: nn.Module, theirs: nn.Module) -> nn.Module:
+    """Fill our model with the weights of theirs, through the checkpoint tables, and return it in eval mode.
+
+    >>> config = EncoderConfig.preset("bert-nano")
+    >>> ours = with_their_weights(Encoder(config, pooler=False), their_encoder(config))
+    >>> ours.training
+    False
+    """
+    return load_state_dict_from(ours, theirs.state_dict()).eval()
+
+
+def our_encoder(config: EncoderConfig, seed: int = 0) -> Encoder:
+    """Our encoder with random weights of its own, without a pooler, in eval mode.
+
+    >>> our_encoder(EncoderConfig.preset("bert-nano")).pooler is None
+    True
+    """
+    return Encoder(config, pooler=False, generator=torch.Generator().manual_seed(seed)).eval()
+
+
+def our_language_model(config: EncoderConfig, seed: int = 0) -> MaskedLanguageModel:
+    """Our masked language model with random weights of its own.
+
+    >>> our_language_model(EncoderConfig.preset("bert-nano")).config.layers
+    4
+    """
+    return MaskedLanguageModel(config, generator=torch.Generator().manual_seed(seed))
+
+
+def error(found: Tensor, expected: Tensor) -> dict:
+    """The largest and the root-mean-square difference of two answers, in units of the answers.
+
+    >>> error(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0]))["max"]
+    1.0
+    """
+    difference = (found.double() - expected.double()).abs()
+    return {"max": float(difference.max()), "rms": float(difference.square().mean().sqrt())}
+
+
+def check_agreement(found: Tensor, expected: Tensor, tolerance: float = TOLERANCE) -> dict:
+    """`error`, refused when the answers are not those of the same model; a fast wrong model would win every race.
+
+    Raises:
+        ValueError: a difference above `tolerance`, relative to the largest answer.
+
+    >>> check_agreement(torch.ones(2), torch.ones(2))
+    {'max': 0.0, 'rms': 0.0}
+    """
+    found_error = error(found, expected)
+    limit = tolerance * max(1.0, float(expected.abs().max()))
+    if not found_error["max"] <= limit:  # `not` also catches NaN
+        raise ValueError(
+            f"ours and transformers' answers differ by up to {found_error['max']:.1e} (allowed: {limit:.1e}): "
+            "not the same model, so nothing was timed"
+        )
+    return found_error
