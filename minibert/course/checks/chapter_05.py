@@ -36,6 +36,7 @@ def _check_attention(answer, rng: torch.Generator) -> None:
         turned: torch.zeros(1, 1, 1, 4),
         "the scores are divided by K; divide by its square root, sqrt(K)": _attend(one, keys, values, seen, 1 / 4),
         "the scores are not divided by sqrt(K)": _attend(one, keys, values, seen, 1.0),
+        "the scores are multiplied by sqrt(K); divide by it": _attend(one, keys, values, seen, 2.0),
         "the scores are divided by the root of the number of keys, not of K": _attend(one, keys, values, seen, 3**-0.5),
         "softmax over the queries (dim -2): each query shares its attention among the keys, dim=-1": values.sum(
             -2, True
@@ -49,6 +50,9 @@ def _check_attention(answer, rng: torch.Generator) -> None:
     suspects = {
         "the mask is applied after the softmax, so the weights no longer sum to 1; set the scores of hidden keys to "
         "-inf before it": torch.tensor([[[[1.0, 2.0, 0.0, 0.0]]]]),
+        "the scores of hidden keys are set to 0, and exp(0) is 1, a share like any other; set them to -inf": (
+            torch.tensor([[[[2.0, 4.0, 2.0, 0.0]]]])
+        ),
         turned: torch.tensor([[[[0.0, 0.0, 8.0, 0.0]]]]),
         "the mask is not used": hand,
     }
@@ -69,8 +73,12 @@ def _check_attention(answer, rng: torch.Generator) -> None:
         expect_close("output", call(answer, query, key, value, keep), want, f"random inputs with {name}", suspects)
 
     # Properties: large scores stay finite; what is hidden cannot matter; a query that sees nothing gets zeros.
-    huge = call(answer, query * 1e3, key, value, mask)
-    expect_close("output", huge, _attend(query * 1e3, key, value, mask, 6**-0.5), "inputs a thousand times larger")
+    cause = (
+        "with inputs a thousand times larger exp overflows, or all shares that may be seen are rounded to 0: mask the "
+        "scores before the softmax, and leave exp to torch.softmax; shares repaired afterwards come too late"
+    )
+    huge = expect_tensor("output", call(answer, query * 1e3, key, value, mask), (2, 3, 4, 6), if_nan=cause)
+    expect_close("output", huge, _attend(query * 1e3, key, value, mask, 6**-0.5), cause)
     shifted = value + 100 * ~mask[:, :, :1].mT  # (B, 1, S, 1) broadcast: only values of hidden keys change
     want = _attend(query, key, value, mask[:, :, :1], 6**-0.5)
     expect_close(

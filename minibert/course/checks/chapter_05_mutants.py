@@ -37,6 +37,15 @@ def _masks_after_softmax(query, key, value, mask):
     return (query @ key.mT / query.shape[-1] ** 0.5).softmax(dim=-1).masked_fill(~mask, 0.0) @ value
 
 
+def _repairs_the_shares(query, key, value, mask):
+    shares = (query @ key.mT / query.shape[-1] ** 0.5).softmax(dim=-1) * mask
+    return shares / shares.sum(dim=-1, keepdim=True).clamp(min=1e-9) @ value
+
+
+def _sets_scores_to_zero(query, key, value, mask):
+    return (query @ key.mT / query.shape[-1] ** 0.5 * mask).softmax(dim=-1) @ value
+
+
 def _leaves_nan(query, key, value, mask):
     scores = query @ key.mT / query.shape[-1] ** 0.5
     return scores.masked_fill(~mask, float("-inf")).softmax(dim=-1) @ value
@@ -142,13 +151,15 @@ MUTANTS = {
         Mutant("divides by the root of S", _divides_by_root_of_keys, "root of the number of keys"),
         Mutant("softmax over the queries", _softmax_over_queries, "softmax over the queries"),
         Mutant("mask after the softmax", _masks_after_softmax, "applied after the softmax"),
+        Mutant("shares repaired after the softmax", _repairs_the_shares, "come too late"),
+        Mutant("scores of hidden keys set to 0", _sets_scores_to_zero, r"exp\(0\) is 1"),
         Mutant("NaN on a row that is all padding", _leaves_nan, r"NaN where a query may see no key"),
         Mutant("the mean on a row that is all padding", _spreads_empty_rows, "may see no key at all gets zeros"),
         Mutant("mask turned round", _turns_the_mask_round, "turned round"),
         Mutant("no mask", _ignores_the_mask, "mask is not used"),
         Mutant("changes its input", _changes_its_input, "your code changes an input"),
         Mutant("dropout in evaluation", _drops_always, "dropout or other randomness"),
-        Mutant("exp overflows", _exponentials_overflow, "exp of a huge number"),
+        Mutant("exp overflows", _exponentials_overflow, "exp overflows"),
         Mutant("forgets the transpose", _forgets_the_transpose, r"line \d+.*(?s:.)*transpose"),
         Mutant("returns a tuple", _returns_the_weights_too, "a tuple of 2"),
     ],
