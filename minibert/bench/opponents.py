@@ -5,6 +5,7 @@ import importlib.util
 import torch
 import transformers
 from torch import Tensor, nn
+from transformers.initialization import no_init_weights
 
 from minibert.checkpoints import config_to_hf, load_state_dict_from
 from minibert.config import EncoderConfig
@@ -57,12 +58,27 @@ def _draw(auto_class, config: EncoderConfig, seed: int, options: dict) -> nn.Mod
     family = raw.pop("model_type")
     if family == "minibert":
         raise ValueError("transformers has no model of this config: bench one of the published families")
-    with torch.random.fork_rng(devices=[]):  # transformers draws from the global generator
-        torch.manual_seed(seed)
+    with no_init_weights():  # their way of drawing takes half a minute, and the weights need only be random
         model = auto_class.from_config(
             transformers.AutoConfig.for_model(family, **raw), attn_implementation="sdpa", **options
         )
-    return model.float().eval()
+    model.tie_weights()  # part of the drawing that was left out
+    return draw_weights(model.float(), seed).eval()
+
+
+@torch.no_grad()
+def draw_weights(model: nn.Module, seed: int = 0) -> nn.Module:
+    """Fill a model with random weights in place, gains around 1, all else around 0, and return it.
+
+    >>> norm = draw_weights(nn.LayerNorm(3))
+    >>> 0.5 < norm.weight.mean() < 1.5, -0.5 < norm.bias.mean() < 0.5
+    (tensor(True), tensor(True))
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for name, parameter in model.named_parameters():
+        is_gain = parameter.dim() == 1 and name.endswith("weight")
+        parameter.normal_(float(is_gain), 0.02, generator=generator)
+    return model
 
 
 def use_attention(model: nn.Module, name: str) -> None:
@@ -94,7 +110,9 @@ def our_encoder(config: EncoderConfig, seed: int = 0) -> Encoder:
     >>> our_encoder(EncoderConfig.preset("bert-nano")).pooler is None
     True
     """
-    return Encoder(config, pooler=False, generator=torch.Generator().manual_seed(seed)).eval()
+    with torch.device("meta"):
+        model = Encoder(config, pooler=False)
+    return draw_weights(model.to_empty(device="cpu"), seed).eval()
 
 
 def our_language_model(config: EncoderConfig, seed: int = 0) -> MaskedLanguageModel:
@@ -103,7 +121,11 @@ def our_language_model(config: EncoderConfig, seed: int = 0) -> MaskedLanguageMo
     >>> our_language_model(EncoderConfig.preset("bert-nano")).config.layers
     4
     """
-    return MaskedLanguageModel(config, generator=torch.Generator().manual_seed(seed))
+    with torch.device("meta"):
+        model = MaskedLanguageModel(config)
+    model = model.to_empty(device="cpu")
+    model.tie_weights()  # to_empty gave the two names memory of their own
+    return draw_weights(model, seed)
 
 
 def error(found: Tensor, expected: Tensor) -> dict:
