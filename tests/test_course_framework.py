@@ -85,9 +85,11 @@ def test_endless_code_is_given_up_in_time(answer):
     assert outcomes and outcomes[0].status == "too slow" and "never ends" in outcomes[0].message
 
 
-def test_the_thread_of_an_endless_loop_ends():
+@pytest.mark.parametrize("answer", [stubborn, catches_everything_for_a_while])
+def test_the_thread_of_an_endless_loop_ends(answer):
+    """Also when it catches the request to stop: it is repeated."""
     before = set(threading.enumerate())
-    assert run_limited(stubborn, 0.1) == (False, None)
+    assert run_limited(answer, 0.1) == (False, None)
     for _ in range(200):
         left = [t for t in threading.enumerate() if t not in before and t.name == "minibert check"]
         if not left:

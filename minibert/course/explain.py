@@ -17,12 +17,12 @@ CAUSES = [  # a pattern in the message, and what it usually means; {0}, {1} are 
     (
         r"shapes cannot be multiplied \((\S+) and (\S+)\)",
         "a matrix product of {0} by {1}: the last size of the first must equal the first size of the second; "
-        "is a transpose missing, or a Linear made with other sizes?",
+        "is a transpose missing or one too many, or a Linear made with other sizes?",
     ),
     (
         r"first two dimensions of batch2 tensor to be: (\[.*?\]) but got: (\[.*?\])",
         "in a batched product the second factor should have sizes {0} (batch, inner) and has {1}; "
-        "is a transpose(-2, -1) missing?",
+        "is a transpose(-2, -1) missing, or one too many?",
     ),
     (
         r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)",
