@@ -1,11 +1,12 @@
 """The command line: `python -m minibert COMMAND`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage."""
 
 import importlib
+import logging
 import sys
 
 import click
 
-COMMANDS = ("tokenize", "pretrain", "fill", "embed", "attend", "data", "info", "bench")
+COMMANDS = ("tokenize", "pretrain", "fill", "embed", "attend", "data", "info", "bench", "grade")
 
 
 class LazyGroup(click.Group):
@@ -27,7 +28,12 @@ def main():
 
 
 def run() -> None:
-    """Run the command line; what the package refuses becomes one line on stderr and exit code 1."""
+    """Run the command line; what the package refuses becomes one line on stderr and exit code 1.
+
+    Remarks, such as which attention back-end was chosen, go to stderr too, so that results can be piped.
+    """
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("minibert").setLevel(logging.INFO)
     try:
         main(prog_name="python -m minibert")
     except (ValueError, OSError, RuntimeError) as error:

@@ -171,7 +171,7 @@ class PretrainingData:
         names = ("pairs", "max_len", "batch_tokens", "mask_rate", "mask_split", "short_seq_prob", "validation_share")
         settings = {name: getattr(self, name) for name in (*names, "seed")}
         settings["vocab_size"] = self.tokenizer.vocab_size
-        settings["order"] = f"best fit from {LOOK_AHEAD} batches, masks by batch"  # another way gives another stream
+        settings["order"] = f"best fit from {LOOK_AHEAD} batches, shortest first, masks by batch"  # another way gives another stream
         return {**settings, "whole_words": self.starts_word is not None, "tokens_sha256": digest.hexdigest()}
 
     def _go_to(self, epoch: int, batch: int) -> None:
@@ -195,7 +195,8 @@ class PretrainingData:
 
     def _pack(self, examples: list[Example]) -> list[list[Example]]:
         rows = pack_rows([len(example.ids) for example in examples], self.batch_tokens)
-        return [[examples[index] for index in row] for (row,) in rows]
+        # Texts of one length side by side: attention takes each run of them in one call.
+        return [sorted((examples[index] for index in row), key=lambda example: len(example.ids)) for (row,) in rows]
 
     def _mask(self, batch: PackedBatch, where: str) -> PackedBatch:
         seed = random.Random(f"{self.seed} masks {where}").getrandbits(63)
