@@ -1,8 +1,8 @@
 """Chapter 6, BERT: the checks of its exercises: the block, the number of parameters, the weight table."""
 
-from minibert.course.checks.chapter_06_block import check_block
-from minibert.course.checks.chapter_06_count import check_count
-from minibert.course.checks.chapter_06_names import check_names
+from minibert.course.checks.chapter_06_block import _check_block
+from minibert.course.checks.chapter_06_count import _check_count
+from minibert.course.checks.chapter_06_names import _check_names
 from minibert.course.exercise import Exercise
 
 EXERCISES = [
@@ -23,7 +23,7 @@ EXERCISES = [
             "x = second norm of: x plus dropped-out narrow of (exact GELU of widen of x)\n"
             "both norms with an eps of 1e-12",
         ),
-        check=check_block,
+        check=_check_block,
         kind="class",
     ),
     Exercise(
@@ -45,7 +45,7 @@ EXERCISES = [
             "with a pooler: another dense of D and D\n"
             "with mlm: another dense of D and D, a norm, and V numbers; the scores use the token table itself",
         ),
-        check=check_count,
+        check=_check_count,
     ),
     Exercise(
         number="6.3",
@@ -66,6 +66,6 @@ EXERCISES = [
             "    copy both norms: gamma to weight, beta to bias\n"
             "return ours",
         ),
-        check=check_names,
+        check=_check_names,
     ),
 ]

@@ -5,91 +5,14 @@ import itertools
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
+from minibert.course.checks.chapter_06_variants import MISTAKES, NORMS, SUM, D, F, H, _block
 from minibert.course.exercise import Wrong
 from minibert.course.expect import expect_close, expect_dropout, expect_steady, make_module
 from minibert.course.tools import call, expect_tensor
 
-D, H, F = 12, 3, 20  # all sizes differ, so that a transpose cannot hide
 SHAPES = {"query": (D, D), "key": (D, D), "value": (D, D), "output": (D, D), "widen": (F, D), "narrow": (D, F)}
-NORMS = ("attention_norm", "feed_forward_norm")
-SUM = "a residual path is missing: x + attention(x), then x + feed_forward(x)"
-PRE_NORM = "the norm stands before the sub-layers (pre-norm); BERT adds first and normalises the sum"
-INSIDE = "the norm stands inside the sum, x + norm(f(x)); BERT adds first and normalises the sum"
-
-
-def _norm(x: Tensor, gain: Tensor, offset: Tensor, eps: float) -> Tensor:
-    return functional.layer_norm(x, x.shape[-1:], gain, offset, eps)
-
-
-def _block(x: Tensor, mask: Tensor, w: dict[str, Tensor], style: str = "right") -> Tensor:
-    """The right block, or with another `style` one of the usual mistakes."""
-    wq, wk = ("key", "query") if style == "q and k" else ("query", "key")
-    eps = {"eps 1e-5": 1e-5, "eps 1e-6": 1e-6}.get(style, 1e-12)
-    heads = 1 if style == "one head" else H
-
-    def dense(x, name):
-        return x @ w[f"{name}.weight"].mT + w[f"{name}.bias"]
-
-    def split(x):
-        if style == "mixed heads":
-            return x.reshape(len(x), heads, x.shape[1], -1)
-        return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, H, T, K)
-
-    def attend(x):
-        q, k, v = split(dense(x, wq)), split(dense(x, wk)), split(dense(x, "value"))
-        scale = {"unscaled": 1.0, "width": D**-0.5, "by K": heads / D}.get(style, (heads / D) ** 0.5)
-        scores = q @ k.mT * scale
-        if style != "no mask":
-            keep = ~mask if style == "mask turned" else mask
-            scores = scores.masked_fill(~keep[:, None, None], -1e30)
-        mixed = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
-        return mixed if style == "no output" else dense(mixed, "output")
-
-    def feed(x):
-        bends = {"tanh": lambda y: functional.gelu(y, approximate="tanh"), "relu": torch.relu, "none": lambda y: y}
-        return dense(bends.get(style, functional.gelu)(dense(x, "widen")), "narrow")
-
-    start, names = x, NORMS[::-1] if style == "norms swapped" else NORMS
-    for half, name in ((attend, names[0]), (feed, names[1])):
-        gain, offset = w[f"{name}.weight"], w[f"{name}.bias"]
-        if style == "pre-norm":
-            x = x + half(_norm(x, gain, offset, eps))
-        elif style == "inside":
-            x = x + _norm(half(x), gain, offset, eps)
-        else:
-            forgets = style == "no residual" or style == ("no residual 1" if half is attend else "no residual 2")
-            path = start if style == "from the start" and half is feed else x
-            y = half(x) if forgets else path + half(x)
-            bare = style == "no norm" or style == ("no norm 1" if half is attend else "no norm 2")
-            x = y if bare else _norm(y, gain, offset, eps)
-    return x
-
-
-MISTAKES = {
-    "tanh": "GELU in its tanh form; BERT's weights were made with the exact one, by erf",
-    "relu": "ReLU between widen and narrow; BERT has GELU",
-    "none": "no activation between widen and narrow: two linear maps in a row are one; BERT has GELU",
-    "pre-norm": PRE_NORM,
-    "inside": INSIDE,
-    "no residual": SUM,
-    "no residual 1": "the residual path around attention is missing: x + attention(x)",
-    "no residual 2": "the residual path around the feed-forward layer is missing: x + feed_forward(x)",
-    "from the start": "the second sum adds the block's input; it should add what left the first norm",
-    "no norm 1": "the first sum, x + attention(x), is not normalised",
-    "no norm 2": "the second sum, x + feed_forward(x), is not normalised",
-    "no norm": "neither sum is normalised",
-    "norms swapped": "the two norms are swapped: attention_norm normalises the first sum",
-    "no mask": "the mask is not used: padding is looked at",
-    "mask turned": "the mask is turned round: True marks real tokens",
-    "unscaled": "the scores are not divided by sqrt(K)",
-    "width": "the scores are divided by sqrt(D); each head is K = D / H wide: sqrt(K)",
-    "by K": "the scores are divided by K; divide by its square root, sqrt(K)",
-    "one head": "the heads are not split: one head of width D instead of H of width K",
-    "mixed heads": "heads are made by view alone, which mixes tokens: split D into (H, K), then transpose T and H",
-    "no output": "the matrix `output` behind the heads is not used",
-    "q and k": "query and key are swapped",
-}
 
 
 def _weights(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -125,6 +48,35 @@ def _fill(parameters: dict[str, nn.Parameter], rng: torch.Generator) -> dict[str
     return {name: parameter.detach().clone() for name, parameter in parameters.items()}
 
 
+class _Dropouts(TorchFunctionMode):
+    """Records the shapes on which dropout falls while the block runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = []
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function is functional.dropout or function is torch.dropout:
+            self.shapes.append(tuple((args[0] if args else kwargs["input"]).shape))
+        if function is functional.scaled_dot_product_attention:
+            self.shapes.append(("shares",) if kwargs.get("dropout_p") else ())
+        return function(*args, **kwargs)
+
+
+def _expect_places(answer, x: Tensor, mask: Tensor) -> None:
+    """Dropout on the shares, none inside the feed-forward layer; says nothing of dropout made by hand."""
+    with _Dropouts() as seen:
+        call(make_module(answer, D, H, F, 0.5).train(), x, mask)
+    shapes = [shape for shape in seen.shapes if shape]
+    if any(shape[-1] == F for shape in shapes):
+        cause = "BERT drops nothing between widen and narrow, only what narrow gives back"
+        raise Wrong(f"dropout falls on F={F} inner numbers", "none there", cause)
+    if shapes and not any(shape == ("shares",) or shape[-2:] == (x.shape[1],) * 2 for shape in shapes):
+        cause = "the shares of attention, behind the softmax, are dropped out as well, before they mix the values"
+        raise Wrong(f"dropout falls on {', '.join(map(str, shapes))} only", "also on (B, H, T, T)", cause)
+
+
 def _silence(parameters: dict[str, nn.Parameter], *names: str) -> None:
     with torch.no_grad():
         for name in names:
@@ -132,7 +84,7 @@ def _silence(parameters: dict[str, nn.Parameter], *names: str) -> None:
             parameters[f"{name}.bias"].zero_()
 
 
-def check_block(answer, rng: torch.Generator) -> None:
+def _check_block(answer, rng: torch.Generator) -> None:
     """Parts and their shapes, a case by hand, the batch at random, small inputs, padding, dropout."""
     block = make_module(answer, D, H, F, 0.5)
     parameters = _weights(block)
@@ -167,7 +119,8 @@ def check_block(answer, rng: torch.Generator) -> None:
     real = mask[..., None]
     right = _block(x, mask, w) * real
     suspects = {cause: _block(x, mask, w, style) * real for style, cause in MISTAKES.items()}
-    expect_close("output", call(block, x, mask) * real, right, "random weights and inputs", suspects, 2e-5)
+    generic = "random weights: check scale, mask, split and merge of the heads, order of sums and norms, in this order"
+    expect_close("output", call(block, x, mask) * real, right, generic, suspects, 2e-5)
 
     # eps shows only where the variance is small: before the first norm, then before the second.
     text = "the norms' eps is {}, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise"
@@ -208,3 +161,4 @@ def check_block(answer, rng: torch.Generator) -> None:
         except Wrong as finding:
             cause = f"no dropout on what the {name} gives back: is nn.Dropout made and called there?"
             raise Wrong(finding.seen, finding.expected, cause) from None
+    _expect_places(answer, x, mask)

@@ -151,6 +151,24 @@ class _NoOutput(_BertBlock):
         return (self.dropout(scores.softmax(-1)) @ value).transpose(1, 2).flatten(2)
 
 
+class _DropsInside(_BertBlock):
+    def feed(self, x):
+        return self.narrow(self.dropout(functional.gelu(self.widen(x))))
+
+
+class _KeepsAllShares(_BertBlock):
+    def attend(self, x, mask):
+        query, key, value = self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x))
+        keep = mask[:, None, None]
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=keep)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+
+class _OnlyAttention(_BertBlock):
+    def forward(self, x, mask):
+        return self.attention_norm(x + self.dropout(self.attend(x, mask)))
+
+
 class _OtherNames(_BertBlock):
     def __init__(self, D, H, F, dropout):
         super().__init__(D, H, F, dropout)
@@ -180,11 +198,14 @@ MUTANTS = [
     Mutant("no dropout in training", _NeverDrops, "no dropout on what the attention gives back"),
     Mutant("dropout on the residual path", _DropsThePath, "dropout touches the residual path"),
     Mutant("a share of its own", _FixedShare, "use the one that is passed in"),
-    Mutant("no mask", _NoMask, "mask is not used"),
+    Mutant("no mask", _NoMask, "mask is not used, or hides queries"),
     Mutant("mask turned round", _MaskTurned, "turned round"),
     Mutant("heads by view alone", _ViewOnly, "mixes tokens"),
     Mutant("divides by sqrt(D)", _ScalesByWidth, r"divided by sqrt\(D\)"),
     Mutant("no output matrix", _NoOutput, "must pass through `output`"),
+    Mutant("dropout inside the feed-forward layer", _DropsInside, "between widen and narrow"),
+    Mutant("no dropout on the shares", _KeepsAllShares, "shares of attention"),
+    Mutant("no feed-forward layer", _OnlyAttention, "feed-forward half is missing"),
     Mutant("other names", _OtherNames, "no parameter query.weight; its parts: .*q"),
     Mutant("no bias", _NoBias, "no parameter key.bias"),
 ]

@@ -138,7 +138,7 @@ def _other_bias(name: str) -> str:
     return name.replace(".output.dense", ".attention.output.dense")
 
 
-def check_names(answer, rng: torch.Generator) -> None:
+def _check_names(answer, rng: torch.Generator) -> None:
     """Names, shapes and numbers of each tensor, for twelve blocks and for two."""
     for layers in (2, L):
         stored = _stored(rng, layers)
