@@ -10,13 +10,14 @@ BIN := $(VENV)/bin
 endif
 PY  := $(BIN)/python
 # Notebooks are compared with their stored outputs, which need the real data: without it they are left out.
-NOTEBOOKS := from minibert.corpora import is_cached as c; print('notebooks' * (c('minilm') and c('sotu')))
+NOTEBOOKS := from minibert.corpora import is_cached as c; print('notebooks exercises solutions' * (c('minilm') and c('sotu')))
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet -c .ci/constraints.txt
 
-.PHONY: lab test lint clean help
+.PHONY: lab test exercises lint clean help
 help:
 	@echo "make lab    set up, fetch the course's data (about 200 MB, once) and open JupyterLab; ARGS=--no-browser on servers"
 	@echo "make test   set up and run every test and notebook"
+	@echo "make exercises   write exercises/ from solutions/, for teachers"
 	@echo "make lint   ruff"
 	@echo "make clean  remove the virtual environment and build leftovers (fetched data stays in its cache)"
 
@@ -45,6 +46,9 @@ test: $(VENV)/.ready-test
 	@$(PY) -m minibert data fetch || echo "== some data is missing; the tests and notebooks that need it are left out"
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	    tests minibert $$($(PY) -c "$(NOTEBOOKS)") $(ARGS)
+
+exercises: $(VENV)/.ready-test
+	OMP_NUM_THREADS=1 PATH="$(abspath $(BIN)):$$PATH" $(PY) -m minibert.course.build $(ARGS)
 
 lint: $(VENV)/.ready-test
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
