@@ -1,0 +1,29 @@
+"""`python -m minibert grade`: submissions of the exercises, checked and reported."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default="grades", show_default=True, help="Where reports go.")
+@click.option("--seconds", type=click.FloatRange(1, 3600), default=60, show_default=True, help="Time of one notebook.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Notebooks at a time.")
+def grade(folder, out, seconds, jobs):
+    """Grade the notebooks in FOLDER: STUDENT/05_name.ipynb, or nbgrader's submitted/STUDENT/05_name/05_name.ipynb.
+
+    Writes results.json, results.csv and report.html. Each notebook runs in a process of its own with limits of time
+    and memory and without network. That stops accidents, not attackers: grade code of strangers in a container.
+
+    Example: python -m minibert grade homework --out homework-grades --jobs 2
+    """
+    from minibert.course.grade import grade as grade_all
+    from minibert.course.grade_report import to_console, write_reports
+
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"--out {out}: a file; expected a folder")
+    result = grade_all(folder, out, seconds, jobs, progress=lambda text: click.echo(repr(text)[1:-1], err=True))
+    click.echo(to_console(result))
+    for file in write_reports(result, out):
+        click.echo(f"wrote {file}", err=True)
