@@ -69,6 +69,7 @@ def test_the_gradient_of_the_turn_is_the_turn_back():
     cos, sin = rotary_tables(torch.tensor([0, 3, 7]), 4, 10.0, torch.float64)
     x = torch.randn(3, 2, 4, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: rotate(x, cos, sin), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: rotate(x, cos, sin), (x,))
 
 
 def test_the_turn_in_bfloat16_is_rounded_once():

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minibert.varlen import ANYWHERE, attention, per_document_attention, reference_attention
+from minibert.varlen import ANYWHERE, attention
 
 FAST = [name for name in ANYWHERE if name != "reference"]
 K = 4
@@ -151,15 +151,16 @@ def test_probabilities_are_rows_of_one_and_make_the_output():
     assert attention(query, key, value, borders, 4, backend="reference")[1] is None
 
 
-@pytest.mark.parametrize("call", [reference_attention, per_document_attention])
-def test_dropout_drops_and_keeps_the_expectation(call):
+@pytest.mark.parametrize("backend", ANYWHERE)
+@pytest.mark.parametrize("window", [None, 2])  # 2 is short enough for banded to use its band
+def test_dropout_drops_and_keeps_the_expectation(backend, window):
     (query, key, value), borders = packed([6], heads=2, groups=2)
+    options = dict(window=window, backend=backend)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
-        draws = [call(query, key, value, borders, 6, dropout=0.5) for _ in range(600)]
-    draws = torch.stack([draw[0] if isinstance(draw, tuple) else draw for draw in draws])
-    exact = call(query, key, value, borders, 6)
-    exact = exact[0] if isinstance(exact, tuple) else exact
+        draws = [attention(query, key, value, borders, 6, dropout=0.5, **options)[0] for _ in range(600)]
+    draws = torch.stack(draws)
+    exact, _ = attention(query, key, value, borders, 6, **options)
     assert (draws.std(0) > 0.01).all()
     error = (draws.mean(0) - exact).abs() / (draws.std(0) / 600**0.5)
     assert error.mean() < 2  # in standard errors of the mean

@@ -91,6 +91,17 @@ def test_layers_of_one_pass_make_a_mask_once(monkeypatch):
         torch.testing.assert_close(model(ids, mask).hidden, first, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("backend", ["banded", "per_document"])
+def test_layers_with_other_windows_and_dtypes_share_no_mask(backend):
+    x = torch.randn(31, 2, 4, dtype=torch.float64)
+    borders, shared = borders_of([14, 1, 7, 9]), {}
+    for dtype in (torch.float64, torch.float32):
+        for window in (2, 4, None, 6, 2):
+            arguments = (x.to(dtype), x.to(dtype), x.to(dtype), borders, 14, window)
+            found, _ = attention(*arguments, backend=backend, shared=shared)
+            torch.testing.assert_close(found, reference_attention(*arguments)[0])
+
+
 def test_neighbours_of_one_length_take_one_call(monkeypatch):
     calls = []
     original = per_document.attend

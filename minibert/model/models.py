@@ -115,6 +115,6 @@ def _pick(hidden: Tensor, predict_at: Tensor) -> Tensor:
     if predict_at.dim() != 1 or predict_at.dtype != torch.int64:
         raise ValueError(f"predict_at: shape {tuple(predict_at.shape)}, {predict_at.dtype}, expected (M,) int64")
     # On a GPU to look would be to wait for it, and torch's own kernel stops there at such an index.
-    if predict_at.is_cpu and predict_at.numel() and not 0 <= int(predict_at.min()) <= int(predict_at.max()) < len(hidden):
+    if predict_at.is_cpu and predict_at.numel() and not 0 <= predict_at.min() <= predict_at.max() < len(hidden):
         raise ValueError(f"predict_at: an index lies outside the {len(hidden)} tokens of the packed batch")
     return hidden[predict_at]

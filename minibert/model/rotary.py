@@ -53,7 +53,7 @@ class _Rotation(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor):
         cos, sin = ctx.saved_tensors
-        return _turn(gradient, cos, -sin), None, None
+        return rotate(gradient, cos, -sin), None, None  # by `rotate`, so that this too has a gradient
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

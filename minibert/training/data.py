@@ -171,7 +171,8 @@ class PretrainingData:
         names = ("pairs", "max_len", "batch_tokens", "mask_rate", "mask_split", "short_seq_prob", "validation_share")
         settings = {name: getattr(self, name) for name in (*names, "seed")}
         settings["vocab_size"] = self.tokenizer.vocab_size
-        settings["order"] = f"best fit from {LOOK_AHEAD} batches, shortest first, masks by batch"  # another way gives another stream
+        # Another way to order the batches gives another stream: then this text must change.
+        settings["order"] = f"best fit from {LOOK_AHEAD} batches, shortest first, masks by batch"
         return {**settings, "whole_words": self.starts_word is not None, "tokens_sha256": digest.hexdigest()}
 
     def _go_to(self, epoch: int, batch: int) -> None:
