@@ -76,7 +76,7 @@ def test_a_mistake_is_rejected_and_named(number, mutant, seed):
     assert outcome.status in ("wrong", "error"), outcome
     assert re.search(mutant.says, outcome.message), outcome.message
     assert "Traceback" not in outcome.message and "cannot make sense" not in outcome.message, outcome.message
-    assert not re.search(r"0x[0-9a-f]{6,}|\d\.\d{5,}", outcome.message), "addresses and long numbers drift"
+    assert not re.search(r"0x[0-9a-f]{6,}|\d\.0*[1-9]\d{4,}", outcome.message), "addresses and long numbers drift"
     assert outcome == examine(number, mutant.answer, seed, FAST), "the same answer, another diagnosis"
 
 

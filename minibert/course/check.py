@@ -80,7 +80,8 @@ def _expect_kind(exercise: Exercise, answer: Any) -> None:
     name = exercise.signature.partition("(")[0].strip()
     if exercise.kind == "value":
         if callable(answer) and not isinstance(answer, Tensor):
-            raise Wrong(f"the answer is {kind_of(answer)}", exercise.signature, "call it, and pass what it returns")
+            cause = "if the exercise asks for several things, pass them all in parentheses; if for a result, call it first"
+            raise Wrong(f"the answer is {kind_of(answer)}", exercise.signature, cause)
     elif exercise.kind == "class":
         if not isinstance(answer, type):
             cause = f"pass the class itself, without parentheses: check({exercise.number!r}, {name})"
