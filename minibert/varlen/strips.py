@@ -46,16 +46,16 @@ def attend_in_strips(
     """
     texts, heads, length, size = query.shape
     scale = size**-0.5 if scale is None else scale
-    query, key, value = (x.reshape(-1, length, size) for x in (query, key, value))  # (n · H, T, K)
+    query, key, value = (x.reshape(-1, length, size) for x in (query * scale, key, value))  # (n · H, T, K)
     output = torch.empty_like(query)
     together = max(1, SCORES // (min(length, STRIP) * length))
     for first in range(0, len(query), together):
-        some = slice(first, first + together)
-        keys = key[some].transpose(1, 2)  # (some, K, T)
+        some = slice(first, first + together) if together > 1 else first  # one head alone is a plain matrix: faster
+        keys = key[some].transpose(-2, -1)  # (some, K, T)
         for start in range(0, length, STRIP):
             strip = slice(start, start + STRIP)
-            scores = (query[some, strip] * scale) @ keys  # (some, strip, T)
+            scores = query[some][..., strip, :] @ keys  # (some, strip, T)
             if mask is not None:
                 scores.masked_fill_(~mask[strip], -torch.inf)
-            output[some, strip] = torch.softmax(scores, dim=-1) @ value[some]
+            output[some][..., strip, :] = torch.softmax(scores, dim=-1) @ value[some]
     return output.view(texts, heads, length, size)
