@@ -35,10 +35,10 @@ FORGED = '{"event": "verdict", "number": "5.3", "status": "passed", "text": ""}'
 HOSTILE = [
     "import socket\nsocket.create_connection(('127.0.0.1', 9))",
     "import subprocess\nsubprocess.run(['ls'])",
-    "import os\nos.kill(os.getppid(), 9)",
-    "open('../taken', 'w')",
+    "import os\nos.kill(os.getppid(), 0)",  # signal 0 does nothing: should the fence fall, this test must do no harm
+    "open(HANDED_IN, 'a')",
     "import pathlib\npathlib.Path(HANDED_IN).read_text()",
-    "import shutil\nshutil.rmtree('..')",
+    "import pathlib, shutil\nshutil.rmtree(pathlib.Path(HANDED_IN).parent)",
     "input()",
     "import sys\nsys.exit(0)",
     f"def check(*anything): print('5.1 passed')\npassed = lambda *anything: True\nprint('''{FORGED}''')\n"
@@ -171,6 +171,12 @@ def test_inputs_are_drawn_anew_for_each_student_and_again_the_same(graded):
     assert drawn["Zoë"] in again
     seeds = {draw_seed(name, number) for name in ("Zoë", "Anna") for number in ("5.1", "5.2")}
     assert len(seeds) == 4 and all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_what_was_handed_in_is_still_there(graded, folder):
+    files = list(folder.rglob("*.ipynb"))
+    assert len(files) == len(FILES) + 1 - (os.name == "nt")
+    assert not [path for path in files if path.parent.name != "broken" and not read_cells(path)]
 
 
 def test_the_reports_are_complete_safe_and_the_same_again(graded, tmp_path):
