@@ -257,6 +257,19 @@ def test_both_sides_learn():
     assert steps.theirs("sparse", False) < their_losses[-1]  # it goes on from there
 
 
+@pytest.mark.parametrize("bf16, dtype", [(False, torch.float32), (True, torch.bfloat16)])
+def test_a_step_scores_the_tokens_and_in_the_dtype_it_says(bf16, dtype):
+    """Else a race would be won by a side that was asked for less, or lost by one that was asked for more."""
+    config = report.bench_config("modernbert-nano").replace(layers=2)
+    ours, theirs = opponents.our_language_model(config), opponents.their_language_model(config)
+    batch = workloads.masked_batch(workloads.Workload("w", (9, 20)), config, 0.3)
+    steps, seen = training.Steps(ours, theirs, batch), []
+    for model in (ours, theirs):
+        model.decoder.register_forward_hook(lambda _, __, scores: seen.append((scores.dtype, scores[..., 0].numel())))
+    steps.ours(bf16), steps.theirs("sdpa", bf16), steps.theirs("sparse", bf16)
+    assert seen == [(dtype, 9), (dtype, 2 * 20), (dtype, 9)]
+
+
 def test_attention_is_measured_layer_by_layer():
     found = attention.run(Settings(repeats=1, memory=False), lengths=(200, 100))
     assert [row["length"] for row in found["results"]] == [100, 200] * 4
