@@ -76,6 +76,17 @@ def test_a_gradient_stays_finite_where_the_last_block_is_not_full():
     assert x.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("strip", [1, 8, 12, 2048])
+def test_strips_of_blocks_give_what_one_strip_gives(strip, monkeypatch):
+    monkeypatch.setattr(banded, "STRIP", strip)
+    x = torch.randn(45, 2, 4, dtype=torch.float64)
+    borders = borders_of([17, 2, 26])
+    with torch.no_grad():
+        found = banded_attention(x, x * 2, x + 1, borders, 26, window=4)
+    expected = reference_attention(x, x * 2, x + 1, borders, 26, 4)[0]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
+
+
 def test_layers_of_one_pass_make_a_mask_once(monkeypatch):
     made = []
     original = banded.band_mask
