@@ -44,6 +44,7 @@ def test_batches_are_well_formed(pairs):
         bounds = batch.cu_seqlens.long()
         assert batch.cu_seqlens.dtype == torch.int32 and bounds[0] == 0 and bounds[-1] == len(batch.ids) <= 256
         assert 5 <= int(bounds.diff().max()) <= 48 and int(bounds.diff().min()) >= 3
+        assert (bounds.diff(n=2) >= 0).all(), "texts of one length stand side by side: attention takes them in one call"
         assert (batch.ids[bounds[:-1]] == WORDPIECE.cls_id).all() and (
             batch.ids[bounds[1:] - 1] == WORDPIECE.sep_id
         ).all()

@@ -95,8 +95,8 @@ class AdamW(AdamFamily):
         mean = state["mean"].mul_(beta1).add_(gradient, alpha=1 - beta1)
         square = state["square"].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         parameter *= 1 - group["lr"] * group["weight_decay"]
-        corrected = (square / (1 - beta2**step)).sqrt() + group["eps"]
-        parameter -= group["lr"] / (1 - beta1**step) * (mean / corrected)
+        corrected = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
+        parameter.addcdiv_(mean, corrected, value=-group["lr"] / (1 - beta1**step))
 
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
