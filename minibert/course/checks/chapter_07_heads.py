@@ -189,7 +189,14 @@ def _random_maps(layers: int, heads: int, tokens: list[str], rng: torch.Generato
 
 
 def check_scores(answer, rng: torch.Generator) -> None:
-    """One head on paper, a pair with padding, random texts, and heads that do one thing perfectly."""
+    """The check of exercise 7.2: one head on paper, a padded pair, random texts, heads that do one thing only.
+
+    Raises:
+        Wrong: what was seen, what was expected, the likely cause.
+        NotAttempted: the answer is still the stub.
+
+    >>> check_scores(_scores, torch.Generator().manual_seed(0))
+    """
     # By hand: two words. Only `cat` follows a word: 0.6. On [SEP] fall 0.3 and 0.1, 0.2 on average.
     short = ["[CLS]", "a", "cat", "[SEP]"]
     rows = [[0.7, 0.1, 0.05, 0.15], [0.35, 0.1, 0.25, 0.3], [0.12, 0.6, 0.18, 0.1], [0.3, 0.05, 0.2, 0.45]]

@@ -86,7 +86,17 @@ def _mistake(answer, cases: list) -> str | None:
 
 
 def check_neighbours(answer, rng: torch.Generator) -> None:
-    """Four vectors to check on paper, random ones of very different lengths, opposite ones, twins of the asker."""
+    """The check of exercise 7.1: four vectors on paper, random ones, opposite ones, equal ones.
+
+    Raises:
+        Wrong: what was seen, what was expected, the likely cause.
+        NotAttempted: the answer is still the stub.
+
+    >>> check_neighbours(lambda vectors, index, k: torch.arange(k), torch.Generator().manual_seed(0))
+    Traceback (most recent call last):
+    ...
+    minibert.course.exercise.Wrong: ('the answer is [0] for vectors ...it counts itself: ...)
+    """
     # By hand: row 0 asks. Row 1 points almost the same way, row 2 is long and at 45 degrees, row 3 points back.
     hand = torch.tensor([[1.0, 0.0], [0.2, 0.02], [3.0, 3.0], [-1.0, 0.2]])
     vectors = torch.randn(12, 5, generator=rng) * (3 * torch.rand(12, 1, generator=rng)).exp() + 0.5
