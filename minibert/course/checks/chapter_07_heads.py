@@ -60,6 +60,7 @@ def _previous_suspects(maps: Tensor, tokens: list[str]) -> dict[str, Tensor]:
             maps, rows & real, rows.sum()
         ),
         "all rows count, those of [CLS], [SEP] and [PAD] too: only words do": _average(maps, before, size - 1),
+        "two things: this is the next token; and all rows count, only words do": _average(maps, before.T, size - 1),
         "padding is left out, but [CLS] and [SEP] still count as words": _average(
             maps, before & real[:, None] & real, int(real.sum()) - 1
         ),

@@ -113,6 +113,9 @@ MUTANTS = {
         Mutant("drops whoever is first", _drops_the_first, "leave out row `index`, not whatever comes first"),
         Mutant("takes itself out of the k", _takes_itself_out_afterwards, "one too few"),
         Mutant("dot product", _dot_product, "dot products without normalising"),
+        Mutant(
+            "dot product, itself too", lambda v, index, k: (v @ v[index]).topk(k).indices, "two things: dot products"
+        ),
         Mutant("normalises the asker only", _normalises_the_asker_only, "without normalising"),
         Mutant("Euclid", _euclid, "Euclid"),
         Mutant("the farthest", _farthest, "largest distances|least similar"),

@@ -33,6 +33,9 @@ def _suspects(vectors: Tensor, index: int, k: int) -> dict[str, list[int]]:
         "dot products without normalising: a long vector wins by its length; divide each row by its norm": _best(
             product, index, k
         ),
+        f"two things: dot products without normalising, divide each row by its norm; and {ITSELF}": _best(
+            product, index, k, product[index].item()
+        ),
         "distances (Euclid) instead of cosines: they depend on lengths, a cosine does not": _best(-distance, index, k),
         "the largest distances instead of the largest cosines": _best(distance, index, k),
         "the size of the cosine without its sign: an opposite vector is the least similar of all": _best(
