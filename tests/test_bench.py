@@ -218,6 +218,8 @@ def test_a_forward_report_says_all_it_promised(forward):
         assert set(row["speedup"]) == others
         assert all(x > 0 for found in row["speedup"].values() for x in (found["median_of_rounds"], found["of_medians"]))
         assert all(len(found["seconds"]) == 2 for found in row["contenders"].values())
+        for found in row["contenders"].values():  # real tokens: padding is nobody's work
+            assert found["tokens_per_second"] == pytest.approx(row["tokens"] / found["median_seconds"], abs=0.1)
         assert set(row["times_the_limit"]) == others | {"ours"}
         errors = row["largest_difference_to_transformers_fp32"]
         assert errors["ours fp32"]["max"] < 1e-4
