@@ -377,3 +377,17 @@ def test_eurobert_decays_norms_too():
     for everything, expected in ((False, {0.1, 0.0}), (True, {0.1})):
         recipe = Recipe(steps=1, optimizer="adamw", weight_decay=0.1, decay_everything=everything)
         assert {group["weight_decay"] for group in recipe.make_optimizer(model).param_groups} == expected
+
+
+def test_several_processes_do_not_wait_for_a_head_that_is_never_trained(tmp_path, monkeypatch):
+    from minibert.training import loop
+    from minibert.training.data import _tiny
+
+    config = EncoderConfig.preset("bert-nano").replace(vocab_size=128, hidden=16, heads=2, intermediate=16, layers=1)
+    model = PretrainingModel(config)
+    data = _tiny()
+    assert not data.pairs
+    loop._check_fit(model, data)  # alone it may: the head keeps its weights
+    monkeypatch.setattr(loop, "world_size", lambda: 2)
+    with pytest.raises(ValueError, match="no pairs"):
+        loop._check_fit(model, data)

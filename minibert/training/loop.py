@@ -184,3 +184,8 @@ def _check_fit(model, data: PretrainingData) -> None:
             f"examples have up to {data.max_len} tokens, but the model has positions for {config.max_len}; lower "
             "max_len of the data or raise the model's"
         )
+    if world_size() > 1 and hasattr(model, "nsp") and not data.pairs:
+        raise ValueError(
+            "the model has a next-sentence head and the data no pairs: several processes would wait for its gradient; "
+            "use a MaskedLanguageModel, or data with pairs=True"
+        )
