@@ -69,6 +69,7 @@ def _check_attention(answer, rng: torch.Generator) -> None:
             "softmax over the queries (dim -2): each query shares its attention among the keys, dim=-1": (
                 (query @ key.mT * 6**-0.5).masked_fill(~keep, -1e30).softmax(dim=-2) @ value
             ),
+            "the scores are divided by 2, which is sqrt(K) for K = 4 only": _attend(query, key, value, keep, 0.5),
         }
         expect_close("output", call(answer, query, key, value, keep), want, f"random inputs with {name}", suspects)
 
@@ -78,7 +79,16 @@ def _check_attention(answer, rng: torch.Generator) -> None:
         "scores before the softmax, and leave exp to torch.softmax; shares repaired afterwards come too late"
     )
     huge = expect_tensor("output", call(answer, query * 1e3, key, value, mask), (2, 3, 4, 6), if_nan=cause)
-    expect_close("output", huge, _attend(query * 1e3, key, value, mask, 6**-0.5), cause)
+    # Scores of thousands are rounded in the fourth decimal, in another way by each order of the operations.
+    expect_close("output", huge, _attend(query * 1e3, key, value, mask, 6**-0.5), cause, None, 5e-3)
+    low = torch.tensor([[[[-4e4, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]]])  # scores -40,000, 0, 0: one key is visible
+    only = torch.tensor([[[[True, False, False]]]])
+    cause = (
+        "the scores of hidden keys are set to a number such as -1e4, and the visible one is lower still; set them "
+        "to -inf"
+    )
+    name = "with scores -40000, 0, 0, and only the first key visible, the output"
+    expect_close(name, call(answer, one, low, values, only), values[:, :, :1], cause)
     shifted = value + 100 * ~mask[:, :, :1].mT  # (B, 1, S, 1) broadcast: only values of hidden keys change
     want = _attend(query, key, value, mask[:, :, :1], 6**-0.5)
     expect_close(

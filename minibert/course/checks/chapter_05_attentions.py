@@ -56,6 +56,11 @@ def _only_first_mask(x, mask):
     return attend(x, _keys(mask[:1].expand_as(mask)))
 
 
+def _neighbours_only(x, mask):
+    near = torch.ones(x.shape[1], x.shape[1], dtype=torch.bool, device=x.device).triu(-1).tril(1)
+    return attend(x, ~near[None])
+
+
 def _nan_with_padding(x, mask):
     return _one_by_one(x, mask) * (1.0 if mask.all() else float("nan"))
 
@@ -140,5 +145,10 @@ BROKEN = (
         "divides its output by the number of columns, padding included",
         lambda x, mask: _one_by_one(x, mask) / x.shape[1],
         "compare a text alone, without padding, with the same text padded; two padded versions of equal width agree",
+    ),
+    (
+        "lets each token see its neighbours only, and the padding among them",
+        _neighbours_only,
+        "only the last token of a text stands beside the padding: compare all tokens of the text, not just the first",
     ),
 )

@@ -56,6 +56,15 @@ def _spreads_empty_rows(query, key, value, mask):
     return scores.masked_fill(~mask, -1e9).softmax(dim=-1) @ value
 
 
+def _hides_with_a_small_number(query, key, value, mask):
+    scores = query @ key.mT / query.shape[-1] ** 0.5
+    return scores.masked_fill(~mask, -1e4).softmax(dim=-1).masked_fill(~mask, 0.0) @ value
+
+
+def _divides_by_two(query, key, value, mask):
+    return (query @ key.mT / 2).masked_fill(~mask, float("-inf")).softmax(dim=-1).masked_fill(~mask, 0.0) @ value
+
+
 def _turns_the_mask_round(query, key, value, mask):
     return _attention(query, key, value, ~mask)
 
@@ -155,6 +164,8 @@ MUTANTS = {
         Mutant("scores of hidden keys set to 0", _sets_scores_to_zero, r"exp\(0\) is 1"),
         Mutant("NaN on a row that is all padding", _leaves_nan, r"NaN where a query may see no key"),
         Mutant("the mean on a row that is all padding", _spreads_empty_rows, "may see no key at all gets zeros"),
+        Mutant("hidden scores of -1e4", _hides_with_a_small_number, "such as -1e4"),
+        Mutant("divides by 2", _divides_by_two, "divided by 2"),
         Mutant("mask turned round", _turns_the_mask_round, "turned round"),
         Mutant("no mask", _ignores_the_mask, "mask is not used"),
         Mutant("changes its input", _changes_its_input, "your code changes an input"),

@@ -116,6 +116,14 @@ def _changes_the_padding(attention):
     assert torch.allclose(attention(x, mask)[mask], attention(other, mask)[mask], atol=1e-5)
 
 
+def _only_the_first_token(attention):
+    texts, x, mask = _batch()
+    together = attention(x, mask)
+    for row, text in enumerate(texts):
+        alone = attention(text, _whole(text))
+        assert torch.allclose(together[row, 0], alone[0, 0], atol=1e-4)
+
+
 def _all_tokens_alike(attention):
     x, mask = torch.ones(2, 7, 8), torch.arange(7).expand(2, 7) < torch.tensor([[5], [3]])
     assert torch.allclose(attention(x, mask)[0, :5], attention(x[:1, :5], mask[:1, :5])[0], atol=1e-5)
@@ -150,6 +158,7 @@ PADDING_TESTS = [
     Mutant("a tolerance of 0.1", _is_generous, "tolerance"),
     Mutant("blind to NaN", _blind_to_nan, "holds for NaN"),
     Mutant("changes the padding, not its amount", _changes_the_padding, "number of columns"),
+    Mutant("only the first token", _only_the_first_token, "compare all tokens"),
     Mutant("all tokens alike", _all_tokens_alike, "same vector"),
     Mutant("pads whole texts", _pads_whole_texts, "a text of its own"),
     Mutant("passes ids", _passes_ids, r"x = a tensor of shape \(2, 7\)(?s:.)*x \(B, T, D\)"),
