@@ -136,9 +136,10 @@ WRONG = {
         variant("C", __init__=initialised(lambda s, V, D, P, d: s.__delattr__("token"))),
         "(?s)no parameter token.weight.*make self.token an nn.Embedding",
     ),
-    "segments the wrong way": (
-        variant("C", total=lambda s, i, g: Right.total(s, i, None if g is None else 1 - g)),
-        "segments are exchanged",
+    "segments turned": (variant("C", total=lambda s, i, g: Right.total(s, i, g if g is None else 1 - g)), "exchanged"),
+    "None is B": (
+        variant("C", total=lambda s, i, g: Right.total(s, i, 0 * i + 1 if g is None else g)),
+        "row 1 is added",
     ),
     "segments must be given": (
         variant("C", forward=lambda self, ids, segment_ids: Right.forward(self, ids, segment_ids)),

@@ -13,6 +13,7 @@ MISTAKES = {
     "norm each": "each of the three rows is normalised; BERT normalises their sum, once",
     "none skipped": "without segment_ids the segment row is left out; None means sentence A, which is row 0",
     "no segment": "segment_ids are not used",
+    "none is B": "without segment_ids row 1 is added; None means sentence A, which is row 0",
     "segment turned": "the segments are exchanged: 0 means row 0",
     "no position": "the positions are not used",
     "position from 1": "positions count from 1; the first token of a text is at position 0",
@@ -21,7 +22,6 @@ MISTAKES = {
     "position by id": "the position table is looked up with the ids",
     "position backwards": "positions count backwards",
     "root": "the token's row is multiplied by sqrt(D), as in the first Transformer; BERT adds it as it is",
-    "none is B": "without segment_ids row 1 is added; None means sentence A, which is row 0",
 }
 
 

@@ -57,6 +57,7 @@ def _suspects(sizes: dict) -> dict[str, int]:
     else:
         flipped = "the prediction head is counted, but mlm is False: this is the bare encoder"
     found[flipped] = _count(**sizes | {"mlm": not mlm})
+    found["the inner width is F, whatever it is: this takes 4 D"] = _count(**sizes | {"F": 4 * sizes["D"]})
     found["512 positions, whatever `positions` says"] = _count(**sizes | {"positions": 512})
     right = _count(**sizes)
     combined = {}

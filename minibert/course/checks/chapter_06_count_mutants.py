@@ -52,6 +52,10 @@ def _returns_a_float(V, D, L, F, positions=512, segments=2, pooler=True, mlm=Fal
     return float(_count_parameters(V, D, L, F, positions, segments, pooler, mlm))
 
 
+def _takes_four_times_the_width(V, D, L, F, positions=512, segments=2, pooler=True, mlm=False):
+    return _count_parameters(V, D, L, 4 * D, positions, segments, pooler, mlm)
+
+
 MUTANTS = [
     Mutant("forgets biases", _forgets_biases, "biases of the dense layers are forgotten"),
     Mutant("forgets segments", _forgets_segments, "segment table is forgotten"),
@@ -62,5 +66,7 @@ MUTANTS = [
     Mutant("three matrices of attention", _three_matrices, "output projection"),
     Mutant("two things", _no_first_norm_no_positions, "two things: .*position.*norm behind"),
     Mutant("always 512 positions", _positions_of_512, "512 positions, whatever"),
+    Mutant("F is 4 D", _takes_four_times_the_width, "this takes 4 D"),
+    Mutant("returns nothing", lambda *sizes, **named: None, "`return` missing"),
     Mutant("returns a float", _returns_a_float, "type int"),
 ]

@@ -127,6 +127,8 @@ MUTANTS = {
         Mutant("takes the mean away", _centres, "mean is taken away"),
         Mutant("normalises columns", _along_columns, "wrong axis"),
         Mutant("returns similarities", _values, "these are similarities"),
+        Mutant("returns vectors", lambda v, index, k: v[_neighbours(v, index, k)], "(?s)1 vectors.*rows of `vectors`"),
+        Mutant("asks for row 0", lambda v, index, k: _neighbours(v, 0, k), "neighbours of row 0"),
         Mutant("returns values and indices", _values_and_indices, r"take \.indices"),
         Mutant("cuts its row out", _cuts_itself_out, "one too small"),
         Mutant("changes its input", _changes_its_input, "your code changes an input"),

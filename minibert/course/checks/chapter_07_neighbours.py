@@ -50,6 +50,7 @@ def _suspects(vectors: Tensor, index: int, k: int) -> dict[str, list[int]]:
         "row `index` was cut out first, so the numbers of all rows behind it are one too small": [
             place - (place > index) for place in _best(cosine, index, k)
         ],
+        "`index` is not used: these are the neighbours of row 0": _best(_cosines(vectors, 0), 0, k),
         "the right ones in rising order: the most similar comes first": _best(cosine, index, k)[::-1],
         "the right ones, but sorted by their number: sort by similarity": sorted(_best(cosine, index, k)),
     }
@@ -62,6 +63,9 @@ def _numbers(answer, vectors: Tensor, index: int, k: int) -> list[int]:
         got = torch.tensor(got)  # a list of numbers is the same answer
     if isinstance(got, tuple) and len(got) == 2 and all(isinstance(part, Tensor) for part in got):
         raise Wrong("the answer is a tuple of 2", "the indices alone", "topk gives values and indices: take .indices")
+    if isinstance(got, Tensor) and got.dim() == 2 and got.shape == (k, vectors.shape[1]) and got.is_floating_point():
+        cause = "these are rows of `vectors` themselves; their numbers are wanted"
+        raise Wrong(f"the answer is {k} vectors", "indices, int64: the numbers of the rows", cause)
     if isinstance(got, Tensor) and got.is_floating_point():
         raise Wrong(
             f"the answer holds {str(got.dtype)[6:]} numbers: {[round(x, 2) for x in got.flatten()[:4].tolist()]}",
