@@ -196,6 +196,8 @@ def test_an_exception_shows_the_learners_line_and_the_cause(capsys):
         (lambda: None.shape, "something is None"),
         (lambda: [1].shape, "torch.stack"),
         (lambda: missing_name, "missing_name is misspelt"),  # noqa: F821
+        (lambda: torch.ones(6).view(2, 6 / 2), "divide with //"),
+        (lambda: range(6 / 2), "divide with //"),
         (lambda: {}["x"], "no such key"),
         (lambda: torch.ones(2)[3], "larger than the table"),
     ],
@@ -451,7 +453,7 @@ def test_bad_arguments_are_refused():
     for seconds in (0, -1, "1", float("nan"), True):
         with pytest.raises(ValueError, match="seconds"):
             examine("5.1", 1, seconds=seconds)
-    for chapter in (99, "5", True):
+    for chapter in (99, "5", True, 5.0):
         with pytest.raises(ValueError, match="no exercises for chapter"):
             plan(chapter)
     for fields in (

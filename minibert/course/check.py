@@ -80,7 +80,9 @@ def _expect_kind(exercise: Exercise, answer: Any) -> None:
     name = exercise.signature.partition("(")[0].strip()
     if exercise.kind == "value":
         if callable(answer) and not isinstance(answer, Tensor):
-            cause = "if the exercise asks for several things, pass them all in parentheses; if for a result, call it first"
+            cause = (
+                "if the exercise asks for several things, pass them all in parentheses; if for a result, call it first"
+            )
             raise Wrong(f"the answer is {kind_of(answer)}", exercise.signature, cause)
     elif exercise.kind == "class":
         if not isinstance(answer, type):

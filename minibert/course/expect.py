@@ -59,7 +59,8 @@ def expect_equal(name: str, got: Any, want: Any, cause: str = "", suspects: dict
     minibert.course.exercise.Wrong: ('count is 3', '2', 'it counts itself')
     """
     if type(got) is not type(want):
-        raise Wrong(f"{name} is {kind_of(got)}", kind_of(want), f"return a value of type {type(want).__name__}")
+        cause = "is the `return` missing?" if got is None else f"return a value of type {type(want).__name__}"
+        raise Wrong(f"{name} is {kind_of(got)}", kind_of(want), cause)
     if got == want:
         return
     for mistake, wrong in (suspects or {}).items():

@@ -30,6 +30,10 @@ CAUSES = [  # a pattern in the message, and what it usually means; {0}, {1} are 
         "keepdim=True or transpose",
     ),
     (r"size mismatch, got", "the sizes of a product do not fit; print both shapes just before this line"),
+    (
+        r"but got float|'float' object cannot be interpreted as an integer",
+        "a size must be a whole number, and / makes a float even of whole numbers: divide with //",
+    ),
     (r"shape '(.*?)' is invalid for input of size (\d+)", "{1} numbers do not fill the shape {0}"),
     (
         r"view size is not compatible",
