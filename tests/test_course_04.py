@@ -137,10 +137,7 @@ WRONG = {
         "(?s)no parameter token.weight.*make self.token an nn.Embedding",
     ),
     "segments turned": (variant("C", total=lambda s, i, g: Right.total(s, i, g if g is None else 1 - g)), "exchanged"),
-    "None is B": (
-        variant("C", total=lambda s, i, g: Right.total(s, i, 0 * i + 1 if g is None else g)),
-        "row 1 is added",
-    ),
+    "None is B": (variant("C", total=lambda s, i, g: Right.total(s, i, 0 * i + 1 if g is None else g)), "row 1 is"),
     "segments must be given": (
         variant("C", forward=lambda self, ids, segment_ids: Right.forward(self, ids, segment_ids)),
         "may be left out",

@@ -182,7 +182,13 @@ class _NoBias(_BertBlock):
         self.key = nn.Linear(D, D, bias=False)
 
 
+class _ZerosPadding(_BertBlock):
+    def attend(self, x, mask):
+        return super().attend(x * mask[..., None], torch.ones_like(mask))
+
+
 MUTANTS = [
+    Mutant("padding set to zero", _ZerosPadding, "still gets a share"),
     Mutant("pre-norm", _PreNorm, "pre-norm"),
     Mutant("norm inside the sum", _NormInside, "inside the sum"),
     Mutant("no residual path", _NoResidual, "residual path is missing"),

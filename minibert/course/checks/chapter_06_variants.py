@@ -30,14 +30,18 @@ def _block(x: Tensor, mask: Tensor, w: dict[str, Tensor], style: str = "right") 
         return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, H, T, K)
 
     def attend(x):
+        x = x * mask[..., None] if style == "zeros" else x
         q, k, v = split(dense(x, wq)), split(dense(x, wk)), split(dense(x, "value"))
         scale = {"unscaled": 1.0, "width": D**-0.5, "by K": heads / D}.get(style, (heads / D) ** 0.5)
         scores = q @ k.mT * scale
-        if style != "no mask":
+        if style not in ("no mask", "zeros"):
             keep = ~mask if style == "mask turned" else mask
             scores = scores.masked_fill(~keep[:, None, None], -1e30)
         mixed = scores.softmax(-2 if style == "over queries" else -1) @ v  # (B, H, T, K)
-        mixed = mixed.reshape(x.shape) if style == "not merged" else mixed.transpose(1, 2).flatten(2)
+        if style == "interleaved":
+            mixed = mixed.permute(0, 2, 3, 1).flatten(2)
+        else:
+            mixed = mixed.reshape(x.shape) if style == "not merged" else mixed.transpose(1, 2).flatten(2)
         return mixed if style == "no output" else dense(mixed, "output")
 
     def feed(x):
@@ -86,5 +90,7 @@ MISTAKES = {
     "q and k": "query and key are swapped",
     "over queries": "softmax over the queries (dim -2): each query shares its attention among the keys, dim=-1",
     "not merged": "the heads are not swapped back before they are laid side by side: transpose H and T first",
+    "interleaved": "the heads are merged entry by entry; the K entries of one head stay side by side",
+    "zeros": "padding is set to zero instead of hidden: its key is the bias then, and it still gets a share",
     "half": "the feed-forward half is missing",
 }
