@@ -171,7 +171,7 @@ def test_the_scatter_answers(browser, tmp_path):
         assert texts[4] in say.inner_text()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture  # for each notebook anew: JupyterLab remembers open tabs and the theme
 def lab(tmp_path_factory):
     """A JupyterLab of its own on a free port of this machine, with copies of the notebooks and settings of nobody."""
     home = tmp_path_factory.mktemp("lab")
@@ -235,6 +235,20 @@ SCROLL = """() => {
 }"""
 
 
+def scroll_until_there(page, view, tries: int = 10):
+    """JupyterLab draws only the cells in sight, and a long notebook still grows after it has run: scroll again."""
+    from playwright.sync_api import TimeoutError
+
+    for _ in range(tries):
+        page.evaluate(SCROLL)
+        try:
+            view.wait_for(state="attached", timeout=3_000)
+            return view.scroll_into_view_if_needed(timeout=3_000)
+        except TimeoutError:
+            continue
+    raise AssertionError(f"no live AttentionView came into sight in {tries} tries")
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_notebook_runs_and_answers_in_jupyterlab(browser, lab, chapter):
     if not (ROOT / "notebooks" / f"{chapter}.ipynb").is_file():
@@ -250,9 +264,8 @@ def test_a_notebook_runs_and_answers_in_jupyterlab(browser, lab, chapter):
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         state = page.evaluate(STATE)
         assert state["errors"] == [] and state["run"] == state["total"] > 0
-        page.evaluate(SCROLL)
         view = page.locator(".mb-attention[data-live]").first
-        view.scroll_into_view_if_needed()
+        scroll_until_there(page, view)
         use_attention_view(view)
         page.screenshot(path=ARTIFACTS / f"{chapter}.png")
         paper = view.evaluate("node => getComputedStyle(node).backgroundColor")

@@ -58,7 +58,7 @@ def growth(call: Callable[[], object]) -> int:
 
     On Linux the high-water mark is reset first. Elsewhere it cannot be: a rise below an older peak reads as 0.
 
-    >>> growth(lambda: torch.ones(4_000_000)) > 8_000_000
+    >>> growth(lambda: torch.ones(40_000_000)) > 80_000_000
     True
     """
     if CLEAR.exists():
