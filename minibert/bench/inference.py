@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from minibert.bench import opponents
-from minibert.bench.limit import model_flops, peak_flops, products, products_onednn, weight_matrices
+from minibert.bench.cases import run_cases
+from minibert.bench.limit import model_flops, products, products_onednn, weight_matrices
 from minibert.bench.memory import peak_memory_alone, peak_memory_cuda
-from minibert.bench.report import DTYPES, Case, Settings, bench_config, find_cases, start_report
+from minibert.bench.report import DTYPES, Case, Settings, bench_config
 from minibert.bench.timing import in_turns, speedup, summary, waiter
 from minibert.bench.workloads import Workload, padded_batch
 
@@ -37,15 +38,7 @@ def run(settings: Settings, save: Callable[[dict], None] = lambda report: None, 
     >>> sorted(report["results"][0]["contenders"])
     ['matmuls', 'matmuls onednn', 'ours', 'sdpa']
     """
-    opponents.check_opponents(settings.opponents, settings.device)
-    report = start_report("inference", settings, NOTES)
-    peaks = {dtype: peak_flops(settings.device, DTYPES[dtype]) for dtype in settings.dtypes}
-    report["peak_tflops"] = {dtype: round(peak / 1e12, 4) for dtype, peak in peaks.items()}
-    for case in find_cases(settings, report):
-        say(case.label)
-        report["results"].append(measure(case, settings, peaks[case.dtype]))
-        save(report)
-    return report
+    return run_cases("inference", settings, NOTES, measure, save, say)
 
 
 @torch.inference_mode()

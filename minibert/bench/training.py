@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from minibert.bench import opponents
+from minibert.bench.cases import run_cases
 from minibert.bench.inference import compare, peak_bytes
-from minibert.bench.limit import model_flops, peak_flops, products, weight_matrices
-from minibert.bench.report import DTYPES, Case, Settings, bench_config, find_cases, start_report
+from minibert.bench.limit import model_flops, products, weight_matrices
+from minibert.bench.report import DTYPES, Case, Settings, bench_config
 from minibert.bench.timing import in_turns, waiter
 from minibert.bench.workloads import MASK_RATES, Workload, masked_batch
 from minibert.objectives import IGNORE, mlm_loss
@@ -41,15 +42,7 @@ def run(settings: Settings, save: Callable[[dict], None] = lambda report: None, 
     >>> sorted(report["results"][0]["contenders"])
     ['matmuls', 'ours', 'sdpa']
     """
-    opponents.check_opponents(settings.opponents, settings.device)
-    report = start_report("training", settings, NOTES)
-    peaks = {dtype: peak_flops(settings.device, DTYPES[dtype]) for dtype in settings.dtypes}
-    report["peak_tflops"] = {dtype: round(peak / 1e12, 4) for dtype, peak in peaks.items()}
-    for case in find_cases(settings, report):
-        say(case.label)
-        report["results"].append(measure(case, settings, peaks[case.dtype]))
-        save(report)
-    return report
+    return run_cases("training", settings, NOTES, measure, save, say)
 
 
 def measure(case: Case, settings: Settings, peak: float) -> dict:
