@@ -6,7 +6,7 @@ import sys
 
 import click
 
-COMMANDS = ("tokenize", "pretrain", "fill", "embed", "attend", "data", "info", "bench", "grade")
+COMMANDS = ("tokenize", "pretrain", "fill", "embed", "attend", "data", "info", "bench", "experiment", "grade")
 
 
 class LazyGroup(click.Group):

@@ -18,6 +18,7 @@ FLOORS = [  # a room may import rooms on its own floor and below, never above
     ("training",),
     ("tasks",),
     ("viz", "course", "bench"),
+    ("experiments",),
     ("commands", "__main__"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

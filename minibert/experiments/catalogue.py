@@ -1,0 +1,23 @@
+"""Which experiments there are. The experiment `masking` is the constant MASKING of the file masking.py."""
+
+import importlib
+
+from minibert.experiments.record import Experiment
+
+NAMES = ()
+
+
+def find(name: str) -> Experiment:
+    """The experiment of this name; only its own file is imported.
+
+    Raises:
+        ValueError: there is none of this name.
+
+    >>> find("alchemy")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    ValueError: no experiment 'alchemy'; there are: ...
+    """
+    if name not in NAMES:
+        raise ValueError(f"no experiment {name!r}; there are: {', '.join(NAMES)}")
+    return getattr(importlib.import_module(f"minibert.experiments.{name}"), name.upper())
