@@ -409,6 +409,12 @@ JUNK = st.recursive(
 SHAPES = st.lists(st.integers(0, 3), max_size=4)
 
 
+def test_one_blank_of_several_is_not_the_stub():
+    assert examine("5.2", (..., None)).status == "not attempted" == examine("5.2", ...).status
+    assert examine("5.2", (..., lambda x, H: x)).status != "not attempted"
+    assert examine("5.2", ()).status == "wrong"
+
+
 @given(JUNK)
 def test_junk_never_passes_and_never_raises(answer):
     assert examine("5.1", answer).status in ("wrong", "not attempted")

@@ -19,6 +19,10 @@ NOTEBOOKS = sorted(
     if ".ipynb_checkpoints" not in path.parts
 )
 MASTERS = [path for path in NOTEBOOKS if path.relative_to(ROOT).parts[0] == "solutions"]
+TIMES = re.compile(
+    r"\*Reading and running: about (\d+) minutes\. Exercises: about (\d+) minutes"
+    r" \((\d+) exercises in `exercises/([^`]+)/`\)"
+)
 WORDS = (40, 100)  # of prose for each code cell
 DRIFTING = re.compile(r"0x[0-9a-f]{6,}|grad_fn|\b\d+\.\d+\.\d+\b|/(?:home|root|work|tmp|Users)/|[A-Z]:\\")
 
@@ -137,6 +141,17 @@ def test_a_notebook_was_run_cleanly_from_top_to_bottom(path):
 @pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.parent.name == "notebooks"], ids=lambda path: path.stem)
 def test_a_notebook_keeps_the_budget(path):
     assert over_budget(load(path)) == []
+
+
+@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+def test_a_notebook_says_at_the_top_how_long_it_takes(path):
+    top = "".join(load(ROOT / "notebooks" / path.name)["cells"][0]["source"]).split("\n\n")
+    found = TIMES.match(" ".join(top[1].split()))
+    assert top[0].startswith(f"# {int(path.stem[:2])}. ") and found, "see TIMES for the words"
+    asked = exercises(int(path.stem[:2]))
+    reading, minutes, number, folder = found.groups()
+    assert 10 <= int(reading) <= 120
+    assert (int(minutes), int(number), folder) == (sum(e.minutes for e in asked), len(asked), path.stem)
 
 
 def test_masters_and_exercises_come_in_pairs():

@@ -45,7 +45,7 @@ def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = Non
     limit = exercise.seconds if seconds is None else seconds
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < 1e6:
         raise ValueError(f"seconds {seconds!r}: expected a number above 0")
-    if answer is None or answer is ...:
+    if _is_blank(answer):
         return Outcome("not attempted", f"{number} not attempted")
 
     def work() -> Outcome:
@@ -58,6 +58,13 @@ def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = Non
     text = f"not done after {limit:g} seconds; the check takes well under one with a right answer"
     cause = "a loop that never ends (does its condition ever become false?), or input far too large"
     return Outcome("too slow", _report(exercise, Wrong(text, "", cause)))
+
+
+def _is_blank(answer: Any) -> bool:
+    """None, `...`, or several of them where several things are asked for."""
+    if type(answer) in (tuple, list) and answer:
+        return all(_is_blank(part) for part in answer)
+    return answer is None or answer is ...
 
 
 def _judge(exercise: Exercise, answer: Any, seed: int) -> Outcome:
