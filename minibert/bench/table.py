@@ -17,6 +17,7 @@ def table(report: dict) -> list[str]:
         "attention": _layer_rows,
         "pretrain": _loop_rows,
         "tokenizers": _tokenizer_rows,
+        "alignment": _alignment_rows,
     }[report["bench"]](report)
     lines = align(rows)
     for name, contenders in report.get("exponents", {}).items():
@@ -81,4 +82,17 @@ def _tokenizer_rows(report: dict) -> list[list[str]]:
             ours, library = f"{speeds['ours_ids']:.2f}", f"{speeds[f'library_{side}']:.2f}"
             ratio = f"{encoding[f'ours_over_library_{side}']:.2f}"
             rows.append([name, f"ids, MB/s ({side.replace('_', ' ')})", ours, library, ratio])
+    return rows
+
+
+def _alignment_rows(report: dict) -> list[list[str]]:
+    """Of the staircase only the multiples of 32 and their neighbours: all of it is in the JSON."""
+    rows = [["product", "dtype", "columns", "multiple of", "ms", "GFLOP/s", "time per column", "quartiles"]]
+    for found in report["results"]:
+        if found["group"] == "staircase" and min(found["size"] % 32, -found["size"] % 32) > 1:
+            continue
+        size = f"{found['size']:,}" + (" again" if found["again"] else "")
+        ratio, middle = found["per_column"], f"{1000 * found['median_seconds']:.3g}"
+        rows.append([found["group"], found["dtype"], size, str(found["multiple_of"]), middle, f"{found['gflops']:.0f}"])
+        rows[-1] += [f"{ratio['median']:.2f}", f"{ratio['quartiles'][0]:.2f}-{ratio['quartiles'][1]:.2f}"]
     return rows

@@ -11,7 +11,9 @@ OPTIONS = {
     "attention": {"device", "dtype", "repeats", "length", "plot", "memory"},
     "tokenizers": {"repeats"},
     "pretrain": {"device", "dtype", "repeats", "model"},
+    "alignment": {"device", "dtype", "repeats"},
 }
+ROUNDS = {"tokenizers": 3, "pretrain": 3, "alignment": 9}
 TRAINING_WORKLOADS = ("8x128", "8x512", "sentences")
 CUDA_WORKLOADS = ("8x512", "32x512", "4x8192", "4x8192-full")
 
@@ -20,7 +22,9 @@ CUDA_WORKLOADS = ("8x512", "32x512", "4x8192", "4x8192-full")
 @click.argument("what", type=click.Choice(list(OPTIONS)), default="tokenizers")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1.")
 @click.option("--dtype", type=click.Choice(["fp32", "bf16", "both"]), help="Default: fp32; bf16 on CUDA.")
-@click.option("--repeats", type=click.IntRange(min=1), help="Measured rounds; default 5, tokenizers and pretrain 3.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), help="Measured rounds; default 5, tokenizers and pretrain 3, alignment 9."
+)
 @click.option("--workload", multiple=True, help="8x512 (ragged), 1x2048, 4x8192-full, sentences; may be repeated.")
 @click.option("--model", multiple=True, help="A preset; may be repeated. Default: the three base models.")
 @click.option("--opponent", multiple=True, help="sdpa, eager, flash_attention_2; may be repeated. Default: sdpa.")
@@ -30,7 +34,7 @@ CUDA_WORKLOADS = ("8x512", "32x512", "4x8192", "4x8192-full")
 @click.option("--plot", is_flag=True, help="Draw speed and memory against length beside --out, as PNG.")
 @click.pass_context
 def bench(context, what, device, dtype, repeats, workload, model, opponent, length, memory, out, plot):
-    """Measure WHAT against code we did not write, on this machine.
+    """Measure WHAT on this machine, nearly always against code we did not write.
 
     \b
     inference   forward passes against transformers, same weights and inputs
@@ -38,6 +42,7 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
     attention   one layer's attention from 1k to 16k tokens against torch's sdpa
     tokenizers  training and encoding against the tokenizers library
     pretrain    the pretraining loop end to end: tokens/s, share of data preparation
+    alignment   one matrix product, for vocabularies that are multiples of 64 and their neighbours
 
     Example: python -m minibert bench inference --dtype both --out data/benchmarks/inference.json --plot
     """
@@ -59,7 +64,7 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
         workloads=workload or default_workloads(what, on_gpu),
         dtypes=("fp32", "bf16") if dtype == "both" else (dtype or ("bf16" if on_gpu else "fp32"),),
         device=device,
-        repeats=repeats or (3 if what in ("tokenizers", "pretrain") else 5),
+        repeats=repeats or ROUNDS.get(what, 5),
         opponents=opponent or default_opponents(on_gpu),
         memory=memory,
     )
@@ -121,6 +126,10 @@ def _run(what: str, settings, save, lengths: tuple[int, ...]) -> dict:
         from minibert.bench import pretrain
 
         return pretrain.run(settings, save, say)
+    if what == "alignment":
+        from minibert.bench import alignment
+
+        return alignment.run(settings, save, say)
     if what == "attention":
         from minibert.bench import attention
 
