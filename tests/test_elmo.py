@@ -249,13 +249,13 @@ def without_softmax(self, layers):
     return self.gamma * torch.tensordot(self.s, layers, dims=1)
 
 
-def softmax_over_tokens(self, layers):
-    """Every token has its own weights: the softmax runs over all places together with the layers."""
+def weights_for_each_token(self, layers):
+    """Every token has weights of its own, which depend on its vectors."""
     scores = self.s.view(-1, *[1] * (layers.dim() - 2)) * layers[..., 0]
     return self.gamma * (scores.softmax(0)[..., None] * layers).sum(0)
 
 
-@pytest.mark.parametrize("wrong", [without_softmax, softmax_over_tokens])
+@pytest.mark.parametrize("wrong", [without_softmax, weights_for_each_token])
 def test_a_wrong_mix_is_noticed(wrong, monkeypatch):
     monkeypatch.setattr(ScalarMix, "forward", wrong)
     with pytest.raises(AssertionError):
