@@ -4,7 +4,7 @@ import importlib
 
 from minibert.experiments.record import Experiment
 
-NAMES = ()
+NAMES = ("fertility",)
 
 
 def find(name: str) -> Experiment:
