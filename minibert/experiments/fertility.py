@@ -2,9 +2,10 @@
 
 The measures of an arm: `fr` and the other languages, tokens a message (the messages are the same ones in every
 language); `fr unknown`, the share of them that is the unknown token; `code` and `code flat`, tokens for each byte of
-source files, as they are and with every line moved to the left edge (bytes of the files as they are, both times); `vocabulary`, the number of entries. The controls: `bytes`
-is what byte-level BPE without any merge would need, `characters` and `words` (between white space) need no training.
-An arm whose data is not in the cache measures nothing and says so: EuroBERT's needs `data fetch llama3`.
+source files, as they are and with every line moved to the left edge (bytes of the files as they are, both times);
+`vocabulary`, the number of entries. The controls: `bytes` is what byte-level BPE without any merge would need,
+`characters` and `words` (between white space) need no training. An arm whose data is not in the cache measures nothing
+and says so: EuroBERT's needs `data fetch llama3`.
 
 Each seed draws other messages and other files. The files are those of the running Python's standard library.
 """
