@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from itertools import groupby
 
 import torch
 
@@ -18,6 +19,7 @@ CASES = (  # texts, labels, why the ceiling is what it is
     ("ab aabb", [0, 1], "the mixture is the same, the bags are not: a bag knows how often, so no text is lost"),
     ("ab ba cd dc", [0, 1, 1, 0], "two bags with two labels each: one text of each is lost"),
     ("ab ba ab c", [1, 1, 0, 0], "the bag ab has the labels 1, 1, 0: answer 1, and lose one text of four"),
+    ("ab ba ab ba", [0, 1, 2, 2], "the bag has the labels 0, 1, 2, 2: answer 2"),
     ("ab ba ab ba abc", [0, 2, 1, 2, 0], "the bag ab has the labels 0, 2, 1, 2: two of four are right"),
 )
 
@@ -56,6 +58,11 @@ def _mean_of_heaps(texts, labels):
     return _ceiling(texts, labels, right=lambda heap: _most(heap) / len(heap)) * len(texts) / len(bags)
 
 
+def _runs(texts, labels):
+    runs = groupby(zip(texts, labels, strict=True), key=lambda pair: _bag(pair[0]))
+    return sum(_most([label for _, label in run]) for _, run in runs) / len(texts)
+
+
 MISTAKES = {
     "the order is still in the bag, so that every text has a bag of its own: sort the words, or count them": _other_bag(
         tuple
@@ -75,6 +82,10 @@ MISTAKES = {
         lambda text: 0
     ),
     "only the first word is compared": _other_bag(lambda text: text[0]),
+    "texts with a bag of their own are left out; they can be right, too": _other_count(
+        lambda heap: _most(heap) * (len(heap) > 1)
+    ),
+    "only neighbours in the list share a heap: groupby wants its input sorted, a dictionary does not": _runs,
     "heaps with two labels count as lost; the most frequent of its labels is still right": _other_count(
         lambda heap: len(heap) * (len(set(heap)) == 1)
     ),
@@ -139,7 +150,7 @@ def check_bags(answer, rng: torch.Generator) -> None:
 
 def _check_twins(got) -> None:
     if type(got) not in (tuple, list) or len(got) != 2 or not all(isinstance(one, str) for one in got):
-        cause = "is the `return` missing?" if got is None else "return two texts, with a comma between them"
+        cause = "is the `return` missing?" if got is None else "two texts in quotes, with a comma between them"
         raise Wrong(
             f"twins() is {show(got) if isinstance(got, str) else kind_of(got)}", "two sentences: (text, text)", cause
         )
@@ -161,15 +172,15 @@ def _check_twins(got) -> None:
 
 def _check_ceiling(bag_ceiling, rng: torch.Generator) -> None:
     cases = [(_texts(letters), labels, cause) for letters, labels, cause in CASES]
-    for _ in range(4):
+    for longest in (2, 2, 3, 3):
         texts = [
             [("go", "og", "up", "no")[i] for i in torch.randint(0, 4, (length,), generator=rng).tolist()]
-            for length in torch.randint(1, 4, (24,), generator=rng).tolist()
+            for length in torch.randint(1, longest + 1, (24,), generator=rng).tolist()
         ]
         labels = torch.randint(0, 3, (24,), generator=rng).tolist()
-        cases.append((texts, labels, "random texts of one to three words, with three labels"))
+        cases.append((texts, labels, f"random texts of one to {longest} words, with three labels"))
     for texts, labels, cause in cases:
-        spoken = ", ".join(" ".join(text) for text in texts) if len(texts) <= 5 else "24 random texts"
+        spoken = ", ".join(" ".join(text) for text in texts) if len(texts) < 24 else "24 random texts"
         name = f"bag_ceiling of {spoken} with the labels {show(labels, 5)}"
         got, want = call(bag_ceiling, texts, labels), _ceiling(texts, labels)
         try:

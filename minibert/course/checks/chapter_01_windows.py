@@ -60,6 +60,13 @@ def _empty_slices(sentence: list[int], window: int) -> Places:
         yield from ((i, j) for j in places[i - window : i] + places[i + 1 : i + window + 1])
 
 
+def _all_within(sentence: list[int], window: int) -> Places:
+    """All pairs of places in each window, again and again as the window moves on."""
+    for middle in range(len(sentence)):
+        places = range(max(0, middle - window), min(len(sentence), middle + window + 1))
+        yield from ((i, j) for i in places for j in places if i != j)
+
+
 def _once_for_each(group: Callable) -> Callable:
     """`counts[rows, columns] += 1` adds 1 once to an entry that is named twice; `group` tells what is one such step."""
 
@@ -82,6 +89,11 @@ def _weighted(sentences, V, window):
     for sentence in sentences:
         for i, j in _near(sentence, window):
             counts[sentence[i], sentence[j]] += 1 / abs(i - j)
+    return counts
+
+
+def _without_zero(counts: Tensor) -> Tensor:
+    counts[0], counts[:, 0] = 0, 0
     return counts
 
 
@@ -150,6 +162,10 @@ MISTAKES = {
     f"at each distance, a pair of words counts once in a sentence; {ADDS_ONCE}": _once_for_each(
         lambda n, i, j: (n, j - i)
     ),
+    "all words in a window are paired with each other, again in each window: pair them with its middle word only": (
+        lambda s, V, w: _tally(s, V, w, _all_within)
+    ),
+    "id 0 is left out; it is a word like any other": lambda s, V, w: _without_zero(_tally(s, V, w)),
     "near words weigh more, 1 / distance, as in GloVe; here each pair counts 1": _weighted,
     "the rows are divided by their sums; here the counts themselves are wanted": _shares,
     "only the first sentence is counted": lambda s, V, w: _tally(s[:1], V, w),

@@ -41,16 +41,13 @@ def _mistakes(states: Tensor, scores: Tensor, gamma: Tensor) -> dict[str, Tensor
         "exp without dividing by the sum: the shares do not sum to 1": (scores.exp(), gamma),
         "sigmoids: they do not sum to 1 over the layers": (scores.sigmoid(), gamma),
         "log_softmax gives the logarithms of the shares": (scores.log_softmax(0), gamma),
-        "gamma is not used": (shares, 1.0),
+        "gamma is not used, or stands where softmax does not notice it, added to the scores": (shares, 1.0),
         "gamma stands inside the softmax, where it only sharpens the shares; it scales the result": (
             (gamma * scores).softmax(0),
             1.0,
         ),
         "gamma stands inside the softmax as well as outside": ((gamma * scores).softmax(0), gamma),
-        "gamma is added to the scores, which softmax does not notice; it scales the result": (
-            (gamma + scores).softmax(0),
-            1.0,
-        ),
+        "the sign of gamma is lost: it is used as it is, without abs, relu or softmax": (shares, gamma.abs()),
         "gamma is applied twice": (shares, gamma**2),
         "the result is divided by gamma": (shares, 1 / gamma),
         "exp of gamma: gamma itself is the factor": (shares, gamma.exp()),
@@ -58,7 +55,10 @@ def _mistakes(states: Tensor, scores: Tensor, gamma: Tensor) -> dict[str, Tensor
             shares / layers,
             gamma,
         ),
-        "the scores are not used: this is the plain average of the layers": (torch.full((layers,), 1 / layers), gamma),
+        "the plain average of the layers: the scores are not used, or only once, in __init__, before they learn": (
+            torch.full((layers,), 1 / layers),
+            gamma,
+        ),
         "the layers are taken in reverse order": (shares.flip(0), gamma),
         "only the layer with the highest score is taken": (functional.one_hot(scores.argmax(), layers).float(), gamma),
         "only the last layer is taken": (functional.one_hot(torch.tensor(layers - 1), layers).float(), gamma),
@@ -139,7 +139,7 @@ def check_mix(answer, rng: torch.Generator) -> None:
     cause = "at the start all scores are 0: a division by their sum is 0 / 0; softmax divides by the sum of their exp"
     expect_tensor("the output of a new mix", call(start, states), (2, 3, 4), if_nan=cause)
     expect_steady(start, states)
-    cases = [(hand, scores, torch.tensor(2.0)), (states, drawn, torch.tensor(0.7))]
+    cases = [(hand, scores, torch.tensor(2.0)), (states, drawn, torch.tensor(-0.7))]
     causes = (
         "the shares are 1/6, 2/6 and 3/6, the mixture is 1 + 4 + 9 = 14, gamma doubles it",
         "five layers, two texts of three tokens, width 4",
@@ -151,7 +151,7 @@ def check_mix(answer, rng: torch.Generator) -> None:
         if isinstance(got, Tensor) and got.shape == right.shape and not torch.allclose(got, right, 1e-4, 1e-5):
             cause = blame(partial(_answer_to, answer), cases, _mistakes) or _other_cause(answer, *cases[1]) or cause
         expect_close(name, got, right, cause)
-    module, right = _filled(answer, drawn, 0.7), _mix(states, drawn.softmax(0), 0.7)
+    module, right = _filled(answer, drawn, -0.7), _mix(states, drawn.softmax(0), -0.7)
     expect_close("output in train mode", call(copied(module).train(), states), right, "the mix has no dropout")
 
     cause = "a new mix is the average of the layers: scores begin as equal numbers (zeros), gamma as 1"

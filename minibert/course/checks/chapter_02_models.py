@@ -82,7 +82,7 @@ def _random(T, V, rng):
 
 
 def _faint(T, V, rng):
-    return Predictor(torch.rand(T, T, generator=rng) < 0.5, V, rng, size=0.01)
+    return Predictor(torch.rand(T, T, generator=rng) < 0.5, V, rng, size=0.005)
 
 
 def _rounding(T, V, rng):
