@@ -4,7 +4,7 @@ import importlib
 
 from minibert.experiments.record import Experiment
 
-NAMES = ("fertility",)
+NAMES = ("fertility", "senses", "bidirectional", "next_sentence")
 
 
 def find(name: str) -> Experiment:
