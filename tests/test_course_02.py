@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from minibert.course import examine
+from minibert.course.checks.chapter_02_models import Predictor
 from minibert.course.checks.chapter_02_mutants import SOLUTIONS
 from minibert.course.exercise import STUB
 
@@ -361,6 +362,19 @@ def test_a_strangers_states_get_a_helpful_no(name, seed):
     answer, says = STATES[name]
     outcome = examine("2.2", (sees, answer), seed)
     assert outcome.status in ("wrong", "error") and re.search(says, outcome.message), outcome.message
+
+
+def test_a_model_is_a_black_box_and_the_check_leaves_no_trace_in_it():
+    looked_at = []
+
+    def curious(predict, ids, vocabulary):
+        looked_at.append(vars(predict))
+        return sees(predict, ids, vocabulary)
+
+    before = set(vars(Predictor))
+    assert examine("2.2", (curious, closed)).status == "passed"
+    assert looked_at and not any(looked_at), "nothing tells what the model reads but its predictions"
+    assert set(vars(Predictor)) == before, "a grader takes any change of the package for an attempt at cheating"
 
 
 def test_two_stubs_are_not_attempted_and_one_is_half_an_answer():

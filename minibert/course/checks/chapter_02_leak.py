@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from minibert.course.checks.chapter_01_blame import blame
-from minibert.course.checks.chapter_02_models import BLIND, MODELS, SUBTLE, Predictor, map_of
+from minibert.course.checks.chapter_02_models import BLIND, MODELS, SUBTLE, Predictor, boxed, map_of
 from minibert.course.exercise import NotAttempted, Wrong
 from minibert.course.expect import expect_close, expect_steady
 from minibert.course.tools import call, expect_tensor, kind_of
@@ -35,7 +35,7 @@ def check_leak(answer, rng: torch.Generator) -> None:
         raise Wrong(f"the answer is {kind_of(answer)}", "both functions: (sees, closed_states)", cause)
     sees, closed_states = answer
     try:
-        call(sees, Predictor(torch.eye(1, dtype=torch.bool), 4, rng), torch.tensor([2]), 4)
+        call(sees, boxed(Predictor(torch.eye(1, dtype=torch.bool), 4, rng)), torch.tensor([2]), 4)
     except NotAttempted:
         if _is_written(closed_states):
             raise Wrong("closed_states is written and sees is not", "both functions") from None
@@ -59,14 +59,20 @@ def _is_written(closed_states) -> bool:
 
 
 def _check_sees(sees, rng: torch.Generator) -> None:
-    V, cases = 6, []
+    V, cases, models = 6, [], {}
     for _, T, make, _ in MODELS:
         ids = torch.randint(0, V - 1, (T,), generator=rng)
         ids[0], ids[-1] = 0, V - 1  # the ends of the vocabulary
-        cases.append((make(T, V, rng), ids, V))
+        model = make(T, V, rng)
+        cases.append((boxed(model), ids, V))
+        models[cases[-1][0]] = model
+
+    def mistakes_of(predict, ids, V):
+        return _confusions(models[predict], ids)
+
     plain = [case for case, model in zip(cases, MODELS, strict=True) if model[2] not in SUBTLE]
     for case, (what, T, _, cause) in zip(cases, MODELS, strict=True):
-        want, name = map_of(case[0]), f"for {what}, sees"
+        want, name = map_of(models[case[0]]), f"for {what}, sees"
         got = call(sees, *case)
         if isinstance(got, Tensor) and got.dtype != torch.bool and got.shape == want.shape:
             cause = "compare the difference with 1e-4, and keep the yes or no"
@@ -76,13 +82,13 @@ def _check_sees(sees, rng: torch.Generator) -> None:
             place = tuple((got != want).nonzero()[0].tolist())
             expected = f"{bool(want[place])}; {int((got != want).sum())} of {T * T} entries are wrong"
             raise Wrong(
-                f"{name}{list(place)} is {bool(got[place])}", expected, blame(sees, plain, _confusions) or cause
+                f"{name}{list(place)} is {bool(got[place])}", expected, blame(sees, plain, mistakes_of) or cause
             )
         expect_steady(sees, *case)
 
 
-def _confusions(predict: Predictor, ids: Tensor, V: int) -> dict[str, Tensor]:
-    want, size = map_of(predict), len(ids)
+def _confusions(model: Predictor, ids: Tensor) -> dict[str, Tensor]:
+    want, size = map_of(model), len(ids)
     both = torch.cat([want[:, :-1] | want[:, 1:], want[:, -1:]], dim=1)
     itself = torch.eye(size, dtype=torch.bool)
     return {
@@ -99,7 +105,7 @@ def _confusions(predict: Predictor, ids: Tensor, V: int) -> dict[str, Tensor]:
         BLIND: torch.zeros_like(want),
         "the new word is sometimes the old one, such as always word 0: then nothing can move": want & (ids != 0),
         "the most likely words are compared: a prediction may move, and its largest entry stay the largest": (
-            predict.top_moves(ids)
+            model.top_moves(ids)
         ),
         "a change is said to move everything or nothing: compare row by row": want.any(0, True).expand_as(want),
         "every prediction is said to see everything: is the difference compared with 1e-4?": torch.ones_like(want),

@@ -1,5 +1,7 @@
 """Language models for exercise 2.2: some see what they predict, some do not, and each knows which words it reads."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -43,6 +45,19 @@ class Predictor:
                 changed[place] = word
                 moved[:, place] |= self(changed).argmax(-1) != before
         return moved
+
+
+def boxed(model: Predictor) -> Callable[[Tensor], Tensor]:
+    """The model as a plain function: nothing in it but its predictions can be looked at.
+
+    >>> boxed(Predictor(torch.eye(1, dtype=torch.bool), 5, torch.Generator()))(torch.tensor([3])).shape
+    torch.Size([1, 5])
+    """
+
+    def predict(ids: Tensor) -> Tensor:
+        return model(ids)
+
+    return predict
 
 
 def map_of(model: Predictor) -> Tensor:
