@@ -102,15 +102,15 @@ def _read_speeches(
     return read, predicted
 
 
-def _read_rota(model: nn.Module, train: list[Place], test: list[Place], settings: dict, generator) -> int | None:
-    """Train in place on the duties alone; return after how many steps nine of ten were right, if ever."""
+def _read_rota(model: nn.Module, train: list[Place], test: list[Place], settings: dict, generator) -> int:
+    """Train in place on the duties alone; return after how many steps nine of ten were right, all steps if never."""
     optimizer = AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.01)
-    solved = None
+    solved = settings["rota_steps"]
     for step in range(1, settings["rota_steps"] + 1):
         chosen = torch.randint(len(train), (settings["rota_batch"],), generator=generator).tolist()
         inputs, cu_seqlens, at, answers = _questions([train[i] for i in chosen], model.hides)
         _learn(model, optimizer, settings["rota_rate"], inputs, cu_seqlens, at, answers)
-        if solved is None and step % 25 == 0 and find_words(model, test[:200])[0] >= 0.9:
+        if step < solved and step % 25 == 0 and find_words(model, test[:200])[0] >= 0.9:
             solved = step
     return solved
 
@@ -166,8 +166,7 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
         model = reader(arm, settings, words, generator)
         solved = _read_rota(model, train, test, settings, generator)
         accuracy, loss = find_words(model, test)
-        measures |= {"rota accuracy": accuracy, "rota loss": loss}
-        measures |= {} if solved is None else {"rota steps": solved}
+        measures |= {"rota accuracy": accuracy, "rota loss": loss, "rota steps": solved}
     return measures
 
 
