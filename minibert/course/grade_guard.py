@@ -139,10 +139,14 @@ class Snapshot:
             module = isinstance(holder, types.ModuleType)
             for name, value in names.items():
                 counts = (is_ours or callable(value)) and not (module and name.startswith("__"))
-                if counts and now.get(name, self) is not value:
-                    found.append(f"{label}.{name}")
+                if counts and (new := now.get(name, self)) is not value:
+                    # The first optimizer makes torch wrap its own torch.manual_seed: put back, and nobody's fault.
+                    if (label, name, getattr(new, "__wrapped__", None)) != ("torch", "manual_seed", value):
+                        found.append(f"{label}.{name}")
                     _set(holder, name, value)
             for name in [name for name in now if name not in names and not isinstance(now[name], types.ModuleType)]:
+                if name == "__slotnames__":  # Python's own note in a class, written when an instance is first copied
+                    continue
                 hides = any(name in vars(base) for base in holder.__mro__[1:]) if isinstance(holder, type) else False
                 if is_ours or hides:  # other additions are harmless, such as a method that nn.Module did not have
                     found.append(f"{label}.{name}")
