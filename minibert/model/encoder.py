@@ -39,6 +39,7 @@ class Encoder(PackedModel):
     def __init__(
         self,
         config: EncoderConfig,
+        *,
         pooler: bool | None = None,
         generator: torch.Generator | None = None,
         draw: bool = True,
