@@ -12,7 +12,7 @@ from oracles import small_config
 
 import minibert
 import minibert.model
-from minibert import corpora
+from minibert import corpora, experiments
 from minibert.model import (
     Encoder,
     MaskedLanguageModel,
@@ -162,7 +162,10 @@ def test_the_tables_above_leave_no_module_out():
 
 
 # Rooms with a door: what their __init__ offers is public, the files behind it serve each other.
-DOORS = {"minibert.corpora": [getattr(room, name) for room in (corpora, corpora.synthetic) for name in room.__all__]}
+DOORS = {
+    "minibert.corpora": [getattr(room, name) for room in (corpora, corpora.synthetic) for name in room.__all__],
+    "minibert.experiments": [getattr(experiments, name) for name in experiments.__all__],
+}
 
 
 def needs_an_example(name: str, value) -> bool:
