@@ -4,7 +4,7 @@ import importlib
 
 from minibert.experiments.record import Experiment
 
-NAMES = ("fertility", "senses", "bidirectional", "next_sentence", "masking", "mask_rate", "few_labels")
+NAMES = ("fertility", "senses", "bidirectional", "next_sentence", "masking", "mask_rate", "few_labels", "pretrained")
 
 
 def find(name: str) -> Experiment:
