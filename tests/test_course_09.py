@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from minibert.course import examine
 from minibert.course.checks import chapter_09_wrong_losses
+from minibert.course.checks.chapter_09_chance import COINS, LUCK, STRAY, _most
 from minibert.course.checks.chapter_09_losses import CLUES
 from minibert.course.checks.chapter_09_mutants import SOLUTIONS
 from minibert.course.exercise import STUB
@@ -53,15 +54,94 @@ def all_strangers_alike_and_shuffled(documents, rng):
     return tuple(pairs)
 
 
-@pytest.mark.parametrize("answer", [yields_its_pairs, all_strangers_alike_and_shuffled])
+def documents_in_any_order_no_stranger_twice(documents, rng):
+    pairs, order = [], list(range(len(documents)))
+    rng.shuffle(order)
+    for index in order:
+        strangers = rng.sample([s for n in order if n != index for s in documents[n]], sum(map(len, documents)) // 2)
+        rest = iter(documents[index])
+        a = next(rest)
+        while a is not None:
+            following = next(rest, None)
+            if following is None or rng.getrandbits(1):
+                pairs.append((a, strangers.pop() if strangers else documents[index - 1][0], 1))
+                a = following
+            else:
+                pairs.append((a, following, 0))
+                a = next(rest, None)
+    return pairs
+
+
+def one_flat_list_and_rejection(documents, rng):
+    flat = [(number, sentence) for number, document in enumerate(documents) for sentence in document]
+    place, pairs = 0, []
+    while place < len(flat):
+        number, a = flat[place]
+        ends = place + 1 == len(flat) or flat[place + 1][0] != number
+        is_random = ends or rng.uniform(0, 1) >= 0.5
+        stranger = rng.choice(flat)
+        while stranger[0] == number:
+            stranger = rng.choice(flat)
+        pairs.append((a, stranger[1] if is_random else flat[place + 1][1], int(is_random)))
+        place += 2 - is_random
+    return pairs
+
+
+def from_the_end_with_floats(documents, rng):
+    pairs = []
+    for index in reversed(range(len(documents))):
+        document, place = documents[index], 0
+        others = documents[:index] + documents[index + 1 :]
+        while place < len(document):
+            other = others[int(rng.random() * len(others))]
+            stranger = other[int(rng.random() * len(other))]
+            if place < len(document) - 1 and rng.random() > 0.5:
+                pairs.append((document[place], document[place + 1], False))
+                place += 1
+            else:
+                pairs.append((document[place], stranger, True))
+            place += 1
+    return pairs
+
+
+OTHER_PAIRS = [
+    yields_its_pairs,
+    all_strangers_alike_and_shuffled,
+    documents_in_any_order_no_stranger_twice,
+    one_flat_list_and_rejection,
+    from_the_end_with_floats,
+]
+
+
+@pytest.mark.parametrize("answer", OTHER_PAIRS)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_pairs_may_be_made_in_other_ways(answer, seed):
     assert examine("9.1", answer, seed).message == "9.1 passed"
 
 
 def test_a_right_answer_is_not_refused_by_bad_luck():
-    for seed in range(100, 150):
+    for seed in range(100, 130):
         assert examine("9.1", SOLUTIONS["9.1"], seed).message == "9.1 passed", seed
+
+
+def test_bad_luck_is_rarer_than_one_in_a_million():
+    """The tails of all counts that chapter_09_chance bounds, added up."""
+    ways = total = 1  # C(n, k): how many of the 2^n sequences of tosses have k heads
+    for heads in range(1, COINS // 2 - STRAY):
+        ways = ways * (COINS - heads + 1) // heads
+        total += ways
+    one_side = math.exp(math.log(total) - COINS * math.log(2))
+    counts = 9 * 2 * 9 + 30 + 29 + 30  # places for A's places and both ends, documents, steps from A's and the last B's
+    assert 2 * 4 * one_side + counts * math.exp(-LUCK) < 1e-6
+
+
+@pytest.mark.parametrize("mean", [3.0, 60.0, 290.0])
+def test_the_bound_of_a_count_holds_for_a_poisson_count(mean):
+    term = tail = math.exp(-mean + math.floor(_most(mean)) * math.log(mean) - math.lgamma(math.floor(_most(mean)) + 1))
+    for more in range(math.floor(_most(mean)) + 1, math.floor(_most(mean)) + 2000):
+        term *= mean / more
+        tail += term
+    assert tail < math.exp(-LUCK)
 
 
 def test_a_crash_in_a_generator_is_the_learners_line():

@@ -26,6 +26,7 @@ EXERCISES = [
             "        otherwise: B is the sentence behind A; label 0; two steps on",
         ),
         check=check_pairs,
+        seconds=20.0,
     ),
     Exercise(
         number="9.2",

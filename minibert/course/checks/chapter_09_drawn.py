@@ -8,6 +8,8 @@ import torch
 from minibert.course.exercise import Wrong
 from minibert.course.tools import call, kind_of, show
 
+IS_NEXT, IS_RANDOM = 0, 1
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -34,11 +36,21 @@ def call_pairs(answer, documents: list, dice: random.Random):
     [1, 2]
     """
 
-    def listed(documents, rng):
-        pairs = answer(documents, rng)
-        return list(pairs) if hasattr(pairs, "__next__") else pairs
+    return call(_listed, answer, documents, dice)
 
-    return call(listed, documents, dice)
+
+def call_often(answer, documents: list, seeds: list[int]) -> list:
+    """What the learner's code returns for each seed; the documents are copied and compared once, not each time.
+
+    >>> call_often(lambda documents, rng: [rng.random() < 1], [], [3, 4])
+    [[True], [True]]
+    """
+    return call(lambda documents: [_listed(answer, documents, dice(seed)) for seed in seeds], documents)
+
+
+def _listed(answer, documents, rng):
+    pairs = answer(documents, rng)
+    return list(pairs) if hasattr(pairs, "__next__") else pairs
 
 
 def dice(seed: int) -> random.Random:

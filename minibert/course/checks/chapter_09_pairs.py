@@ -1,15 +1,25 @@
 """Exercise 9.1: sentence pairs for next-sentence prediction, judged by what must hold of them whatever the dice say."""
 
 from collections import Counter
-from itertools import pairwise
 
 import torch
 
-from minibert.course.checks.chapter_09_drawn import Drawn, call_pairs, dice, plain, read, seeds
+from minibert.course.checks.chapter_09_chance import check_anew, check_coin, check_documents, check_spread
+from minibert.course.checks.chapter_09_drawn import (
+    IS_NEXT,
+    IS_RANDOM,
+    Drawn,
+    call_often,
+    call_pairs,
+    dice,
+    plain,
+    read,
+    seeds,
+)
 from minibert.course.exercise import Wrong
 from minibert.course.tools import show
 
-IS_NEXT, IS_RANDOM = 0, 1
+RUNS = 100  # times the learner's code is called: so often that a coin of 0.45 shows, and bad luck does not
 FLIPPED = "the labels are flipped: 0 means that B follows A, 1 that B is random"
 
 
@@ -26,7 +36,7 @@ def check_pairs(answer, rng: torch.Generator) -> None:
     """
     _check_forced(answer)
     documents, places = _documents(rng)
-    runs = [read(call_pairs(answer, documents, dice(seed)), places) for seed in seeds(rng, 8)]
+    first = read(call_pairs(answer, documents, dice(6)), places)  # alone, so that a mistake here is found quickly
     again = call_pairs(answer, documents, dice(7)), call_pairs(answer, documents, dice(7))
     if plain(again[0]) != plain(again[1]):
         raise Wrong(
@@ -34,7 +44,8 @@ def check_pairs(answer, rng: torch.Generator) -> None:
             "the same pairs",
             "some randomness does not come from `rng`; use rng.random(), rng.randrange(...), rng.choice(...) only",
         )
-    if all(run == runs[0] for run in runs):
+    runs = [first, *(read(pairs, places) for pairs in call_often(answer, documents, seeds(rng, RUNS - 1)))]
+    if all(run == first for run in runs):
         raise Wrong(
             "other dice, the same pairs", "other pairs", "draw from the `rng` that is passed in, do not seed one"
         )
@@ -43,8 +54,10 @@ def check_pairs(answer, rng: torch.Generator) -> None:
     _check_strangers(drawn)
     for run in runs:
         _check_every_sentence(run, documents)
-    _check_coin(drawn, runs, documents)
-    _check_spread(drawn, documents)
+    check_coin(runs, documents)
+    check_spread(drawn, documents)
+    check_anew(runs, documents)
+    check_documents(drawn, documents)
 
 
 def _check_forced(answer) -> None:
@@ -130,47 +143,3 @@ def _check_every_sentence(run: list[Drawn], documents: list) -> None:
     if twice:
         cause = "a sentence that was a true B is used up: the next A is the one behind it"
         raise Wrong(f"{len(twice)} of {len(every)} sentences are used twice, as A or as true B", "each once", cause)
-
-
-def _check_coin(drawn: list[Drawn], runs: list[list[Drawn]], documents: list) -> None:
-    """Where there is a next sentence, a fair coin decides, anew for each pair."""
-    free = [[p for p in run if p.a[1] + 1 < len(documents[p.a[0]])] for run in runs]
-    coins = [pair.label for run in free for pair in run]
-    share = sum(coins) / len(coins)
-    seen = f"where A has a next sentence, {share:.0%} of the Bs are random"
-    if share in (0.0, 1.0):
-        raise Wrong(seen, "about half", "no coin is tossed: rng.random() < 0.5 decides for each pair")
-    by_document = [[p.label for p in run if p.a[0] == number] for run in free for number in range(len(documents))]
-    long = [labels for labels in by_document if len(labels) >= 4]
-    if sum(len(set(labels)) == 1 for labels in long) > 0.5 * len(long):
-        raise Wrong(
-            "within a document all choices are the same", "a coin for each pair", "the coin is tossed too early"
-        )
-    if sum(all(a != b for a, b in pairwise(labels)) for labels in long) > 0.5 * len(long):
-        raise Wrong("`next` and `random` take turns", "a coin for each pair", "turns can be learned, coins cannot")
-    if len(coins) > 500 and abs(share - 0.5) > 0.1:  # more than five standard deviations
-        cause = "compare rng.random() with 0.5; the last sentence of a document does not toss at all"
-        raise Wrong(seen, "about half", cause)
-
-
-def _check_spread(drawn: list[Drawn], documents: list) -> None:
-    """Random Bs come from everywhere: every other document, every place in it."""
-    strangers = [pair for pair in drawn if pair.label == IS_RANDOM]
-    at_start = sum(pair.b[1] == 0 for pair in strangers)
-    if at_start > 0.5 * len(strangers):
-        cause = "draw the place within the document as well: rng.randrange(len(document)) or rng.choice(document)"
-        raise Wrong(f"{at_start} of {len(strangers)} random Bs are the first of their document", "any place", cause)
-    if at_start == 0:
-        raise Wrong("no random B is the first sentence of its document", "any place", "indices begin with 0")
-    if not any(pair.b[1] == len(documents[pair.b[0]]) - 1 for pair in strangers):
-        cause = "rng.randrange(n) draws 0 ... n - 1 already; rng.randint includes both ends"
-        raise Wrong("no random B is the last sentence of its document", "any place", cause)
-    steps = {(pair.b[0] - pair.a[0]) % len(documents) for pair in strangers}
-    if len(steps) < 10:
-        cause = "the other document is drawn too: any document but A's own, all equally likely"
-        raise Wrong(f"the random Bs of a document come from {len(steps)} other(s) only", "from all others", cause)
-    missing = set(range(len(documents))) - {pair.b[0] for pair in strangers}
-    if missing:
-        raise Wrong(
-            f"no random B ever comes from document {min(missing)}", "from all others", "is an index off by one?"
-        )
