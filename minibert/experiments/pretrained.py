@@ -132,5 +132,5 @@ PRETRAINED = Experiment(
     ),
     arms=ARMS,
     measure=_one,
-    tiny=dict(label_counts=(8,), steps=(1,), test=16),
+    tiny=dict(label_counts=(50,), steps=(1,), test=16),
 )
