@@ -76,7 +76,11 @@ def _suspects(logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
 
 
 def check_loss(answer, rng: torch.Generator) -> None:
-    """Numbers by hand, random parity, nothing masked, gradients, huge scores."""
+    """Numbers by hand, random parity, nothing masked, gradients, huge scores.
+
+    >>> from minibert.course.checks.chapter_08_mutants import SOLUTIONS
+    >>> check_loss(SOLUTIONS["8.2"], torch.Generator().manual_seed(0))
+    """
     shares = [[[1, 2, 1], [1, 1, 6], [3, 4, 1], [2, 2, 4]], [[5, 1, 2], [2, 5, 1], [1, 4, 3], [1, 1, 2]]]
     sure = torch.tensor(shares).log()  # (2, 4, 3)
     labels = torch.tensor([[1, NOTHING, 0, NOTHING], [2, NOTHING, NOTHING, NOTHING]])

@@ -38,7 +38,11 @@ def texts(rows: int, tokens: int, rng: torch.Generator) -> Tensor:
 
 
 def ask(answer, ids: Tensor, rate: float, generator: torch.Generator, special=SPECIAL, vocab=VOCAB, mask=MASK):
-    """Inputs and labels of the learner's code, once they are known to be two tensors of integers like `ids`."""
+    """Inputs and labels of the learner's code, once they are known to be two tensors of integers like `ids`.
+
+    >>> ask(lambda ids, *rest: (ids, ids), torch.ones(1, 2).long(), 1.0, torch.Generator())[0].tolist()
+    [[1, 1]]
+    """
     got = call(answer, ids, special, vocab, mask, rate, generator)
     if not (isinstance(got, tuple | list) and len(got) == 2):
         what = "is the `return` missing?" if got is None else "return inputs, labels"
@@ -53,7 +57,11 @@ def ask(answer, ids: Tensor, rate: float, generator: torch.Generator, special=SP
 
 
 def check_masking(answer, rng: torch.Generator) -> None:
-    """Roles first (which entries may change, and how), then the generator, then the counts."""
+    """Roles first (which entries may change, and how), then the generator, then the counts.
+
+    >>> from minibert.course.checks.chapter_08_mutants import SOLUTIONS
+    >>> check_masking(SOLUTIONS["8.1"], torch.Generator().manual_seed(0))
+    """
     _check_roles(answer, rng)
     _check_generator(answer, rng)
 

@@ -33,7 +33,11 @@ SPLITS = {  # what the well-known mistakes make of it
 
 
 def check_shares(ask, texts, seeded, rng: torch.Generator, special: tuple, vocab: int, mask: int) -> None:
-    """Refuse an answer whose counts lie too far from 15 % and 80/10/10, or that draws tokens together."""
+    """Refuse an answer whose counts lie too far from 15 % and 80/10/10, or that draws tokens together.
+
+    >>> check_shares.__name__  # `check_masking` has an example of the whole
+    'check_shares'
+    """
     ids = texts(400, 300, rng)
     inputs, labels = ask(ids, 1.0, seeded(rng))
     chosen, masked = labels >= 0, inputs == mask
@@ -61,7 +65,10 @@ def check_shares(ask, texts, seeded, rng: torch.Generator, special: tuple, vocab
 
 
 def check_tiny(inputs: Tensor, mask: int) -> None:
-    """Of three ordinary tokens and [MASK], random draws that include [MASK] would show: 82.5 % instead of 80."""
+    """Of three ordinary tokens and [MASK], random draws that include [MASK] would show: 82.5 % instead of 80.
+
+    >>> check_tiny(torch.tensor([[5] * 8 + [1, 2]]), 5)
+    """
     share = float((inputs == mask).double().mean())
     if abs(share - 0.8) > FAR * sqrt(0.16 / inputs.numel()):
         raise Wrong(
