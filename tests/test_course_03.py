@@ -1,8 +1,10 @@
 """Chapter 3's checks accept what is right in another way, and name the mistakes of strangers."""
 
 import re
+from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -91,6 +93,39 @@ def pieces_by_sorting(word, vocab, max_chars=100):
     return out or ["[UNK]"]
 
 
+def pieces_by_a_shrinking_rest(word, vocab, max_chars=100):
+    pieces, rest, longest = [], word, max(map(len, vocab))
+    if len(rest) > max_chars:
+        return ["[UNK]"]
+    while rest:
+        i = min(len(rest), longest)
+        while i and "##" * bool(pieces) + rest[:i] not in vocab:
+            i -= 1
+        if not i:
+            return ["[UNK]"]
+        pieces.append("##" * bool(pieces) + rest[:i])
+        rest = rest[i:]
+    return pieces
+
+
+def merges_in_a_text(word, merges):
+    text = "\0" + "\0".join(word) + "\0"
+    for left, right in merges:
+        while (pair := f"\0{left}\0{right}\0") in text:
+            text = text.replace(pair, f"\0{left}{right}\0", 1)
+    return text[1:-1].split("\0")
+
+
+def merges_begun_again_after_each(word, merges, symbols=None):
+    symbols = list(word) if symbols is None else symbols
+    for merge in merges:
+        for place, pair in enumerate(pairwise(symbols)):
+            if pair == merge:
+                joined = [*symbols[:place], "".join(merge), *symbols[place + 2 :]]
+                return merges_begun_again_after_each(word, merges, joined)
+    return symbols
+
+
 def merges_one_rank_after_the_other(word, merges):
     symbols = list(word)
     for left, right in merges:
@@ -142,6 +177,27 @@ def table_by_loops(tokenizers, texts):
     return table
 
 
+def table_of(cell):
+    """A table whose numbers are `cell(tokenizer, texts of one language)`."""
+    return lambda tokenizers, texts: {
+        name: {language: cell(tokenizer, own) for language, own in texts.items()}
+        for name, tokenizer in tokenizers.items()
+    }
+
+
+def tokens(tokenizer, texts):
+    return sum(len(tokenizer.ids(text)) for text in texts)
+
+
+def words(texts):
+    return len(" ".join(texts).split())
+
+
+def weighted(tokenizer, texts):
+    parts = [(len(tokenizer.ids(text)) / len(text.split()), len(text.split())) for text in texts if text.split()]
+    return sum(ratio * weight for ratio, weight in parts) / sum(weight for _, weight in parts)
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("number", "answer"),
@@ -149,10 +205,16 @@ def table_by_loops(tokenizers, texts):
         ("3.1", pieces_by_recursion),
         ("3.1", pieces_as_google_wrote_it),
         ("3.1", pieces_by_sorting),
+        ("3.1", pieces_by_a_shrinking_rest),
+        ("3.2", merges_in_a_text),
+        ("3.2", merges_begun_again_after_each),
         ("3.2", merges_one_rank_after_the_other),
         ("3.2", merges_all_places_of_the_best_pair),
         ("3.3", table_by_special_mask),
         ("3.3", table_by_loops),
+        ("3.3", table_of(lambda tokenizer, own: Fraction(tokens(tokenizer, own), words(own)))),
+        ("3.3", table_of(lambda tokenizer, own: np.float32(tokens(tokenizer, own) / words(own)))),
+        ("3.3", table_of(weighted)),
     ],
 )
 def test_what_is_right_in_another_way_passes(number, answer, seed):
@@ -216,9 +278,128 @@ def percent(tokenizers, texts):
     return {name: {language: 100 * number for language, number in row.items()} for name, row in table.items()}
 
 
+def limit_for_each_piece(word, vocab, max_chars=100):
+    pieces, start = [], 0
+    while start < len(word):
+        for stop in range(min(len(word), start + max_chars), start, -1):
+            if ("##" if start else "") + word[start:stop] in vocab:
+                break
+        else:
+            return ["[UNK]"]
+        pieces.append(("##" if start else "") + word[start:stop])
+        start = stop
+    return pieces
+
+
+def limit_on_pieces(word, vocab, max_chars=100):
+    pieces = cut(word, vocab, 1000)
+    return ["[UNK]"] if len(pieces) > max_chars else pieces
+
+
+def marks_put_on_the_rest(word, vocab, max_chars=100):  # '#' is a piece of real vocabularies
+    pieces, rest = [], word
+    while rest and len(word) <= max_chars and len(pieces) < 200:
+        stop = next((stop for stop in range(len(rest), 0, -1) if rest[:stop] in vocab), 0)
+        if not stop:
+            return ["[UNK]"]
+        pieces.append(rest[:stop])
+        rest = "##" + rest[stop:] if rest[stop:] else ""
+    return pieces or ["[UNK]"]
+
+
+def ends_one_early(word, vocab, max_chars=100):
+    pieces, start = [], 0
+    while start < len(word) - 1 and len(word) <= max_chars:
+        for stop in range(len(word), start, -1):
+            if ("##" if start else "") + word[start:stop] in vocab:
+                break
+        else:
+            return ["[UNK]"]
+        pieces.append(("##" if start else "") + word[start:stop])
+        start = stop
+    return pieces or ["[UNK]"]
+
+
+def whole_words_first(word, vocab, max_chars=100):
+    return [word] if word in vocab else cut(word, vocab, max_chars)
+
+
+def single_characters_stay(word, vocab, max_chars=100):
+    return [word] if len(word) == 1 else cut(word, vocab, max_chars)
+
+
+def without_brackets(word, vocab, max_chars=100):
+    return [piece.strip("[]") for piece in cut(word, vocab, max_chars)]
+
+
+def ascii_only(word, vocab, max_chars=100):
+    return cut(word, vocab, max_chars) if word.isascii() else ["[UNK]"]
+
+
+def replaces_in_a_text(word, merges):
+    text = " ".join(word)
+    for left, right in merges:
+        text = text.replace(left + " " + right, left + right)
+    return text.split()
+
+
+def longest_pair(word, merges):
+    symbols = list(word)
+    while found := [(-len(a + b), place) for place, (a, b) in enumerate(pairwise(symbols)) if (a, b) in merges]:
+        place = min(found)[1]
+        symbols[place : place + 2] = ["".join(symbols[place : place + 2])]
+    return symbols
+
+
+def marked(word, merges):
+    symbols = encode(word, merges)
+    return [symbols[0], *("##" + symbol for symbol in symbols[1:])]
+
+
+def one_row_for_all(tokenizers, texts):
+    row: dict = {}
+    table = dict.fromkeys(tokenizers, row)
+    for name, tokenizer in tokenizers.items():
+        for language, own in texts.items():
+            table[name][language] = tokens(tokenizer, own) / words(own)
+    return table
+
+
+def tokens_run_on(tokenizers, texts):
+    table = {}
+    for name, tokenizer in tokenizers.items():
+        table[name], total = {}, 0
+        for language, own in texts.items():
+            total += tokens(tokenizer, own)
+            table[name][language] = total / words(own)
+    return table
+
+
+def word_by_word(tokenizer, own):
+    return sum(len(tokenizer.ids(word)) for text in own for word in text.split()) / words(own)
+
+
 @pytest.mark.parametrize(
     ("number", "answer", "says"),
     [
+        ("3.1", limit_for_each_piece, "not each piece"),
+        ("3.1", limit_on_pieces, "not its pieces"),
+        ("3.1", marks_put_on_the_rest, "nothing to do with the mark|the character #"),
+        ("3.1", ends_one_early, "last character gets lost"),
+        ("3.1", whole_words_first, "the length is looked at first"),
+        ("3.1", single_characters_stay, "one character is looked up as well"),
+        ("3.1", without_brackets, "not 'UNK'"),
+        ("3.1", ascii_only, "é is a character like any other"),
+        ("3.1", lambda word, vocab, max_chars=100: cut(word, vocab, max_chars)[::-1], "reverse order"),
+        ("3.2", replaces_in_a_text, "compare whole symbols"),
+        ("3.2", longest_pair, "take the one with the lowest rank"),  # it joins what leftmost would
+        ("3.2", marked, "WordPiece's mark"),
+        ("3.2", lambda word, merges: [*encode(word, merges), "</w>"], "added at the end"),
+        ("3.3", one_row_for_all, "one dictionary used for all"),
+        ("3.3", tokens_run_on, "tokens are not set back to zero"),
+        ("3.3", table_of(word_by_word), "each word is cut on its own"),
+        ("3.3", table_of(lambda t, own: tokens(t, own) / len(re.findall(r"\w+", " ".join(own)))), "at punctuation"),
+        ("3.3", table_of(lambda t, own: tokens(t, own) / len({*" ".join(own).split()})), "different words are counted"),
         ("3.1", shortest_without_marks, "two things: the shortest piece.*without ##"),
         ("3.1", tokens_of_another_word, "(?s)wordpiece.*expected.*likely"),
         ("3.1", waits_for_ever, "a loop that never ends"),

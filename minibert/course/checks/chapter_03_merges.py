@@ -90,7 +90,23 @@ def _longest_token(word: str, merges: Merges) -> list[str]:
     return out
 
 
+def _in_a_text(word: str, merges: Merges) -> list[str]:
+    text = " ".join(word)
+    for left, right in merges:
+        text = text.replace(f"{left} {right}", left + right)
+    return text.split()
+
+
 SUSPECTS = {
+    "'a n' is replaced in a text with spaces, and is found in 'a nd' too; compare whole symbols": _in_a_text,
+    "there is no ## here, that is WordPiece's mark: BPE's symbols are the joined texts themselves": (
+        lambda word, merges: [
+            symbol if place == 0 else "##" + symbol for place, symbol in enumerate(encode(word, merges))
+        ]
+    ),
+    "something is added at the end; the symbols, put together, are the word": (
+        lambda word, merges: [*encode(word, merges), "</w>"]
+    ),
     "by frequency: the pair that is most frequent in this word is joined first; the order is that of training, so the "
     "lowest place in `merges`": _by_frequency,
     "by frequency: the pair that is most frequent in this word is joined, of equals the leftmost; the order is that of "

@@ -1,5 +1,6 @@
 """Exercise 3.3: the ratios that one can compute by mistake instead of tokens for each word."""
 
+import re
 from collections.abc import Callable
 
 Texts = dict[str, list[str]]
@@ -98,6 +99,21 @@ SUSPECTS: dict[str, Callable] = {
         lambda tokenizer, texts: (
             sum(token != tokenizer.unk_id for text in texts for token in tokenizer.ids(text)) / words(texts)
         )
+    ),
+    "words are cut at punctuation; here white space alone ends a word: split()": (
+        lambda tokenizer, texts: tokens(tokenizer, texts) / sum(len(re.findall(r"\w+", text)) for text in texts)
+    ),
+    "each word is cut on its own, and what stands between words is lost; give the tokenizer whole texts": (
+        lambda tokenizer, texts: tokens(tokenizer, [w for text in texts for w in text.split()]) / words(texts)
+    ),
+    TWO.format("each word is cut on its own; give the tokenizer whole texts", "the special tokens are counted"): (
+        lambda tokenizer, texts: _all_tokens(tokenizer, [w for text in texts for w in text.split()]) / words(texts)
+    ),
+    "different words are counted, each once; every occurrence counts": (
+        lambda tokenizer, texts: tokens(tokenizer, texts) / len({w for text in texts for w in text.split()})
+    ),
+    "different tokens are counted, each once; every occurrence counts": (
+        lambda tokenizer, texts: len({i for text in texts for i in tokenizer.ids(text)}) / words(texts)
     ),
     "whole numbers: // throws the fraction away, / keeps it": (
         lambda tokenizer, texts: tokens(tokenizer, texts) // words(texts)
