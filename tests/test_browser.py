@@ -26,6 +26,7 @@ ARTIFACTS = ROOT / "artifacts"
 TOKEN = "browser-test"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHAPTERS = ("00_start_here", "07_looking_inside")
+CLAIMED = "04_inputs"  # the page of claims links to a cell of it
 QUIET = ("Failed to load resource",)  # said beside a request; requests are judged by themselves
 
 
@@ -176,9 +177,10 @@ def lab(tmp_path_factory):
     """A JupyterLab of its own on a free port of this machine, with copies of the notebooks and settings of nobody."""
     home = tmp_path_factory.mktemp("lab")
     (home / "notebooks").mkdir()
-    for chapter in CHAPTERS:
+    for chapter in (*CHAPTERS, CLAIMED):
         if (ROOT / "notebooks" / f"{chapter}.ipynb").is_file():
             shutil.copy(ROOT / "notebooks" / f"{chapter}.ipynb", home / "notebooks")
+    shutil.copy(ROOT / "notebooks" / "claims.md", home / "notebooks")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -274,3 +276,27 @@ def test_a_notebook_runs_and_answers_in_jupyterlab(browser, lab, chapter):
         assert view.evaluate("node => getComputedStyle(node).backgroundColor") != paper
         page.screenshot(path=ARTIFACTS / f"{chapter}_dark.png")
         page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
+
+OPENED = """(id) => {
+  const notebook = window.jupyterapp.shell.currentWidget?.content;
+  const cell = notebook?.widgets?.find(cell => cell.model.sharedModel?.getId() === id || cell.model.id === id);
+  if (!cell?.inViewport) return false;
+  const box = cell.node.getBoundingClientRect();
+  return box.height > 0 && box.top < window.innerHeight && box.bottom > 0;
+}"""
+
+
+def test_a_claim_opens_its_cell_in_jupyterlab(browser, lab):
+    """From the start page to the page of claims, and from a claim to the cell that shows it."""
+    with watched_page(browser) as page:
+        page.goto(f"{lab}/lab/tree/00_start_here.ipynb?token={TOKEN}")
+        page.wait_for_function(READY, timeout=60_000)
+        places = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
+        page.evaluate("n => window.jupyterapp.shell.currentWidget.content.scrollToItem(n - 1)", places)
+        page.locator(".jp-Notebook a[href*='claims.md']").first.click()
+        link = page.locator(f".jp-MarkdownViewer a[href*='{CLAIMED}.ipynb']").first
+        cell = link.get_attribute("href").partition("cell-id=")[2]
+        link.click()
+        page.wait_for_function(OPENED, arg=cell, timeout=60_000)
+        page.screenshot(path=ARTIFACTS / "claim.png")
