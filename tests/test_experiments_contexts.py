@@ -206,7 +206,7 @@ def test_scores_that_are_known(uses):
     generator = torch.Generator().manual_seed(0)
     words = {use.word: torch.randn(16, generator=generator) for use in uses}
     senses = {(use.word, use.sense): torch.randn(16, generator=generator) for use in uses}
-    content = {word: torch.randn(256, generator=generator) for use in uses for word in use.content}
+    content = {word: torch.randn(256, generator=generator) for use in uses for word in sorted(use.content)}
     frames = {use.frame: torch.randn(16, generator=generator) for use in uses}
     static = torch.stack([words[use.word] for use in uses])
     assert nearest_accuracy(static, pools) == 0.5  # ties throughout
