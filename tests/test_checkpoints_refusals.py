@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from minibert import checkpoints
-from minibert.checkpoints.io import write_text
 from minibert.config import EncoderConfig
+from minibert.files import write_text
 from minibert.model import (
     Encoder,
     MaskedLanguageModel,

@@ -9,9 +9,9 @@ import torch
 
 from minibert.bench.machine import machine, versions
 from minibert.bench.workloads import Workload, find_workload
-from minibert.checkpoints.io import write_text
 from minibert.config import EncoderConfig
 from minibert.corpora import DataUnavailable
+from minibert.files import write_text
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 MODELS = ("modernbert-base", "bert-base", "eurobert-210m")

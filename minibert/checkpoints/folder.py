@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 
 from minibert.checkpoints.hf_config import config_from_hf, config_to_hf, labels_from_hf
-from minibert.checkpoints.io import INDEX, WEIGHTS, open_weights, read_json, stage_tensors, write_text
+from minibert.checkpoints.io import INDEX, WEIGHTS, open_weights, read_json, stage_tensors
 from minibert.checkpoints.load import FAMILIES, load_state_dict_from
 from minibert.checkpoints.names import NameTable
 from minibert.checkpoints.translate import kind_of, plain_name, to_theirs
 from minibert.config import EncoderConfig
+from minibert.files import write_text
 from minibert.model.base import PackedModel
 
 CONFIG = "config.json"

@@ -12,33 +12,10 @@ import safetensors
 from safetensors.torch import save_file
 from torch import Tensor
 
+from minibert.files import replacing
+
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-
-
-def write_text(file: str | Path, text: str) -> None:
-    """Write a text file in one step, as UTF-8 with the newlines as they are: the old file or the whole new one.
-
-    It is written under the name with `.tmp` behind it and is on the disk before it replaces `file`, so that neither a
-    kill nor a power cut leaves half of it.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_text(Path(folder) / "a.txt", "caf\u00e9\\n")
-    ...     (Path(folder) / "a.txt").read_bytes()
-    b'caf\\xc3\\xa9\\n'
-    """
-    file = Path(file)
-    staged = file.with_name(file.name + ".tmp")
-    try:
-        with staged.open("w", encoding="utf-8", newline="\n") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(staged, file)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise
 
 
 def save_tensors(tensors: Mapping[str, Tensor], file: str | Path, metadata: dict[str, str] | None = None) -> None:
@@ -52,12 +29,8 @@ def save_tensors(tensors: Mapping[str, Tensor], file: str | Path, metadata: dict
     ...     load_tensors(Path(folder) / "x.safetensors")
     {'a': tensor([1., 1.])}
     """
-    file = Path(file)
-    staged = stage_tensors(tensors, file, metadata)
-    try:
-        os.replace(staged, file)
-    finally:
-        staged.unlink(missing_ok=True)
+    with replacing(file) as staged:
+        save_file(dict(tensors), staged, metadata=metadata)
 
 
 def stage_tensors(tensors: Mapping[str, Tensor], file: Path, metadata: dict[str, str] | None = None) -> Path:

@@ -96,7 +96,7 @@ def pretrain(
     import torch
 
     from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel, corpora
-    from minibert.checkpoints.io import write_text
+    from minibert.files import write_text
     from minibert.training import PretrainingData, TrainingDiverged, train
     from minibert.training.distributed import first_process_first, process_group, rank, world_size
     from minibert.training.parallel import whole_weights

@@ -30,7 +30,7 @@ def claim_folder(folder: Path, settings: dict) -> None:
         return
     if folder.is_dir() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty and holds no run of ours; choose another --out")
-    from minibert.checkpoints.io import write_text
+    from minibert.files import write_text
 
     folder.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(settings, indent=2) + "\n")

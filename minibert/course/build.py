@@ -19,7 +19,7 @@ import click
 import nbformat
 from nbformat import NotebookNode
 
-from minibert.checkpoints.io import write_text
+from minibert.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "nbgrader_config.json"  # in solutions/, so that nbgrader's own commands can be given the same one

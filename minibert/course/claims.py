@@ -15,8 +15,8 @@ from pathlib import Path
 
 import click
 
-from minibert.checkpoints.io import write_text
 from minibert.course.build import ROOT
+from minibert.files import write_text
 
 VERDICTS = {
     "holds": "we measured it, or computed it, and it is so",

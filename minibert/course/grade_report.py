@@ -6,7 +6,7 @@ import json
 from html import escape
 from pathlib import Path
 
-from minibert.checkpoints.io import write_text
+from minibert.files import write_text
 
 SIGNS = {"passed": "✓", "wrong": "✗", "error": "✗", "too slow": "✗", "not attempted": "–", "missing": "–"}
 STYLE = """

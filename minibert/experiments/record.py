@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minibert.bench.machine import machine, versions
-from minibert.checkpoints.io import write_text
+from minibert.files import write_text
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from minibert.checkpoints.io import load_tensors, stage_tensors, write_text
+from minibert.checkpoints.io import load_tensors, stage_tensors
+from minibert.files import write_text
 from minibert.training.checks import check_whole
 
 _FORMAT = 1

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from minibert.checkpoints.io import write_text
+from minibert.files import write_text
 
 
 class TrainingLog:

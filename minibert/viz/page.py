@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from minibert.checkpoints.io import write_text
+from minibert.files import write_text
 
 HERE = Path(__file__).parent
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F")  # after Okabe and Ito, told apart by all
