@@ -98,8 +98,7 @@ def pretrain(
     from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel, corpora
     from minibert.files import write_text
     from minibert.training import PretrainingData, TrainingDiverged, train
-    from minibert.training.distributed import first_process_first, process_group, rank, world_size
-    from minibert.training.parallel import whole_weights
+    from minibert.training.distributed import first_process_first, process_group, rank, whole_weights, world_size
 
     started = time.perf_counter()
 

@@ -3,11 +3,10 @@
 from minibert.training.batches import PackedBatch, pack
 from minibert.training.checkpoint import Checkpoint, load_newest_checkpoint, save_checkpoint
 from minibert.training.data import PretrainingData
-from minibert.training.distributed import process_group
+from minibert.training.distributed import process_group, whole_weights
 from minibert.training.evaluation import evaluate
 from minibert.training.loop import train
 from minibert.training.optimizers import AdamW, BertAdam, parameter_groups
-from minibert.training.parallel import whole_weights
 from minibert.training.recipe import Recipe
 from minibert.training.schedules import linear_decay, trapezoid
 from minibert.training.stable_adamw import StableAdamW

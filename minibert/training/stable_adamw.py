@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from minibert.training.adam import AdamFamily
-from minibert.training.parallel import whole
+from minibert.training.distributed import whole
 
 
 class StableAdamW(AdamFamily):

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from minibert.training.checkpoint import Checkpoint
 from minibert.training.data import PretrainingData
-from minibert.training.distributed import from_every_process, rank, world_size
-from minibert.training.parallel import sliced_like, whole
+from minibert.training.distributed import from_every_process, rank, sliced_like, whole, world_size
 from minibert.training.recipe import Recipe
 from minibert.training.update import TrainingDiverged
 

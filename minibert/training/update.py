@@ -7,9 +7,8 @@ import torch
 
 from minibert.objectives import IGNORE
 from minibert.training.batches import PackedBatch
-from minibert.training.distributed import sum_over_processes, world_size
+from minibert.training.distributed import exchange_gradients, sum_over_processes, whole, world_size
 from minibert.training.evaluation import forward_losses
-from minibert.training.parallel import exchange_gradients, whole
 
 
 class TrainingDiverged(RuntimeError):
