@@ -6,10 +6,9 @@ from minibert.training.data import PretrainingData
 from minibert.training.distributed import process_group, whole_weights
 from minibert.training.evaluation import evaluate
 from minibert.training.loop import train
-from minibert.training.optimizers import AdamW, BertAdam, parameter_groups
+from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
 from minibert.training.recipe import Recipe
 from minibert.training.schedules import linear_decay, trapezoid
-from minibert.training.stable_adamw import StableAdamW
 from minibert.training.update import TrainingDiverged, update
 from minibert.training.vocabulary import token_byte_lengths
 

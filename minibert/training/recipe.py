@@ -12,9 +12,8 @@ from minibert.training.checks import (
     check_switch,
     check_whole,
 )
-from minibert.training.optimizers import AdamW, BertAdam, parameter_groups
+from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
 from minibert.training.schedules import linear_decay, trapezoid
-from minibert.training.stable_adamw import StableAdamW
 
 
 @dataclass(frozen=True)
