@@ -12,7 +12,7 @@ from torch import Tensor
 
 from minibert.checkpoints.io import load_tensors, stage_tensors
 from minibert.files import write_text
-from minibert.training.checks import check_whole
+from minibert.training.recipe import check_whole
 
 _FORMAT = 1
 _NAME = re.compile(r"step-(\d{8,})\.json")

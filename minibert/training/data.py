@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from minibert.objectives import LOOK_AHEAD, Example, build_pairs, build_segments, pack_rows
 from minibert.objectives.masking import check_rates
 from minibert.training.batches import PackedBatch, mask_batch, pack
-from minibert.training.checks import check_seed, check_share, check_switch, check_whole
 from minibert.training.documents import clean_documents, held_out_documents
+from minibert.training.recipe import check_seed, check_share, check_switch, check_whole
 from minibert.training.vocabulary import starts_word
 
 
