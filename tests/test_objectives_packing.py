@@ -17,7 +17,7 @@ from torch.nn.functional import pad as grow
 import minibert.model.encoder as encoder_module
 from minibert import MaskedLanguageModel, PretrainingModel, corpora, load_tokenizer, shipped
 from minibert.objectives import IGNORE, Example, best_fit, build_pairs, build_segments, pack_rows, packing
-from minibert.training.batches import PackedBatch, mask_batch, pack
+from minibert.training.data import PackedBatch, mask_batch, pack
 from minibert.training.evaluation import forward_losses
 
 # ---- the packer

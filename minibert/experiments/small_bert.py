@@ -17,7 +17,7 @@ from minibert.config import EncoderConfig
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE, mask_tokens, mlm_loss
 from minibert.tokenization.wordpiece import WordPieceTokenizer
-from minibert.training.batches import PackedBatch, mask_batch
+from minibert.training.data import PackedBatch, mask_batch
 from minibert.training.recipe import Recipe
 from minibert.training.update import update
 

@@ -1,8 +1,7 @@
 """How the encoders are trained: optimisers, schedules, data order, the loop, and checkpoints that survive a kill."""
 
-from minibert.training.batches import PackedBatch, pack
 from minibert.training.checkpoint import Checkpoint, load_newest_checkpoint, save_checkpoint
-from minibert.training.data import PretrainingData
+from minibert.training.data import PackedBatch, PretrainingData, pack
 from minibert.training.distributed import process_group, whole_weights
 from minibert.training.evaluation import evaluate
 from minibert.training.loop import train

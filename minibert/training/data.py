@@ -2,14 +2,161 @@
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from minibert.objectives import LOOK_AHEAD, Example, build_pairs, build_segments, pack_rows
+import torch
+from torch import Tensor
+
+from minibert.objectives import IGNORE, LOOK_AHEAD, Example, build_pairs, build_segments, mask_tokens, pack_rows
 from minibert.objectives.masking import check_rates
-from minibert.training.batches import PackedBatch, mask_batch, pack
-from minibert.training.documents import clean_documents, held_out_documents
 from minibert.training.recipe import check_seed, check_share, check_switch, check_whole
 from minibert.training.vocabulary import starts_word
+
+
+def clean_documents(documents: Iterable[Iterable[str]]) -> list[list[str]]:
+    """The documents without blank sentences, and without the documents that held nothing else.
+
+    Raises:
+        ValueError: for text where a list of sentences belongs: its items would be single letters.
+
+    >>> clean_documents([["One.", " "], [""]])
+    [['One.']]
+    >>> clean_documents(["One.", "Two."])
+    Traceback (most recent call last):
+    ...
+    ValueError: documents[0] is a str, 'One.'; a document is a list of sentences: write [[text] for text in texts]
+    """
+    _check_list("documents", documents, "give a list of documents, each a list of sentences")
+    cleaned = []
+    for number, document in enumerate(documents):
+        _check_list(
+            f"documents[{number}]", document, "a document is a list of sentences: write [[text] for text in texts]"
+        )
+        sentences = list(document)
+        for sentence in sentences:
+            if not isinstance(sentence, str):
+                kind = type(sentence).__name__
+                raise ValueError(f"documents[{number}] holds a {kind}, {sentence!r:.60}; a sentence is a str")
+        sentences = [sentence for sentence in sentences if sentence.strip()]
+        if sentences:
+            cleaned.append(sentences)
+    return cleaned
+
+
+def held_out_documents(count: int, share: float, fewest: int) -> int:
+    """How many of `count` documents to set aside for validation: their `share`, but `fewest` at least, 0 for none.
+
+    `fewest` is also the least that must be left to train on: 2 for sentence pairs, since a random next segment comes
+    from another document.
+
+    Raises:
+        ValueError: if too few are left.
+
+    >>> held_out_documents(100, 0.05, fewest=2), held_out_documents(100, 0.0, fewest=2)
+    (5, 0)
+    """
+    held_out = max(fewest, round(share * count)) if share else 0
+    if count - held_out < fewest:
+        raise ValueError(
+            f"documents with text: {count}, too few for {held_out} to validate and {fewest} or more to train on. Give "
+            "more of them (in a text file an empty line ends a document); PretrainingData with validation_share=0 sets "
+            "none aside"
+        )
+    return held_out
+
+
+def _check_list(name: str, value, hint: str) -> None:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ValueError(f"{name} is a {type(value).__name__}, {value!r:.60}; {hint}")
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """Several examples laid end to end, masked and labelled; nothing is padded.
+
+    Shape: ids, segment_ids, labels (N,) int64; cu_seqlens (B + 1,) int32, where each example starts and the last one
+    ends; next_labels (B,) int64 with 0 = is next, or None without pairs. `labels` is -100 where nothing is
+    predicted.
+
+    >>> batch = pack([Example([1, 7, 2], [0, 0, 0], None), Example([1, 2], [0, 0], None)])
+    >>> batch.ids.tolist(), batch.cu_seqlens.tolist(), batch.labels.tolist()
+    ([1, 7, 2, 1, 2], [0, 3, 5], [-100, -100, -100, -100, -100])
+    """
+
+    ids: Tensor
+    cu_seqlens: Tensor
+    segment_ids: Tensor
+    labels: Tensor
+    next_labels: Tensor | None
+
+    def to(self, device: torch.device) -> "PackedBatch":
+        """Return the same batch on `device`."""
+        tensors = (self.ids, self.cu_seqlens, self.segment_ids, self.labels, self.next_labels)
+        return PackedBatch(*(None if tensor is None else tensor.to(device) for tensor in tensors))
+
+
+def pack(examples: Sequence[Example]) -> PackedBatch:
+    """Lay examples end to end, unmasked: all labels are -100.
+
+    Raises:
+        ValueError: if there are no examples, or only some of them are pairs.
+
+    >>> pack([Example([1, 7, 2, 8, 2], [0, 0, 0, 1, 1], 1)]).next_labels.tolist()
+    [1]
+    """
+    if not examples:
+        raise ValueError("there are no examples to pack; a batch needs at least one")
+    ids = torch.tensor([i for example in examples for i in example.ids])  # (N,)
+    segments = torch.tensor([s for example in examples for s in example.segment_ids])  # (N,)
+    lengths = torch.tensor([0] + [len(example.ids) for example in examples])
+    next_labels = [example.next_label for example in examples]
+    if None in next_labels and any(label is not None for label in next_labels):
+        raise ValueError("some examples are pairs and some are not; a batch is one or the other")
+    return PackedBatch(
+        ids=ids,
+        cu_seqlens=lengths.cumsum(0).to(torch.int32),  # (B + 1,)
+        segment_ids=segments,
+        labels=torch.full_like(ids, IGNORE),
+        next_labels=None if None in next_labels else torch.tensor(next_labels),
+    )
+
+
+def mask_batch(
+    batch: PackedBatch,
+    tokenizer,
+    rate: float,
+    split: tuple[float, float, float],
+    word_starts: Tensor | None = None,
+    *,
+    seed: int,
+) -> PackedBatch:
+    """Return the batch with tokens hidden and labelled; the same `seed` hides the same ones.
+
+    Shape: word_starts (V,) bool, True for the tokens that begin a word, if whole words are to be hidden.
+
+    Raises:
+        ValueError: as `mask_tokens`.
+
+    Source: Devlin et al. 2019, section 3.1.
+
+    >>> from types import SimpleNamespace
+    >>> tokenizer = SimpleNamespace(special_ids=(1, 2, 3), mask_id=3, vocab_size=9)
+    >>> batch = mask_batch(pack([Example([1, 7, 2], [0, 0, 0], None)]), tokenizer, 1.0, (1.0, 0.0, 0.0), seed=0)
+    >>> batch.ids.tolist(), batch.labels.tolist()
+    ([1, 3, 2], [-100, 7, -100])
+    """
+    inputs, labels = mask_tokens(
+        batch.ids,
+        tokenizer.special_ids,
+        tokenizer.vocab_size,
+        tokenizer.mask_id,
+        rate,
+        split,
+        generator=torch.Generator().manual_seed(seed),
+        word_starts=None if word_starts is None else word_starts[batch.ids],
+    )
+    return replace(batch, ids=inputs, labels=labels)
 
 
 class PretrainingData:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from minibert.objectives import IGNORE, mlm_loss_sum, nsp_loss_sum
-from minibert.training.batches import PackedBatch
+from minibert.training.data import PackedBatch
 
 
 def forward_losses(model, batch: PackedBatch, device: torch.device | None = None):
@@ -23,7 +23,7 @@ def forward_losses(model, batch: PackedBatch, device: torch.device | None = None
 
     >>> from types import SimpleNamespace
     >>> from minibert.objectives import Example
-    >>> from minibert.training.batches import pack
+    >>> from minibert.training.data import pack
     >>> class Uniform:
     ...     def packed(self, ids, cu_seqlens, segment_ids=None, predict_at=None):
     ...         return SimpleNamespace(logits=torch.zeros(len(predict_at), 4))
@@ -75,7 +75,7 @@ def evaluate(model, batches: Iterable[PackedBatch], token_bytes: Tensor, bf16: b
 
     >>> from types import SimpleNamespace
     >>> from minibert.objectives import Example
-    >>> from minibert.training.batches import pack
+    >>> from minibert.training.data import pack
     >>> class Uniform(torch.nn.Module):
     ...     def packed(self, ids, cu_seqlens, segment_ids=None, predict_at=None):
     ...         return SimpleNamespace(logits=torch.zeros(len(predict_at), 4))

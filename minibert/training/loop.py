@@ -8,9 +8,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from minibert.training.batches import PackedBatch
 from minibert.training.checkpoint import load_newest_checkpoint, save_checkpoint
-from minibert.training.data import PretrainingData
+from minibert.training.data import PackedBatch, PretrainingData
 from minibert.training.distributed import check_same, parallelize, rank, sum_over_processes, world_size
 from minibert.training.evaluation import evaluate
 from minibert.training.log import TrainingLog

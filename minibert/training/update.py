@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from minibert.objectives import IGNORE
-from minibert.training.batches import PackedBatch
+from minibert.training.data import PackedBatch
 from minibert.training.distributed import exchange_gradients, sum_over_processes, whole, world_size
 from minibert.training.evaluation import forward_losses
 
