@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minibert.training.checkpoint import Checkpoint, load_newest_checkpoint, save_checkpoint
-from minibert.training.log import TrainingLog
+from minibert.training.checkpoint import Checkpoint, TrainingLog, load_newest_checkpoint, save_checkpoint
 
 
 def sample(step):

@@ -12,7 +12,7 @@ from minibert.corpora import synthetic
 from minibert.objectives import Example
 from minibert.training import Checkpoint, PretrainingData, pack
 from minibert.training import data as training_data
-from minibert.training.state import restore
+from minibert.training.checkpoint import restore
 
 DOCUMENTS = synthetic.documents(30, seed=0)
 WORDPIECE = WordPieceTokenizer.train([s for d in DOCUMENTS for s in d], vocab_size=300)

@@ -162,6 +162,6 @@ def test_every_part_of_the_state_matters(tmp_path, uninterrupted, monkeypatch, n
 def test_another_computer_is_mentioned(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, raise_at=4)
-    monkeypatch.setattr("minibert.training.state._computer", lambda device: "an abacus")
+    monkeypatch.setattr("minibert.training.checkpoint._computer", lambda device: "an abacus")
     with pytest.warns(UserWarning, match="resuming on an abacus .* last digits may differ"):
         run(tmp_path)

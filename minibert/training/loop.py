@@ -8,13 +8,18 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from minibert.training.checkpoint import load_newest_checkpoint, save_checkpoint
+from minibert.training.checkpoint import (
+    TrainingLog,
+    capture,
+    load_newest_checkpoint,
+    restore,
+    save_checkpoint,
+    settings_of,
+)
 from minibert.training.data import PackedBatch, PretrainingData
 from minibert.training.distributed import check_same, parallelize, rank, sum_over_processes, world_size
 from minibert.training.evaluation import evaluate
-from minibert.training.log import TrainingLog
 from minibert.training.recipe import Recipe, check_whole
-from minibert.training.state import capture, restore, settings_of
 from minibert.training.update import TrainingDiverged, update
 from minibert.training.vocabulary import token_byte_lengths
 

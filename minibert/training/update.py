@@ -6,17 +6,10 @@ from collections.abc import Sequence
 import torch
 
 from minibert.objectives import IGNORE
+from minibert.training.checkpoint import TrainingDiverged
 from minibert.training.data import PackedBatch
 from minibert.training.distributed import exchange_gradients, sum_over_processes, whole, world_size
 from minibert.training.evaluation import forward_losses
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss or the gradient became NaN or infinite; the checkpoints on disk are from before.
-
-    >>> issubclass(TrainingDiverged, RuntimeError)
-    True
-    """
 
 
 def update(
