@@ -18,8 +18,8 @@ from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE, mask_tokens, mlm_loss
 from minibert.tokenization.wordpiece import WordPieceTokenizer
 from minibert.training.data import PackedBatch, mask_batch
+from minibert.training.loop import update
 from minibert.training.recipe import Recipe
-from minibert.training.update import update
 
 EVERY, FIRST = 6, 2  # of the presidents in order of time, every sixth is held out, from the third
 BERT_SPLIT = (0.8, 0.1, 0.1)
