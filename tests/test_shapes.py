@@ -12,7 +12,7 @@ from oracles import small_config
 
 import minibert
 import minibert.model
-from minibert import corpora, experiments
+from minibert import corpora, experiments, one_page
 from minibert.model import (
     Encoder,
     MaskedLanguageModel,
@@ -161,8 +161,9 @@ def test_the_tables_above_leave_no_module_out():
                 assert value in listed, f"{attribute}: add it to the table of shapes"
 
 
-# Rooms with a door: what their __init__ offers is public, the files behind it serve each other.
+# Rooms with a door: what their __init__ offers is public, the files behind it serve each other. The one page has two.
 DOORS = {
+    "minibert.one_page": [one_page.encode, one_page.masked_token_loss],
     "minibert.corpora": [getattr(room, name) for room in (corpora, corpora.synthetic) for name in room.__all__],
     "minibert.experiments": [getattr(experiments, name) for name in experiments.__all__],
 }
@@ -172,7 +173,9 @@ def needs_an_example(name: str, value) -> bool:
     """Not so: exceptions, rows of data (what makes them shows them), and what stands behind a room's door."""
     if inspect.isclass(value) and issubclass(value, Exception | tuple):
         return False
-    return all(any(value is offered for offered in door) for room, door in DOORS.items() if name.startswith(room + "."))
+    return all(
+        any(value is offered for offered in door) for room, door in DOORS.items() if f"{name}.".startswith(room + ".")
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in modules_of(minibert) if not name.endswith("__main__")])
