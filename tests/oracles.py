@@ -6,12 +6,9 @@
 import torch
 
 from minibert.checkpoints import load_state_dict_from
-from minibert.checkpoints.names_bert import BERT
-from minibert.checkpoints.names_eurobert import EUROBERT
-from minibert.checkpoints.names_modernbert import MODERNBERT
+from minibert.checkpoints.translate import FAMILIES as TABLES
 from minibert.config import EncoderConfig
 
-TABLES = {"bert": BERT, "modernbert": MODERNBERT, "eurobert": EUROBERT}
 FAMILIES = ("bert", "modernbert", "eurobert")
 SMALL = dict(vocab_size=31, hidden=24, heads=4, intermediate=40, pad_id=0, cls_id=1, sep_id=2, mask_id=3, init_std=0.02)
 

@@ -38,7 +38,7 @@ UPSTAIRS = {  # the exceptions: who, which room, why
 FOREIGN = {  # packages that are slow, optional or exchangeable: only these files may import them, and the benches
     "transformers": (),
     "tokenizers": ("tokenization/rust.py",),
-    "safetensors": ("checkpoints/io.py",),
+    "safetensors": ("checkpoints/folder.py",),
     "flash_attn": ("varlen/flash.py",),
 }
 

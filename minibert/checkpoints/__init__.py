@@ -1,9 +1,8 @@
 """The Hugging Face folder format, read and written: config.json, model.safetensors, their names and ours."""
 
-from minibert.checkpoints.folder import load_config, load_model, save_model
+from minibert.checkpoints.folder import load_config, load_model, load_tensors, save_model, save_tensors
 from minibert.checkpoints.hf_config import config_from_hf, config_to_hf
-from minibert.checkpoints.io import load_tensors, save_tensors
-from minibert.checkpoints.load import load_state_dict_from
+from minibert.checkpoints.translate import load_state_dict_from
 
 __all__ = [
     "config_from_hf",

@@ -1,81 +1,40 @@
-"""A model folder: config.json says what the model is, model.safetensors holds its weights. Saved and opened here."""
+"""A model folder, opened and saved: config.json says what the model is, model.safetensors holds its weights.
+
+Opening goes from top to bottom: config.json -> `hf_config` -> an empty model -> `translate`, which fills it from the
+tensors. Nothing here runs code from a file, unlike pickle.
+"""
 
 import json
-import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+import safetensors
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from minibert.checkpoints.hf_config import config_from_hf, config_to_hf, labels_from_hf
-from minibert.checkpoints.io import INDEX, WEIGHTS, open_weights, read_json, stage_tensors
-from minibert.checkpoints.load import FAMILIES, load_state_dict_from
-from minibert.checkpoints.names import NameTable
-from minibert.checkpoints.translate import kind_of, plain_name, to_theirs
+from minibert.checkpoints.translate import (
+    FAMILIES,
+    NameTable,
+    kind_of,
+    load_state_dict_from,
+    plain_name,
+    to_theirs,
+)
 from minibert.config import EncoderConfig
-from minibert.files import write_text
+from minibert.files import replacing, write_text
 from minibert.model.base import PackedModel
 
 CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
 LABELLED = ("SequenceClassifier", "TokenClassifier")
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
-    """Write `model` (and `tokenizer`, if given) to a folder that `load_model` and `transformers` open.
-
-    A config that no published family can express is saved in a form of our own, which only minibert opens. The new
-    files are completed beside the old ones and then put in their place, so an interrupted save leaves the old model;
-    only when the config changes too is there an instant between two renames.
-
-    Raises:
-        ValueError: `folder` is a file, the model is on the meta device, its weights hold NaN or infinity, or its
-            `label_names` are not one different name for each label.
-
-    >>> import tempfile
-    >>> from minibert import Encoder, EncoderConfig
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     save_model(Encoder(EncoderConfig.preset("bert-nano")), folder)
-    ...     load_model(Encoder, folder).config.hidden
-    128
-    """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder}: is a file; a model is saved to a folder")
-    for name, parameter in model.named_parameters():
-        if parameter.is_meta or not torch.isfinite(parameter).all():
-            state = "is on the meta device (no values)" if parameter.is_meta else "holds NaN or infinity"
-            raise ValueError(f"{name} {state}: not saved, such a folder could not be opened again")
-    raw = describe(model)
-    tensors = to_theirs(model, FAMILIES[raw["model_type"]])
-    folder.mkdir(parents=True, exist_ok=True)
-    staged = stage_tensors(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-    try:
-        _put_in_place(staged, json.dumps(raw, indent=2, sort_keys=True) + "\n", folder)
-    finally:
-        staged.unlink(missing_ok=True)
-    _remove_shards(folder)
-    if tokenizer is not None:
-        tokenizer.save(folder / "tokenizer.json")
-
-
-def describe(model: PackedModel) -> dict:
-    """What config.json says about `model`.
-
-    Raises:
-        ValueError: its `label_names` are not one different name for each label.
-
-    >>> from minibert import EncoderConfig, TokenClassifier
-    >>> describe(TokenClassifier(EncoderConfig.preset("bert-nano"), labels=3))["architectures"]
-    ['BertForTokenClassification']
-    """
-    kind, dtype = kind_of(type(model)), str(next(model.parameters()).dtype).removeprefix("torch.")
-    raw = config_to_hf(model.config)
-    raw |= {"architectures": [FAMILIES[raw["model_type"]].architectures[kind]], "dtype": dtype, "torch_dtype": dtype}
-    if kind in LABELLED:
-        names = _label_names(model)
-        raw["id2label"] = {str(i): name for i, name in enumerate(names)}
-        raw["label2id"] = {name: i for i, name in enumerate(names)}
-    return raw
+# ---- opening
 
 
 def load_model(
@@ -156,19 +115,6 @@ def load_config(folder: str | Path) -> EncoderConfig:
     return config_from_hf(_read_config(folder), _read_tokenizer(folder))
 
 
-def _label_names(model: PackedModel) -> tuple[str, ...]:
-    names = getattr(model, "label_names", None)
-    if names is None:
-        return tuple(f"LABEL_{i}" for i in range(model.labels))
-    fits = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
-    if not fits or len(names) != model.labels or len(set(names)) != len(names):
-        raise ValueError(
-            f"label_names is {names!r}, expected {model.labels} different names, one for each label; set it to None to "
-            "number the labels"
-        )
-    return tuple(names)
-
-
 def _read_config(folder: Path) -> dict:
     if not folder.exists():
         raise ValueError(
@@ -194,20 +140,228 @@ def _is_foreign(raw: dict, table: NameTable, kind: str) -> bool:
     return bool(stated & set(table.architectures.values())) and table.architectures.get(kind) not in stated
 
 
-def _put_in_place(staged: Path, text: str, folder: Path) -> None:
-    """Replace weights and config; if the second replacement fails, the first is undone."""
-    file = folder / CONFIG
-    old = file.read_bytes() if file.is_file() else None
-    if old == text.encode("utf-8"):
-        os.replace(staged, folder / WEIGHTS)  # the usual case, and it is one step
-        return
-    write_text(file, text)
+def read_json(file: Path) -> dict:
+    """A JSON object from a file.
+
+    Raises:
+        ValueError: the file is missing, not UTF-8, or holds something else.
+
+    >>> read_json(Path("nowhere.json"))
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere.json: not found
+    """
     try:
-        os.replace(staged, folder / WEIGHTS)
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ValueError(f"{file}: not found") from None
+    except ValueError as error:
+        raise ValueError(f"{file}: damaged, not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{file}: holds {type(content).__name__}, expected a JSON object")
+    return content
+
+
+# ---- tensors
+
+
+class TensorFiles(Mapping):
+    """The tensors of one or several safetensors files, read when asked for; a context manager that closes them.
+
+    `where` maps each name to its file, or None to a file all of whose tensors count.
+
+    Raises:
+        ValueError: a file is truncated or no safetensors file, or names and files do not match.
+
+    >>> TensorFiles({None: Path("nowhere.safetensors")})
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere.safetensors: not found
+    """
+
+    def __init__(self, where: Mapping[str | None, Path]):
+        self._handles = {}
+        for file in dict.fromkeys(where.values()):
+            if not file.is_file():
+                raise ValueError(f"{file}: not found")
+            try:
+                self._handles[file] = safetensors.safe_open(file, framework="pt")
+            except (safetensors.SafetensorError, OSError) as error:
+                raise ValueError(f"{file}: truncated, or no safetensors file ({error}); fetch it again") from error
+        inside = {name: file for file, handle in self._handles.items() for name in handle.keys()}
+        self._where = inside if None in where else dict(where)
+        if self._where != inside:
+            odd = sorted(set(self._where.items()) ^ set(inside.items()))
+            raise ValueError(f"the index and its files disagree about {odd[0][0]} ({odd[0][1].name}); fetch them again")
+
+    def __getitem__(self, name: str) -> Tensor:
+        try:
+            return self._handles[self._where[name]].get_tensor(name)
+        except safetensors.SafetensorError as error:
+            raise ValueError(f"{self._where[name]}: cannot read {name} ({error})") from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._where)
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def __enter__(self) -> "TensorFiles":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._handles.clear()  # lets go of the files, so that they can be replaced (also on Windows)
+
+
+def open_weights(folder: Path) -> TensorFiles:
+    """The weights of a model folder, whole or in shards.
+
+    Raises:
+        ValueError: no weights, only pickled ones, a damaged file, or an index that points outside the folder.
+
+    >>> open_weights(Path("nowhere"))
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere: no model.safetensors in it (and no model.safetensors.index.json)
+    """
+    if (folder / WEIGHTS).is_file():
+        return TensorFiles({None: folder / WEIGHTS})
+    if (folder / INDEX).is_file():
+        return TensorFiles(_read_index(folder))
+    pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
+    if pickles:
+        raise ValueError(
+            f"{folder}: holds only {pickles[0]}. That is a pickle, which can run any code when it is opened, so it is "
+            "never read here. If you trust it, convert it where it came from: "
+            "torch.load(file, weights_only=True), then safetensors.torch.save_file(tensors, 'model.safetensors')"
+        )
+    raise ValueError(f"{folder}: no {WEIGHTS} in it (and no {INDEX})")
+
+
+def _read_index(folder: Path) -> dict[str, Path]:
+    where = read_json(folder / INDEX).get("weight_map")
+    if not isinstance(where, dict) or not where or not all(isinstance(file, str) for file in where.values()):
+        raise ValueError(f"{folder / INDEX}: no weight_map of names to files")
+    for name, file in where.items():
+        if "/" in file or "\\" in file or ":" in file or not file.endswith(".safetensors"):
+            raise ValueError(f"{folder / INDEX}: {name} lies in {file!r}; expected a .safetensors file of this folder")
+    return {name: folder / file for name, file in where.items()}
+
+
+def load_tensors(file: str | Path) -> dict[str, Tensor]:
+    """All tensors of one safetensors file, in memory of their own.
+
+    Raises:
+        ValueError: the file is missing, truncated or something else.
+
+    >>> load_tensors("nowhere.safetensors")
+    Traceback (most recent call last):
+    ...
+    ValueError: nowhere.safetensors: not found
+    """
+    with TensorFiles({None: Path(file)}) as stored:
+        return {name: stored[name].clone() for name in stored}
+
+
+def save_tensors(tensors: Mapping[str, Tensor], file: str | Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors to `file` in one step: it is either the old file or the complete new one.
+
+    Tensors must not share memory. They are written under the name with `.tmp` behind it, which then replaces `file`.
+
+    >>> import tempfile, torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_tensors({"a": torch.ones(2)}, Path(folder) / "x.safetensors")
+    ...     load_tensors(Path(folder) / "x.safetensors")
+    {'a': tensor([1., 1.])}
+    """
+    with replacing(file) as staged:
+        save_file(dict(tensors), staged, metadata=metadata)
+
+
+# ---- saving
+
+
+def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
+    """Write `model` (and `tokenizer`, if given) to a folder that `load_model` and `transformers` open.
+
+    A config that no published family can express is saved in a form of our own, which only minibert opens. The new
+    files are completed beside the old ones and then put in their place, so an interrupted save leaves the old model;
+    only when the config changes too is there an instant between two renames.
+
+    Raises:
+        ValueError: `folder` is a file, the model is on the meta device, its weights hold NaN or infinity, or its
+            `label_names` are not one different name for each label.
+
+    >>> import tempfile
+    >>> from minibert import Encoder, EncoderConfig
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(Encoder(EncoderConfig.preset("bert-nano")), folder)
+    ...     load_model(Encoder, folder).config.hidden
+    128
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: is a file; a model is saved to a folder")
+    for name, parameter in model.named_parameters():
+        if parameter.is_meta or not torch.isfinite(parameter).all():
+            state = "is on the meta device (no values)" if parameter.is_meta else "holds NaN or infinity"
+            raise ValueError(f"{name} {state}: not saved, such a folder could not be opened again")
+    raw = describe(model)
+    tensors = to_theirs(model, FAMILIES[raw["model_type"]])
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(raw, indent=2, sort_keys=True) + "\n"
+    with _as_before_on_error(folder / CONFIG) as old_text, replacing(folder / WEIGHTS) as staged:
+        save_file(tensors, staged, metadata={"format": "pt"})
+        if text.encode("utf-8") != old_text:  # rarely; else the weights' own replacement is all that happens
+            write_text(folder / CONFIG, text)
+    _remove_shards(folder)
+    if tokenizer is not None:
+        tokenizer.save(folder / "tokenizer.json")
+
+
+def describe(model: PackedModel) -> dict:
+    """What config.json says about `model`.
+
+    Raises:
+        ValueError: its `label_names` are not one different name for each label.
+
+    >>> from minibert import EncoderConfig, TokenClassifier
+    >>> describe(TokenClassifier(EncoderConfig.preset("bert-nano"), labels=3))["architectures"]
+    ['BertForTokenClassification']
+    """
+    kind, dtype = kind_of(type(model)), str(next(model.parameters()).dtype).removeprefix("torch.")
+    raw = config_to_hf(model.config)
+    raw |= {"architectures": [FAMILIES[raw["model_type"]].architectures[kind]], "dtype": dtype, "torch_dtype": dtype}
+    if kind in LABELLED:
+        names = _label_names(model)
+        raw["id2label"] = {str(i): name for i, name in enumerate(names)}
+        raw["label2id"] = {name: i for i, name in enumerate(names)}
+    return raw
+
+
+def _label_names(model: PackedModel) -> tuple[str, ...]:
+    names = getattr(model, "label_names", None)
+    if names is None:
+        return tuple(f"LABEL_{i}" for i in range(model.labels))
+    fits = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    if not fits or len(names) != model.labels or len(set(names)) != len(names):
+        raise ValueError(
+            f"label_names is {names!r}, expected {model.labels} different names, one for each label; set it to None to "
+            "number the labels"
+        )
+    return tuple(names)
+
+
+@contextmanager
+def _as_before_on_error(file: Path) -> Iterator[bytes | None]:
+    """Give the file's old content (None without a file); when the block raises, put it back."""
+    old = file.read_bytes() if file.is_file() else None
+    try:
+        yield old
     except BaseException:
         if old is None:
-            file.unlink()
-        else:
+            file.unlink(missing_ok=True)
+        elif file.read_bytes() != old:
             file.write_bytes(old)
         raise
 

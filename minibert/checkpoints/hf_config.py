@@ -1,24 +1,28 @@
-"""Between config.json and EncoderConfig: which family a folder belongs to, its special ids and its labels."""
+"""Between config.json and EncoderConfig: a family's keys, the special ids, the labels.
+
+`bert.py`, `modernbert.py` and `eurobert.py` say which key is which field; what they read with is `Keys`.
+"""
 
 import dataclasses
+import math
 
-from minibert.checkpoints import config_bert, config_eurobert, config_modernbert
-from minibert.checkpoints.config_keys import refuse, whole
+from minibert.checkpoints import bert, eurobert, modernbert
 from minibert.config import EncoderConfig
 from minibert.tokenization import roles
 from minibert.tokenization.json_format import naming
 from minibert.tokenization.json_read import ids_of_added
 
-READERS = {
-    "bert": (config_bert.read_bert, config_bert.IDS),
-    "modernbert": (config_modernbert.read_modernbert, config_modernbert.IDS),
-    "eurobert": (config_eurobert.read_eurobert, config_eurobert.IDS),
+FAMILIES = {"bert": bert, "modernbert": modernbert, "eurobert": eurobert}
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_new": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "silu": "silu",
+    "swish": "silu",
 }
-WRITERS = {
-    "bert": config_bert.write_bert,
-    "modernbert": config_modernbert.write_modernbert,
-    "eurobert": config_eurobert.write_eurobert,
-}
+WRITTEN_ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "silu": "silu"}
 # What their format cannot say and a forward pass in eval mode does not need; kept under a key of our own, "minibert".
 SIDE_FIELDS = {"init", "init_std", "init_cutoff", "nsp", "kv_heads", "head_bias"}
 SIDE_FIELDS |= {name for name in EncoderConfig.__dataclass_fields__ if name.startswith("dropout_")}
@@ -28,6 +32,90 @@ ID_KEYS = {
     "cls_id": ("cls_token_id", "bos_token_id"),
     "sep_id": ("sep_token_id", "eos_token_id"),
 }
+
+
+class Keys:
+    """The values of a config.json, read key by key; what our encoder cannot express is refused by name.
+
+    A key that is absent or null has its default.
+
+    >>> keys = Keys({"hidden_size": 128, "norm_bias": None, "is_decoder": True})
+    >>> keys.whole("hidden_size", 768), keys.whole("num_hidden_layers", 12), keys.flag("norm_bias", False)
+    (128, 12, False)
+    >>> keys.demand("is_decoder", (False,), "false (an encoder sees both sides)")
+    Traceback (most recent call last):
+    ...
+    ValueError: config.json: is_decoder=True is not supported; expected false (an encoder sees both sides)
+    """
+
+    def __init__(self, raw: dict, inside: str = ""):
+        self.raw = raw
+        self.inside = inside  # of which object of config.json, with a point behind it
+
+    def refuse(self, key: str, value, expected: str) -> None:
+        """Raise the one sentence for a value that cannot be honoured."""
+        raise ValueError(f"config.json: {self.inside}{key}={value!r} is not supported; expected {expected}")
+
+    def get(self, key: str, default=None):
+        """The value as it stands there."""
+        value = self.raw.get(key)
+        return default if value is None else value
+
+    def whole(self, key: str, default: int | None) -> int | None:
+        """A whole number."""
+        value = self.get(key, default)
+        if value is not None and type(value) is not int:
+            self.refuse(key, value, "a whole number")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        """A finite number."""
+        value = self.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            self.refuse(key, value, "a number")
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        value = self.get(key, default)
+        if type(value) is not bool:
+            self.refuse(key, value, "true or false")
+        return value
+
+    def choice(self, key: str, default: str, meanings: dict[str, str]) -> str:
+        """What a word means here; refused when it means nothing."""
+        value = self.get(key, default)
+        if value not in list(meanings):  # a list: `value` may be anything, also unhashable
+            self.refuse(key, value, f"one of {', '.join(meanings)}")
+        return meanings[value]
+
+    def activation(self, key: str, default: str) -> str:
+        """Our name of an activation function."""
+        return self.choice(key, default, ACTIVATIONS)
+
+    def demand(self, key: str, allowed: tuple, expected: str) -> None:
+        """The key must be absent, null, or have one of the `allowed` values."""
+        if self.get(key) is not None and self.raw[key] not in allowed:
+            self.refuse(key, self.raw[key], expected)
+
+    def same_bias(self) -> bool:
+        """`attention_bias` and `mlp_bias`, which our one `bias` can only express together."""
+        attention, mlp = self.flag("attention_bias", False), self.flag("mlp_bias", False)
+        if attention != mlp:
+            self.refuse("attention_bias", attention, f"the same as mlp_bias ({mlp})")
+        return attention
+
+    def rope(self, parameters, key: str) -> "Keys":
+        """The RoPE parameters under `key`, provided that they are plain: no scaling, the whole head rotated."""
+        parameters = {} if parameters is None else parameters
+        if not isinstance(parameters, dict):
+            self.refuse(key, parameters, "an object")
+        inner = Keys(parameters, inside=f"{key}.")
+        kind = inner.get("rope_type", inner.get("type"))
+        if kind not in (None, "default"):
+            inner.refuse("rope_type", kind, "default (no scaling)")
+        inner.demand("partial_rotary_factor", (1.0,), "1.0 (every channel rotates)")
+        return inner
 
 
 def config_from_hf(raw: dict, tokenizer: dict | None = None) -> EncoderConfig:
@@ -47,16 +135,16 @@ def config_from_hf(raw: dict, tokenizer: dict | None = None) -> EncoderConfig:
     kind = raw.get("model_type")
     if kind == "minibert":
         return _own_config(raw)
+    keys = Keys(raw)
     if kind is None:
-        raise ValueError(f'config.json has no model_type; add one of {", ".join(READERS)} (as "model_type": "bert")')
-    if kind not in list(READERS):
-        refuse("model_type", kind, f"one of {', '.join(READERS)}")
-    read, ids = READERS[kind]
-    fields = read(raw)
-    fields |= _special_ids(raw, fields["vocab_size"], ids, tokenizer or {})
+        raise ValueError(f'config.json has no model_type; add one of {", ".join(FAMILIES)} (as "model_type": "bert")')
+    if kind not in list(FAMILIES):
+        keys.refuse("model_type", kind, f"one of {', '.join(FAMILIES)}")
+    fields = FAMILIES[kind].read(keys)
+    fields |= _special_ids(keys, fields["vocab_size"], FAMILIES[kind].IDS, tokenizer or {})
     side = raw.get("minibert", {})
     if not isinstance(side, dict) or set(side) - SIDE_FIELDS:
-        refuse("minibert", side, f"an object with some of {', '.join(sorted(SIDE_FIELDS))}")
+        keys.refuse("minibert", side, f"an object with some of {', '.join(sorted(SIDE_FIELDS))}")
     return _build(fields | side)
 
 
@@ -69,9 +157,9 @@ def config_to_hf(config: EncoderConfig) -> dict:
     'minibert'
     """
     own = {"model_type": "minibert", "encoder": dataclasses.asdict(config)}
-    if config.family not in WRITERS:
+    if config.family not in FAMILIES:
         return own
-    raw = WRITERS[config.family](config)
+    raw = FAMILIES[config.family].write(config, act=WRITTEN_ACTIVATIONS[config.act])
     try:
         back = config_from_hf(raw)
     except ValueError:
@@ -102,16 +190,16 @@ def labels_from_hf(raw: dict) -> tuple[int | None, tuple[str, ...] | None]:
     """
     names = raw.get("id2label")
     if names is None:
-        return whole(raw, "num_labels", None), None
+        return Keys(raw).whole("num_labels", None), None
     if not isinstance(names, dict) or sorted(names) != sorted(str(i) for i in range(len(names))):
-        refuse("id2label", names, 'an object with keys "0", "1", ...')
+        Keys(raw).refuse("id2label", names, 'an object with keys "0", "1", ...')
     return len(names), tuple(str(names[str(i)]) for i in range(len(names)))
 
 
 def _own_config(raw: dict) -> EncoderConfig:
     fields, known = raw.get("encoder"), {field.name for field in dataclasses.fields(EncoderConfig)}
     if not isinstance(fields, dict) or set(fields) != known:
-        refuse("encoder", fields, f"an object with exactly the fields {', '.join(sorted(known))}")
+        Keys(raw).refuse("encoder", fields, f"an object with exactly the fields {', '.join(sorted(known))}")
     return _build(fields)
 
 
@@ -122,17 +210,17 @@ def _build(fields: dict) -> EncoderConfig:
         raise ValueError(f"config.json: {error}") from error
 
 
-def _special_ids(raw: dict, vocab_size: int, published: dict[str, int], tokenizer: dict) -> dict[str, int]:
+def _special_ids(keys: Keys, vocab_size: int, published: dict[str, int], tokenizer: dict) -> dict[str, int]:
     with naming("tokenizer.json"):
         by_name = ids_of_added(tokenizer)
     ids = {}
-    for field, keys in ID_KEYS.items():
-        stated = [value for key in keys if (value := raw.get(key)) is not None]
+    for field, names in ID_KEYS.items():
+        stated = [value for name in names if (value := keys.get(name)) is not None]
         stated = [value[0] if isinstance(value, list) and value else value for value in stated]  # several ends of text
         named = [by_name.get(name) for name in roles.NAMES[field.removesuffix("_id")]]
         candidates = [*stated, *named, published[field]]
         fits = [value for value in candidates if type(value) is int and 0 <= value < vocab_size]
         if field == "pad_id" and stated and stated[0] not in fits:
-            refuse("pad_token_id", stated[0], f"an id below vocab_size={vocab_size}")
+            keys.refuse("pad_token_id", stated[0], f"an id below vocab_size={vocab_size}")
         ids[field] = fits[0] if fits else ids.get("pad_id", 0)
     return ids

@@ -1,16 +1,160 @@
-"""Carry weights from their names and shapes to ours, and back; refuse whatever does not fit exactly."""
+"""Weights from their names and shapes to ours, and back; whatever does not fit exactly is refused.
 
+A family's table of names stands in `bert.py`, `modernbert.py` or `eurobert.py`.
+"""
+
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from minibert.checkpoints.names import NameTable, rows_of_parts
-from minibert.checkpoints.names_own import KINDS
+from minibert.checkpoints import bert, eurobert, modernbert
+from minibert.checkpoints.hf_config import published_family
+from minibert.config import EncoderConfig
 from minibert.model.base import PackedModel
+from minibert.model.initialization import initialize
 
 BUFFERS = ("position_ids", "token_type_ids", "inv_freq")  # constants that old files carry along
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+KINDS = ("Encoder", "MaskedLanguageModel", "PretrainingModel", "SequenceClassifier", "TokenClassifier", "SpanReader")
+
+
+@dataclass(frozen=True)
+class NameTable:
+    """`ours <- theirs` for one family, one line per kind of tensor; `{i}` stands for the layer.
+
+    Where our tensor is fused, the right side is a tuple: their tensors stand below each other (dimension 0) in ours.
+    Names of the body have neither our prefix (`encoder.`) nor theirs (`bert.`, `model.`): a bare encoder has none.
+    A table lists every tensor a family can have; a model takes the lines it has parameters for.
+
+    >>> table = NameTable("bert.", {"blocks.{i}.x": ("layer.{i}.a", "layer.{i}.b")}, {}, {}, {})
+    >>> table.theirs("encoder.blocks.3.x", "MaskedLanguageModel")
+    ('layer.3.a', 'layer.3.b')
+    """
+
+    prefix: str  # what stands before the body's names when a model has a head
+    body: Mapping[str, str | tuple[str, ...]]
+    heads: Mapping[str, Mapping[str, str]]  # our class -> the lines of its head
+    tied: Mapping[str, str]  # their duplicate -> their name of the tensor it must equal
+    architectures: Mapping[str, str]  # our class -> theirs
+    untied: Mapping[str, str] = field(default_factory=dict)  # ours <- theirs instead, in a config with tie=False
+
+    def theirs(self, ours: str, kind: str) -> tuple[str, ...]:
+        """Their names for our parameter `ours` of a model of class `kind`; the body's come without prefix.
+
+        Raises:
+            ValueError: this family has no such tensor.
+        """
+        name = ours.removeprefix("encoder.")
+        layer = re.match(r"blocks\.(\d+)\.", name)
+        pattern = name.replace(f"blocks.{layer[1]}.", "blocks.{i}.", 1) if layer else name
+        found = self.body.get(pattern) or self.heads.get(kind, {}).get(pattern)
+        if found is None:
+            raise ValueError(f"{ours}: this family's name table has no line for it")
+        found = (found,) if isinstance(found, str) else found
+        return tuple(name.replace("{i}", layer[1]) for name in found) if layer else found
+
+    def is_body(self, name: str) -> bool:
+        """Whether `name` (theirs, without prefix) belongs to the bare encoder rather than to a head.
+
+        >>> NameTable("bert.", {"blocks.{i}.x": "layer.{i}.a"}, {}, {}, {}).is_body("layer.3.a")
+        True
+        """
+        return re.sub(r"\.\d+\.", ".{i}.", name, count=1) in self._body_names()
+
+    def is_head(self, name: str) -> bool:
+        """Whether `name` is a tensor of some head of this family, the pooler included.
+
+        >>> NameTable("bert.", {}, {}, {}, {}).is_head("pooler.dense.bias")
+        True
+        """
+        in_a_head = any(name in lines.values() for lines in self.heads.values())
+        return in_a_head or name in self.tied or name.startswith("pooler.")
+
+    def _body_names(self) -> set[str]:
+        names = set()
+        for right in self.body.values():
+            names.update((right,) if isinstance(right, str) else right)
+        return names
+
+
+BERT, MODERNBERT, EUROBERT = (NameTable(**family.NAMES) for family in (bert, modernbert, eurobert))
+OWN = NameTable(  # the names of a model that belongs to no published family: our own, unchanged
+    prefix="encoder.",
+    body={name: name for table in (BERT, MODERNBERT, EUROBERT) for name in table.body},
+    heads={
+        kind: {name: name for table in (BERT, MODERNBERT, EUROBERT) for name in table.heads.get(kind, {})}
+        for kind in KINDS
+    },
+    tied={"decoder.weight": "embeddings.token.weight"},
+    architectures={kind: kind for kind in KINDS},
+)
+FAMILIES = {"bert": BERT, "modernbert": MODERNBERT, "eurobert": EUROBERT, "minibert": OWN}
+
+
+def load_state_dict_from(
+    model: PackedModel,
+    stored: Mapping[str, Tensor],
+    *,
+    table: NameTable | None = None,
+    new_head: bool = False,
+    foreign_head: bool = False,
+    dtype: torch.dtype = torch.float32,
+    generator: torch.Generator | None = None,
+) -> PackedModel:
+    """Fill `model` with weights that carry their family's published names, and return it.
+
+    `stored` maps names to tensors, as `transformers_model.state_dict()` does; it is not changed and shares no memory
+    with the model afterwards. A model on the meta device takes the tensors (in `dtype`) as its own; any other copies
+    them into its parameters. `new_head=True` draws the weights of a head (and BERT's pooler) that `stored` lacks, with
+    `generator`. The names of weights that no part of the model wanted, other heads, end up in `model.unused_weights`.
+
+    Raises:
+        ValueError: missing or unknown names, wrong shapes, integer weights, NaN or infinity; see `to_ours`.
+
+    >>> from minibert import EncoderConfig, Encoder
+    >>> source, copy = (Encoder(EncoderConfig.preset("bert-nano")) for _ in range(2))
+    >>> copy = load_state_dict_from(copy, to_theirs(source, BERT))
+    >>> torch.equal(copy.embeddings.token.weight, source.embeddings.token.weight)
+    True
+    """
+    table = FAMILIES[published_family(model.config)] if table is None else table
+    ours, missing, unused = to_ours(model, stored, table, dtype, new_head, foreign_head)
+    drawn = _new_weights(model, ours, missing, new_head, dtype)
+    model.load_state_dict(ours | drawn, assign=next(model.parameters()).is_meta)
+    if hasattr(model, "tie_weights"):
+        model.tie_weights()
+        if model.config.tie:
+            assert model.decoder.weight is model.encoder.embeddings.token.weight
+    if drawn:
+        initialize(model, model.config, generator, only=drawn)
+    model.unused_weights = unused
+    return model
+
+
+def _new_weights(model: PackedModel, found, missing: dict[str, str], new_head: bool, dtype) -> dict[str, Tensor]:
+    """Placeholders for the head's missing weights: gains 1, the rest 0, for `initialize` to draw over."""
+    tops = ("encoder.pooler.", "pooler.", "head.", "decoder.", "nsp.")
+    body = [name for name in missing if not name.startswith(tops)]
+    derived = ("decoder.weight",) if model.config.tie else ()
+    half = [name for name in missing if any(_same_module(name, other) for other in found if other not in derived)]
+    if body or half or (missing and not new_head):
+        names = body or half or missing
+        hint = (
+            "these belong to the head: pass new_head=True to draw them afresh for fine-tuning"
+            if not body and not half
+            else "the file is incomplete, or config.json does not describe it"
+        )
+        raise ValueError(f"weights missing from the file: {some_of(missing[name] for name in names)}; {hint}")
+    shapes = {name: parameter.shape for name, parameter in model.state_dict().items()}
+    fill = {name: torch.ones if name.endswith("norm.weight") else torch.zeros for name in missing}
+    return {name: fill[name](shapes[name], dtype=dtype) for name in missing}
+
+
+def _same_module(one: str, other: str) -> bool:
+    return one.rpartition(".")[0] == other.rpartition(".")[0]
 
 
 def kind_of(cls: type[PackedModel]) -> str:
@@ -29,13 +173,23 @@ def kind_of(cls: type[PackedModel]) -> str:
 def plain_name(name: str, table: NameTable) -> str:
     """A foreign name without its prefix, and with the norm gains and offsets of TensorFlow days renamed.
 
-    >>> from minibert.checkpoints.names_bert import BERT
     >>> plain_name("bert.embeddings.LayerNorm.gamma", BERT)
     'embeddings.LayerNorm.weight'
     """
     name = name.removeprefix(table.prefix)
     # behind "LayerNorm." and nowhere else: "gamma" may be part of anybody's name
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+
+
+def rows_of_parts(config: EncoderConfig, parts: int, rows: int) -> list[int]:
+    """How the rows of one of our tensors divide into `parts` of theirs: query, key, value or gate, up.
+
+    >>> rows_of_parts(EncoderConfig.preset("eurobert-610m"), 3, 1920)
+    [1152, 384, 384]
+    """
+    if parts == 3:
+        return [config.heads * config.head_size, *[config.groups * config.head_size] * 2]
+    return [rows // parts] * parts
 
 
 def to_ours(
@@ -57,7 +211,6 @@ def to_ours(
             weight that differs from the original. The message names the tensors.
 
     >>> from minibert import Encoder, EncoderConfig
-    >>> from minibert.checkpoints.names_bert import BERT
     >>> encoder = Encoder(EncoderConfig.preset("bert-nano"))
     >>> stored = to_theirs(encoder, BERT) | {"cls.predictions.bias": torch.zeros(8000)}
     >>> ours, missing, unused = to_ours(encoder, stored, BERT)
@@ -108,7 +261,6 @@ def to_theirs(model: PackedModel, table: NameTable) -> dict[str, Tensor]:
     """The weights of `model` under the names of `table`, fused ones split, tied ones once; memory is not shared.
 
     >>> from minibert import EncoderConfig, Encoder
-    >>> from minibert.checkpoints.names_bert import BERT
     >>> next(iter(to_theirs(Encoder(EncoderConfig.preset("bert-nano")), BERT)))
     'embeddings.word_embeddings.weight'
     """

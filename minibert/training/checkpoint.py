@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 import re
 import warnings
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from minibert.checkpoints.io import load_tensors, stage_tensors
+from minibert.checkpoints import load_tensors, save_tensors
 from minibert.files import write_text
 from minibert.training.data import PretrainingData
 from minibert.training.distributed import from_every_process, rank, sliced_like, whole, world_size
@@ -68,16 +67,15 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, keep: int = 2) -
     name = f"step-{checkpoint.step:08d}"
     tensor_path, json_path = folder / f"{name}.safetensors", folder / f"{name}.json"
     json_path.unlink(missing_ok=True)  # an older, perhaps damaged one of the same step stops counting first
-    temporary = stage_tensors(checkpoint.tensors, tensor_path)
+    save_tensors(checkpoint.tensors, tensor_path)
     seal = {
         "format": _FORMAT,
         "step": checkpoint.step,
-        "tensors_bytes": temporary.stat().st_size,
-        "tensors_sha256": _sha256(temporary),
+        "tensors_bytes": tensor_path.stat().st_size,
+        "tensors_sha256": _sha256(tensor_path),
         "state_sha256": hashlib.sha256(state.encode("utf-8")).hexdigest(),
         "state": checkpoint.state,
     }
-    os.replace(temporary, tensor_path)
     write_text(json_path, json.dumps(seal, indent=1, allow_nan=False) + "\n")
     _prune(folder, checkpoint.step, keep)
     return json_path

@@ -1,9 +1,82 @@
-"""BERT's weight names, as `transformers` writes them.
+"""BERT's folder: what its config.json says, and its weights' names as `transformers` writes them.
 
-Source: the released checkpoints and `BertForPreTraining` of transformers.
+Sources: `BertConfig` of transformers 5, whose defaults stand in for absent keys; the released checkpoints and
+`BertForPreTraining`.
 """
 
-from minibert.checkpoints.names import NameTable
+from minibert.config import EncoderConfig
+
+IDS = {"pad_id": 0, "mask_id": 103, "cls_id": 101, "sep_id": 102}
+
+
+def read(keys) -> dict:
+    """The EncoderConfig fields that BERT's config.json states, special ids aside.
+
+    Raises:
+        ValueError: naming a key whose value our encoder cannot express.
+
+    >>> from minibert.checkpoints.hf_config import Keys
+    >>> read(Keys({"num_hidden_layers": 6}))["layers"]
+    6
+    """
+    keys.demand("position_embedding_type", ("absolute",), "absolute")
+    for key in ("is_decoder", "add_cross_attention"):
+        keys.demand(key, (False,), "false (an encoder sees both sides)")
+    keys.demand("pruned_heads", ({},), "none")
+    segments = keys.whole("type_vocab_size", 2)
+    if segments != 2:
+        keys.refuse("type_vocab_size", segments, "2 (sentence A and sentence B)")
+    dropout = keys.number("hidden_dropout_prob", 0.1)
+    return dict(
+        vocab_size=keys.whole("vocab_size", 30522),
+        hidden=keys.whole("hidden_size", 768),
+        layers=keys.whole("num_hidden_layers", 12),
+        heads=keys.whole("num_attention_heads", 12),
+        intermediate=keys.whole("intermediate_size", 3072),
+        max_len=keys.whole("max_position_embeddings", 512),
+        norm_eps=keys.number("layer_norm_eps", 1e-12),
+        act=keys.activation("hidden_act", "gelu"),
+        dropout_embed=dropout,
+        dropout_attn_probs=keys.number("attention_probs_dropout_prob", 0.1),
+        dropout_attn_out=dropout,
+        dropout_mlp_out=dropout,
+        dropout_classifier=keys.number("classifier_dropout", dropout),
+        tie=keys.flag("tie_word_embeddings", True),
+        init_std=keys.number("initializer_range", 0.02),
+    )
+
+
+def write(config: EncoderConfig, act: str) -> dict:
+    """BERT's config.json for `config`. The ids of [MASK], [CLS] and [SEP] are additions that readers ignore.
+
+    >>> write(EncoderConfig.preset("bert-nano"), act="gelu")["hidden_size"]
+    128
+    """
+    return dict(
+        model_type="bert",
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        intermediate_size=config.intermediate,
+        max_position_embeddings=config.max_len,
+        type_vocab_size=config.segments,
+        position_embedding_type="absolute",
+        layer_norm_eps=config.norm_eps,
+        hidden_act=act,
+        hidden_dropout_prob=config.dropout_attn_out,
+        attention_probs_dropout_prob=config.dropout_attn_probs,
+        classifier_dropout=config.dropout_classifier,
+        tie_word_embeddings=config.tie,
+        initializer_range=config.init_std,
+        pad_token_id=config.pad_id,
+        mask_token_id=config.mask_id,
+        cls_token_id=config.cls_id,
+        sep_token_id=config.sep_id,
+    )
+
+
+# ---- names of weights, ours <- theirs
 
 BODY = {
     "embeddings.token.weight": "embeddings.word_embeddings.weight",
@@ -49,7 +122,7 @@ NEXT_SENTENCE = {
 CLASSIFIER = {"head.classifier.weight": "classifier.weight", "head.classifier.bias": "classifier.bias"}
 SPAN = {"head.classifier.weight": "qa_outputs.weight", "head.classifier.bias": "qa_outputs.bias"}
 
-BERT = NameTable(
+NAMES = dict(
     prefix="bert.",
     body=BODY,
     heads={

@@ -1,0 +1,144 @@
+"""EuroBERT's folder: its config.json in the spelling of transformers 4 and of 5, and its weights' names.
+
+Version 5 moved `rope_theta` into `rope_parameters`. We read either and write both: a reader that finds neither takes
+10,000, which is not the published 250,000, and says nothing. The published models have no biases but those of the
+classification heads; the lines for the others serve configs that switch them on.
+Sources: `EuroBertConfig` of transformers 5; the released checkpoints and `EuroBertForMaskedLM`.
+"""
+
+from minibert.config import EncoderConfig
+from minibert.presets import EUROBERT
+
+IDS = {name: EUROBERT[name] for name in ("pad_id", "mask_id", "cls_id", "sep_id")}
+POOLING = {"bos": "cls", "mean": "mean", "late": "late"}
+
+
+def read(keys) -> dict:
+    """The EncoderConfig fields that EuroBERT's config.json states, special ids aside.
+
+    Raises:
+        ValueError: naming a key whose value our encoder cannot express.
+
+    >>> from minibert.checkpoints.hf_config import Keys
+    >>> read(Keys({"rope_theta": 250000, "num_key_value_heads": 6}))["rope_theta"]
+    250000
+    """
+    hidden, heads = keys.whole("hidden_size", 768), keys.whole("num_attention_heads", 12)
+    head_size = keys.whole("head_dim", None)
+    if head_size is not None and head_size * heads != hidden:
+        keys.refuse("head_dim", head_size, f"hidden_size / num_attention_heads = {hidden}/{heads}")
+    bias = keys.same_bias()
+    return EUROBERT | dict(
+        vocab_size=keys.whole("vocab_size", 128256),
+        hidden=hidden,
+        layers=keys.whole("num_hidden_layers", 12),
+        heads=heads,
+        kv_heads=keys.whole("num_key_value_heads", heads),
+        intermediate=keys.whole("intermediate_size", 3072),
+        max_len=keys.whole("max_position_embeddings", 8192),
+        rope_theta=_theta(keys),
+        norm_eps=keys.number("rms_norm_eps", 1e-5),
+        act=keys.activation("hidden_act", "silu"),
+        bias=bias,
+        decoder_bias=bias,  # the vocabulary matrix follows mlp_bias
+        dropout_attn_probs=keys.number("attention_dropout", 0.0),
+        tie=keys.flag("tie_word_embeddings", False),
+        pool=keys.choice("classifier_pooling", "late", POOLING),
+        init_std=keys.number("initializer_range", 0.02),
+    )
+
+
+def write(config: EncoderConfig, act: str) -> dict:
+    """EuroBERT's config.json for `config`, with old and new keys.
+
+    >>> write(EncoderConfig.preset("eurobert-210m"), act="gelu")["rope_parameters"]
+    {'rope_type': 'default', 'rope_theta': 250000.0}
+    """
+    pooling = {ours: theirs for theirs, ours in POOLING.items()}
+    return dict(
+        model_type="eurobert",
+        vocab_size=config.vocab_size,
+        hidden_size=config.hidden,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        num_key_value_heads=config.groups,
+        head_dim=config.head_size,
+        intermediate_size=config.intermediate,
+        max_position_embeddings=config.max_len,
+        rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
+        rope_theta=config.rope_theta,
+        rms_norm_eps=config.norm_eps,
+        hidden_act=act,
+        attention_bias=config.bias,
+        mlp_bias=config.bias,
+        attention_dropout=config.dropout_attn_probs,
+        tie_word_embeddings=config.tie,
+        classifier_pooling=pooling.get(config.pool, "late"),
+        initializer_range=config.init_std,
+        pad_token_id=config.pad_id,
+        mask_token_id=config.mask_id,
+        bos_token_id=config.cls_id,
+        eos_token_id=config.sep_id,
+    )
+
+
+def _theta(keys) -> float:
+    keys.rope(keys.get("rope_scaling"), "rope_scaling")
+    parameters = keys.rope(keys.get("rope_parameters"), "rope_parameters")
+    if any(isinstance(value, dict) for value in parameters.raw.values()):
+        keys.refuse("rope_parameters", parameters.raw, "one theta for all layers")
+    return parameters.number("rope_theta", keys.number("rope_theta", 10_000.0))
+
+
+# ---- names of weights, ours <- theirs
+
+BODY = {
+    "embeddings.token.weight": "embed_tokens.weight",
+    "blocks.{i}.attention_norm.weight": "layers.{i}.input_layernorm.weight",
+    "blocks.{i}.attention.query_key_value.weight": (
+        "layers.{i}.self_attn.q_proj.weight",
+        "layers.{i}.self_attn.k_proj.weight",
+        "layers.{i}.self_attn.v_proj.weight",
+    ),
+    "blocks.{i}.attention.query_key_value.bias": (
+        "layers.{i}.self_attn.q_proj.bias",
+        "layers.{i}.self_attn.k_proj.bias",
+        "layers.{i}.self_attn.v_proj.bias",
+    ),
+    "blocks.{i}.attention.output.weight": "layers.{i}.self_attn.o_proj.weight",
+    "blocks.{i}.attention.output.bias": "layers.{i}.self_attn.o_proj.bias",
+    "blocks.{i}.feed_forward_norm.weight": "layers.{i}.post_attention_layernorm.weight",
+    "blocks.{i}.feed_forward.gate_up.weight": (  # gate, the half that is activated, first
+        "layers.{i}.mlp.gate_proj.weight",
+        "layers.{i}.mlp.up_proj.weight",
+    ),
+    "blocks.{i}.feed_forward.gate_up.bias": ("layers.{i}.mlp.gate_proj.bias", "layers.{i}.mlp.up_proj.bias"),
+    "blocks.{i}.feed_forward.output.weight": "layers.{i}.mlp.down_proj.weight",
+    "blocks.{i}.feed_forward.output.bias": "layers.{i}.mlp.down_proj.bias",
+    "final_norm.weight": "norm.weight",
+}
+VOCABULARY = {"decoder.weight": "lm_head.weight", "decoder.bias": "lm_head.bias"}
+TOKEN_CLASSIFIER = {"head.classifier.weight": "classifier.weight", "head.classifier.bias": "classifier.bias"}
+SEQUENCE_CLASSIFIER = TOKEN_CLASSIFIER | {
+    "head.head.dense.weight": "dense.weight",
+    "head.head.dense.bias": "dense.bias",
+}
+
+NAMES = dict(
+    prefix="model.",
+    body=BODY,
+    heads={
+        "MaskedLanguageModel": VOCABULARY,
+        "SequenceClassifier": SEQUENCE_CLASSIFIER,
+        "TokenClassifier": TOKEN_CLASSIFIER,
+        "SpanReader": TOKEN_CLASSIFIER,
+    },
+    tied={"lm_head.weight": "embed_tokens.weight"},  # only when the config ties them, which no published one does
+    architectures={
+        "Encoder": "EuroBertModel",
+        "MaskedLanguageModel": "EuroBertForMaskedLM",
+        "SequenceClassifier": "EuroBertForSequenceClassification",
+        "TokenClassifier": "EuroBertForTokenClassification",
+        "SpanReader": "SpanReader",  # transformers has no such EuroBERT model
+    },
+)
