@@ -4,16 +4,16 @@ To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by
 To look around in, in a notebook or as a page of its own: `AttentionView`, `ScatterView`.
 """
 
+from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
+from minibert.tasks.projection import project
+from minibert.tasks.words import word_vectors_by_layer
 from minibert.viz.alt_text import describe_attention
 from minibert.viz.attention import plot_attention
 from minibert.viz.attention_view import AttentionView
 from minibert.viz.masks import plot_mask, visible
-from minibert.viz.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
-from minibert.viz.projection import project
 from minibert.viz.receptive_field import plot_receptive_field, receptive_field
 from minibert.viz.scatter_view import ScatterView
 from minibert.viz.word_pictures import plot_word_by_layer
-from minibert.viz.words import word_vectors_by_layer
 
 __all__ = [
     "AttentionView",

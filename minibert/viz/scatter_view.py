@@ -7,9 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from minibert.viz.neighbours import check_texts
+from minibert.tasks.neighbours import check_texts
+from minibert.tasks.projection import check_vectors
 from minibert.viz.page import COLORS, fragment, printable, text_of, write_page
-from minibert.viz.projection import check_vectors
 from minibert.viz.word_pictures import check_layers, plot_word_by_layer
 from minibert.viz.word_points import both_points
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from minibert.viz.neighbours import check_texts, nearest_neighbours
-from minibert.viz.projection import check_vectors, project
+from minibert.tasks.neighbours import check_texts, nearest_neighbours
+from minibert.tasks.projection import check_vectors, project
 
 MOST_DOTS = 200
 MOST_LAYERS = 65

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from minibert.viz.projection import check_vectors
+from minibert.tasks.projection import check_vectors
 
 
 def nearest_neighbours(vectors: Tensor, count: int = 1) -> list[list[tuple[int, float]]]:
