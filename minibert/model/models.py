@@ -114,7 +114,7 @@ def _pick(hidden: Tensor, predict_at: Tensor) -> Tensor:
     """The rows (M, D) of hidden (N, D) at the indices (M,)."""
     if predict_at.dim() != 1 or predict_at.dtype != torch.int64:
         raise ValueError(f"predict_at: shape {tuple(predict_at.shape)}, {predict_at.dtype}, expected (M,) int64")
-    # On a GPU to look would be to wait for it, and torch's own kernel stops there at such an index.
+    # Only on the CPU: reading a value from a GPU waits for it, and the GPU's own kernel refuses such an index.
     if predict_at.is_cpu and predict_at.numel() and not 0 <= predict_at.min() <= predict_at.max() < len(hidden):
         raise ValueError(f"predict_at: an index lies outside the {len(hidden)} tokens of the packed batch")
     return hidden[predict_at]

@@ -106,7 +106,7 @@ def _near(size: int, window) -> Tensor:
 
 
 def check_axes(axes, title) -> None:
-    """Refuse a place to draw that is none, and a title that is no text.
+    """Refuse `axes` that are not matplotlib axes, and a `title` that is not a text.
 
     Raises:
         ValueError: what came, and what was expected.
