@@ -10,7 +10,7 @@ from transformers import BertConfig, EuroBertConfig, ModernBertConfig
 from minibert.checkpoints import config_from_hf, config_to_hf
 from minibert.config import EncoderConfig
 from minibert.presets import PRESETS
-from minibert.tokenization.roles import NAMES
+from minibert.tokenization.vocabulary import NAMES
 
 THEIRS = {"bert": BertConfig, "modernbert": ModernBertConfig, "eurobert": EuroBertConfig}
 

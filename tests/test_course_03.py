@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from minibert.course import examine
 from minibert.course.checks.chapter_03_merges import _trained, encode
 from minibert.course.checks.chapter_03_pieces import cut
-from minibert.tokenization.merging import merge_by_rank
+from minibert.tokenization.merges import merge_by_rank
 from minibert.tokenization.wordpiece import greedy_pieces
 
 SEEDS = [0, 3, 99]

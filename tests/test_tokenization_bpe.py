@@ -19,10 +19,10 @@ from tokenization_samples import (
 )
 from tokenizers import models, pre_tokenizers, trainers
 
-from minibert.tokenization import ByteLevelBPETokenizer, bpe, merge_training
-from minibert.tokenization.byte_alphabet import BYTE_TO_CHAR, to_byte_chars
-from minibert.tokenization.merging import merge_by_rank, merge_by_rank_heap
-from minibert.tokenization.roles import SPECIAL_TOKENS
+from minibert.tokenization import ByteLevelBPETokenizer, bpe, merges
+from minibert.tokenization.merges import merge_by_rank, merge_by_rank_heap
+from minibert.tokenization.pretokenization import BYTE_TO_CHAR, to_byte_chars
+from minibert.tokenization.vocabulary import SPECIAL_TOKENS
 
 VARIANTS = {
     "gpt2": {},
@@ -207,7 +207,7 @@ def test_incremental_counts_equal_a_recount_per_merge(seed):
     counts = [rng.randint(1, 9) for _ in words]
     expected = naive_trainer(words, counts, "abc", 40)
     assert len(set(expected[0])) == len(expected[0])
-    assert merge_training.learn_merges(words, counts, list("abc"), 40) == expected
+    assert merges.learn_merges(words, counts, list("abc"), 40) == expected
 
 
 @pytest.mark.parametrize("mistake", [ties_by_larger_pair, counts_words_once])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenization_samples import MULTILINGUAL, assert_same, byte_level, in_rust, wordpiece
 from tokenizers import processors
 
-from minibert.tokenization import Template, WordPieceTokenizer, load_tokenizer, truncate_pair, truncation
+from minibert.tokenization import Template, WordPieceTokenizer, load_tokenizer, truncate_pair
 from minibert.tokenization import encoding as encoding_module
 from minibert.tokenization.base import Tokenizer
 from minibert.tokenization.rust import RustTokenizer
@@ -170,7 +170,7 @@ def test_bad_truncation_is_refused(call, message):
 
 
 def test_planted_truncation_mistake_is_caught(tok, rust, monkeypatch):
-    monkeypatch.setattr(truncation, "_longest_first", lambda a, b, n: truncation._pop_longer(a, b, n, None))
+    monkeypatch.setattr(encoding_module, "_longest_first", lambda a, b, n: encoding_module._pop_longer(a, b, n, None))
     with pytest.raises(AssertionError):
         test_truncation_equals_the_library(tok, rust, "longest_first")
 
@@ -293,7 +293,7 @@ def test_the_library_behind_the_same_interface(make, tmp_path):
 
 
 @pytest.mark.parametrize("make", [wordpiece, byte_level])
-@pytest.mark.parametrize("policy", truncation.POLICIES)
+@pytest.mark.parametrize("policy", encoding_module.POLICIES)
 def test_the_library_cuts_by_every_policy_of_ours(make, policy, tmp_path):
     ours = make()
     theirs = in_rust(ours, tmp_path)

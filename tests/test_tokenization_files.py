@@ -10,10 +10,10 @@ from tokenization_samples import MULTILINGUAL, assert_same, byte_level, in_rust,
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from minibert.tokenization import ByteLevelBPETokenizer, WordPieceTokenizer, load_tokenizer
-from minibert.tokenization.added_tokens import AddedToken, TokenFinder
-from minibert.tokenization.json_format import write_json
+from minibert.tokenization.json_write import write_json
 from minibert.tokenization.pretokenization import LLAMA3
 from minibert.tokenization.rust import RustTokenizer
+from minibert.tokenization.vocabulary import AddedToken, TokenFinder
 
 
 def assert_equal_everywhere(ours, theirs, folder):

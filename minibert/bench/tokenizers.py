@@ -21,8 +21,8 @@ from minibert import corpora
 from minibert.bench.machine import machine, versions
 from minibert.bench.timing import in_turns
 from minibert.tokenization import ByteLevelBPETokenizer, WordPieceTokenizer
-from minibert.tokenization.roles import SPECIAL_TOKENS
 from minibert.tokenization.rust import RustTokenizer
+from minibert.tokenization.vocabulary import SPECIAL_TOKENS
 
 
 def _library_bpe(texts: Sequence[str], vocab_size: int) -> library.Tokenizer:

@@ -8,9 +8,8 @@ import math
 
 from minibert.checkpoints import bert, eurobert, modernbert
 from minibert.config import EncoderConfig
-from minibert.tokenization import roles
-from minibert.tokenization.json_format import naming
-from minibert.tokenization.json_read import ids_of_added
+from minibert.tokenization.json_read import ids_of_added, naming
+from minibert.tokenization.vocabulary import NAMES
 
 FAMILIES = {"bert": bert, "modernbert": modernbert, "eurobert": eurobert}
 ACTIVATIONS = {
@@ -217,7 +216,7 @@ def _special_ids(keys: Keys, vocab_size: int, published: dict[str, int], tokeniz
     for field, names in ID_KEYS.items():
         stated = [value for name in names if (value := keys.get(name)) is not None]
         stated = [value[0] if isinstance(value, list) and value else value for value in stated]  # several ends of text
-        named = [by_name.get(name) for name in roles.NAMES[field.removesuffix("_id")]]
+        named = [by_name.get(name) for name in NAMES[field.removesuffix("_id")]]
         candidates = [*stated, *named, published[field]]
         fits = [value for value in candidates if type(value) is int and 0 <= value < vocab_size]
         if field == "pad_id" and stated and stated[0] not in fits:

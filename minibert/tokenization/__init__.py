@@ -8,12 +8,11 @@
 
 from pathlib import Path
 
-from minibert.tokenization import json_format
+from minibert.tokenization import json_read
 from minibert.tokenization.bpe import ByteLevelBPETokenizer
-from minibert.tokenization.encoding import Batch, Encoding, pad_batch
-from minibert.tokenization.json_entry import Entry
+from minibert.tokenization.encoding import Batch, Encoding, pad_batch, truncate_pair
+from minibert.tokenization.json_read import Entry
 from minibert.tokenization.template import Template
-from minibert.tokenization.truncation import truncate_pair
 from minibert.tokenization.wordpiece import WordPieceTokenizer
 
 __all__ = [
@@ -46,9 +45,9 @@ def load_tokenizer(path: str | Path, rust: bool = False):
     """
     path = Path(path)
     config_file = path / "tokenizer_config.json"
-    config = json_format.read_json(config_file) if config_file.is_file() else {}
-    with json_format.naming(config_file):
-        roles = json_format.roles_from_config(config)
+    config = json_read.read_json(config_file) if config_file.is_file() else {}
+    with json_read.naming(config_file):
+        roles = json_read.roles_from_config(config)
         lowercase = Entry(config).get("do_lower_case", bool, True)
     if path.is_dir():
         if not (path / "tokenizer.json").is_file() and (path / "vocab.txt").is_file() and not rust:
@@ -58,7 +57,7 @@ def load_tokenizer(path: str | Path, rust: bool = False):
         from minibert.tokenization.rust import RustTokenizer  # imports `tokenizers`, which the rest does without
 
         return RustTokenizer.from_file(path, roles)
-    data = json_format.read_json(path)
-    with json_format.naming(path):
-        kind, _ = json_format.model_of(data)
+    data = json_read.read_json(path)
+    with json_read.naming(path):
+        kind, _ = json_read.model_of(data)
     return (WordPieceTokenizer if kind == "WordPiece" else ByteLevelBPETokenizer).from_file(path, roles)

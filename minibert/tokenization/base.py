@@ -5,23 +5,126 @@ token knows its place in the original text. `ids` only returns ids: it looks who
 pre-training uses. A test holds that both give the same ids.
 """
 
-from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import torch
 
-from minibert.tokenization.added_tokens import TokenFinder
-from minibert.tokenization.batching import EncodesBatches
-from minibert.tokenization.checks import check_text
-from minibert.tokenization.encoding import Encoding, fill_template
-from minibert.tokenization.fitting import fit
-from minibert.tokenization.offsets import trim_spaces
-from minibert.tokenization.parts import Parts
-from minibert.tokenization.saving import Savable
-from minibert.tokenization.vocabulary import Vocabulary
-from minibert.tokenization.word_cache import WordCache
+from minibert.tokenization.encoding import Batch, Encoding, fill_template, fit, pad_batch
+from minibert.tokenization.json_write import roles_to_config, write_json
+from minibert.tokenization.normalization import check_text
+from minibert.tokenization.pretokenization import BYTE_TO_CHAR
+from minibert.tokenization.template import Parts
+from minibert.tokenization.vocabulary import TokenFinder, Vocabulary
 
 Piece = tuple[int, int, int]  # (id, start, stop) within a word
+_SPACES = BYTE_TO_CHAR[0x20] + "".join(chr(c) for c in range(0x3001) if chr(c).isspace() and not 0x1C <= c <= 0x1F)
+
+
+class EncodesBatches(ABC):
+    """A tokenizer that encodes one text, and so can encode a batch of them.
+
+    >>> from minibert.tokenization import WordPieceTokenizer
+    >>> issubclass(WordPieceTokenizer, EncodesBatches)
+    True
+    """
+
+    pad_id: int | None
+
+    @abstractmethod
+    def encode(
+        self,
+        text: str,
+        pair: str | None = None,
+        *,
+        add_special_tokens: bool = True,
+        max_length: int | None = None,
+        truncation: str = "longest_first",
+        generator: torch.Generator | None = None,
+    ) -> Encoding:
+        """Encode a text, or two."""
+
+    def encode_batch(
+        self,
+        texts: Sequence[str | tuple[str, str]],
+        *,
+        add_special_tokens: bool = True,
+        max_length: int | None = None,
+        truncation: str = "longest_first",
+        pad_to_multiple_of: int | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Batch:
+        """Encode texts, or pairs of texts, and pad them on the right; the options are those of `encode`.
+
+        pad_to_multiple_of: make T a multiple of this many tokens.
+
+        Shape: B texts in; `Batch` of (B, T) int64 tensors out.
+
+        Raises:
+            ValueError: an empty batch, a mix of texts and pairs, a row without a single token (an empty text without
+                special tokens), no padding token where one is needed, and what `encode` refuses.
+
+        >>> from minibert.tokenization import WordPieceTokenizer
+        >>> tok = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "the": 4, "cat": 5, "##s": 6})
+        >>> tok.encode_batch(["The", "The cats"]).input_ids
+        tensor([[2, 4, 3, 0, 0],
+                [2, 4, 5, 6, 3]])
+        """
+        pairs = check_batch(texts)
+        options = {"add_special_tokens": add_special_tokens, "max_length": max_length, "truncation": truncation}
+        encodings = [self.encode(text, pair, generator=generator, **options) for text, pair in pairs]
+        return pad_batch(encodings, self.pad_id, pad_to_multiple_of)
+
+
+class Savable(ABC):
+    """A tokenizer that knows its tokenizer.json (`to_json`) and its roles, and so can be saved.
+
+    >>> from minibert.tokenization import WordPieceTokenizer
+    >>> issubclass(WordPieceTokenizer, Savable)
+    True
+    """
+
+    roles: dict[str, str]
+
+    @abstractmethod
+    def to_json(self) -> dict:
+        """The tokenizer as a Hugging Face tokenizer.json object."""
+
+    def save(self, path: str | Path) -> None:
+        """Write a tokenizer.json that this class, `tokenizers` and `transformers` open.
+
+        Raises:
+            ValueError: the path is a folder, or there is no folder to write it to.
+
+        >>> import tempfile
+        >>> from minibert.tokenization import WordPieceTokenizer
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     WordPieceTokenizer({"[UNK]": 0}).save(Path(folder) / "tokenizer.json")
+        ...     (Path(folder) / "tokenizer.json").is_file()
+        True
+        """
+        write_json(Path(path), self.to_json())
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write tokenizer.json, and tokenizer_config.json with the roles, into a folder, made if needed.
+
+        Raises:
+            ValueError: the path is a file.
+
+        >>> import tempfile
+        >>> from minibert.tokenization import WordPieceTokenizer
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     WordPieceTokenizer({"[UNK]": 0}).save_pretrained(folder)
+        ...     sorted(path.name for path in Path(folder).iterdir())
+        ['tokenizer.json', 'tokenizer_config.json']
+        """
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is a file; give a folder to write tokenizer.json into")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.save(folder / "tokenizer.json")
+        write_json(folder / "tokenizer_config.json", roles_to_config(self.roles))
 
 
 class Tokenizer(Vocabulary, EncodesBatches, Savable):
@@ -108,7 +211,7 @@ class Tokenizer(Vocabulary, EncodesBatches, Savable):
 
         add_special_tokens: put the template around it. An empty text gives the bare template, [CLS] [SEP] as a rule:
         that is intended, and something a model can read. max_length: tokens, template included; None cuts nothing.
-        truncation: a policy of truncation.py; generator: for "pop_longer_random" only.
+        truncation: a policy of encoding.py; generator: for "pop_longer_random" only.
 
         Raises:
             ValueError: invalid text, or a max_length that leaves no room for a token of the text or that the policy
@@ -185,3 +288,70 @@ class Tokenizer(Vocabulary, EncodesBatches, Savable):
         'the cats'
         """
         return self._join(self._tokens(ids, skip_special_tokens))
+
+
+class WordCache(dict):
+    """word -> value, worked out on first use. Words repeat: 12 MB of English hold two million words and fewer than
+    fifty thousand different ones. At `limit` words it stops growing: natural text is Zipfian.
+
+    >>> WordCache(len)["four"]
+    4
+    """
+
+    def __init__(self, compute: Callable[[str], tuple], limit: int = 1 << 18):
+        super().__init__()
+        self.compute, self.limit = compute, limit
+
+    def __missing__(self, word: str):
+        value = self.compute(word)
+        if len(self) < self.limit and len(word) < 64:
+            self[word] = value
+        return value
+
+
+def trim_spaces(token: str, span: tuple[int, int], keep_prefix_space: bool) -> tuple[int, int]:
+    """Leave the spaces of a byte-level token out of its offsets, as the library's ByteLevel post-processor does.
+
+    keep_prefix_space: the very first token keeps a single leading space.
+
+    >>> trim_spaces("Ġcat", (3, 7), keep_prefix_space=False)
+    (4, 7)
+    """
+    start, stop = span
+    body = token.lstrip(_SPACES)
+    leading, trailing = len(token) - len(body), len(token) - len(token.rstrip(_SPACES))
+    if keep_prefix_space and start == 0 and leading == 1:
+        leading = 0
+    start = min(start + leading, stop)
+    if trailing and stop >= trailing:
+        stop = max(stop - trailing, start)
+    return start, stop
+
+
+def check_batch(texts: Sequence[str | tuple[str, str]]) -> list[tuple[str, str | None]]:
+    """(text, pair or None) for every entry of a batch that holds only texts or only pairs.
+
+    Raises:
+        ValueError: one str, an empty batch, a mix, or tuples that do not hold two texts.
+
+    >>> check_batch(["a", "b"])
+    [('a', None), ('b', None)]
+    """
+    if isinstance(texts, str):
+        raise ValueError("encode_batch expects a list of texts or pairs, got one text; use encode or [text]")
+    texts = list(texts)
+    if not texts:
+        raise ValueError("the batch is empty; give at least one text")
+    single = isinstance(texts[0], str)
+    pairs: list[tuple[str, str | None]] = []
+    for index, entry in enumerate(texts):
+        if isinstance(entry, str) != single:
+            raise ValueError(f"the batch mixes texts and pairs (entry {index}); encode them in two batches")
+        if single:
+            pairs.append((entry, None))
+        elif isinstance(entry, tuple | list) and len(entry) == 2:
+            pairs.append((entry[0], entry[1]))
+            check_text(entry[1])
+        else:
+            raise ValueError(f"entry {index} must be a text or a pair of two texts, got {entry!r:.80}")
+    return pairs

@@ -1,25 +1,37 @@
 """Byte-level BPE, the tokenizer of GPT-2, ModernBERT and EuroBERT: bytes are joined in the order of training.
 
 There is no unknown token: every text is bytes, and all 256 bytes are in the vocabulary. Decoding is exact.
+
+To follow it: pretokenization.py (text to words, words to bytes), merges.py (learning merges and applying them), this
+file, and base.py (the road from text to encoding).
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from minibert.tokenization import json_write
+from minibert.tokenization import json_read, json_write
 from minibert.tokenization.base import Piece, Tokenizer
-from minibert.tokenization.byte_alphabet import BYTE_TO_CHAR, from_byte_chars, to_byte_chars
-from minibert.tokenization.checks import check_corpus, check_texts
-from minibert.tokenization.json_format import naming
-from minibert.tokenization.json_models import bpe_model, read_bpe
-from minibert.tokenization.merge_training import as_ids, check_sizes, check_special, learn_merges
-from minibert.tokenization.merging import merge_by_rank, merge_by_rank_heap
+from minibert.tokenization.merges import (
+    as_ids,
+    check_corpus,
+    check_sizes,
+    check_special,
+    check_texts,
+    learn_merges,
+    merge_by_rank,
+    merge_by_rank_heap,
+)
 from minibert.tokenization.normalization import NFCNormalizer, NoNormalizer
-from minibert.tokenization.parts import Parts, default_parts
-from minibert.tokenization.pretokenization import byte_level_words, check_pattern
-from minibert.tokenization.ranks import as_chars, merges_from_ranks
-from minibert.tokenization.roles import SPECIAL_TOKENS
+from minibert.tokenization.pretokenization import (
+    BYTE_TO_CHAR,
+    byte_level_words,
+    check_pattern,
+    from_byte_chars,
+    to_byte_chars,
+)
+from minibert.tokenization.template import Parts, default_parts
+from minibert.tokenization.vocabulary import SPECIAL_TOKENS
 
 _ALPHABET = sorted(BYTE_TO_CHAR.values())
 _NEVER_IN_UTF8 = (0xC0, 0xC1, *range(0xF5, 0x100))  # vocabularies may leave these out; OLMo's does
@@ -29,7 +41,7 @@ _LONG = 48  # symbols; about where the heap starts to pay
 class ByteLevelBPETokenizer(Tokenizer):
     """Byte-level BPE. Ids, tokens and offsets equal the `tokenizers` library's.
 
-    vocab: token (in the byte alphabet, see byte_alphabet.py) -> id. merges: pairs of tokens, first learnt first.
+    vocab: token (in the byte alphabet, see pretokenization.py) -> id. merges: pairs of tokens, first learnt first.
     pattern: "gpt2" or "llama3". nfc: compose characters first, as ModernBERT does. ignore_merges: a word that is a
     token is taken whole, as in Llama-3's file. special: these names, where the vocabulary has them, are special
     tokens and are never split; the mask token swallows the space before it, because a token here carries its leading
@@ -92,7 +104,7 @@ class ByteLevelBPETokenizer(Tokenizer):
         """Learn merges until the vocabulary has `vocab_size` tokens (fewer if the texts have no more pairs).
 
         Ids: special tokens, the 256 bytes sorted by their character, merges. The merges are those of the
-        library's BpeTrainer with the whole byte alphabet and min_frequency = min_count; ties: merge_training.py.
+        library's BpeTrainer with the whole byte alphabet and min_frequency = min_count; ties: merges.py.
 
         Raises:
             ValueError: a vocab_size without room for special tokens and bytes, texts that are no str, or no words.
@@ -161,7 +173,7 @@ class ByteLevelBPETokenizer(Tokenizer):
         True
         """
         arguments = read_bpe(path)
-        with naming(path):
+        with json_read.naming(path):
             return cls(**arguments, roles=roles)
 
     def to_json(self) -> dict:
@@ -211,3 +223,123 @@ class ByteLevelBPETokenizer(Tokenizer):
         added = {token.content for token in self._parts.added_tokens}
         parts = [token.encode("utf-8") if token in added else from_byte_chars(token) for token in tokens]
         return b"".join(parts).decode("utf-8", errors="replace")
+
+
+def read_bpe(path: str | Path) -> dict:
+    """The arguments of a `ByteLevelBPETokenizer`, but for its roles, from a tokenizer.json.
+
+    Raises:
+        ValueError: a file of another model, a component we do not have, or a key that is missing or of a wrong type;
+            the message names the file and the key.
+
+    >>> import tempfile
+    >>> words = {"type": "ByteLevel", "add_prefix_space": False}
+    >>> data = {"model": bpe_model({"a": 0, "aa": 1}, [("a", "a")], False), "pre_tokenizer": words}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     json_write.write_json(Path(folder) / "tokenizer.json", data)
+    ...     read_bpe(Path(folder) / "tokenizer.json")["merges"]
+    [('a', 'a')]
+    """
+    data = json_read.read_json(path)
+    with json_read.naming(path):
+        kind, model = json_read.model_of(data)
+        if kind != "BPE":
+            raise ValueError(f"the file holds a {kind} tokenizer; open it with load_tokenizer or WordPieceTokenizer")
+        for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
+            if model.values.get(name):
+                value = model.values[name]
+                raise ValueError(f"BPE with {name}={value!r:.80} is not supported; minibert reads byte-level BPE")
+        json_read.read_decoder(data, "ByteLevel")
+        return {
+            "vocab": model.get("vocab", dict),
+            "merges": _read_merges(model.get("merges", list)),
+            "pattern": json_read.read_pattern(data),
+            "ignore_merges": model.get("ignore_merges", bool, False),
+            "parts": json_read.read_parts(data),
+        }
+
+
+def _read_merges(merges: list) -> list[tuple[str, str]]:
+    """Merges as ["a", "b"] or, in older files, "a b"."""
+    pairs = []
+    for rank, merge in enumerate(merges):
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise ValueError(f"model.merges[{rank}] must be two tokens, got {merge!r:.80}")
+        pairs.append((pair[0], pair[1]))
+    return pairs
+
+
+def bpe_model(vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], ignore_merges: bool) -> dict:
+    """The model entry of a byte-level BPE tokenizer.json, with every key the library wants.
+
+    >>> bpe_model({"a": 0, "aa": 1}, [("a", "a")], False)["merges"]
+    [['a', 'a']]
+    """
+    return {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": ignore_merges,
+        "vocab": vocab,
+        "merges": [list(pair) for pair in merges],
+    }
+
+
+# Llama-3's vocabulary as Meta publishes it: byte strings in order of rank, and no list of merges.
+#
+# None is needed: two neighbours are joined whenever the joined string is a token, lowest rank first. A file of merges
+# must spell that out, one merge for every way to cut a token in two (some 280,000 for Llama-3's 128,000 tokens).
+
+
+def merges_from_ranks(tokens: Sequence[bytes]) -> list[tuple[str, str]]:
+    """The merges, in the byte alphabet, that do what a vocabulary of byte strings sorted by rank does.
+
+    Several merges may make one token; among them those of earlier parts come first.
+
+    Raises:
+        ValueError: doubled or empty tokens, or one of the 256 bytes is missing.
+
+    Source: Dubey et al. 2024, released tokenizer (a list of ranks, as `tiktoken` reads it).
+
+    >>> merges_from_ranks([bytes([byte]) for byte in range(256)] + [b"th", b"he", b"the"])
+    [('t', 'h'), ('h', 'e'), ('t', 'he'), ('th', 'e')]
+    """
+    check_ranks(tokens)
+    rank = {token: index for index, token in enumerate(tokens)}
+    chars = [as_chars(token) for token in tokens]
+    merges = []
+    for token in tokens:
+        cuts = [(rank.get(token[:at]), rank.get(token[at:])) for at in range(1, len(token))]
+        parts = sorted((left, right) for left, right in cuts if left is not None and right is not None)
+        merges += [(chars[left], chars[right]) for left, right in parts]
+    return merges
+
+
+def as_chars(token: bytes) -> str:
+    """A byte string in the byte alphabet.
+
+    >>> as_chars(b" a")
+    'Ġa'
+    """
+    return "".join([BYTE_TO_CHAR[byte] for byte in token])
+
+
+def check_ranks(tokens: Sequence[bytes]) -> None:
+    """Check that the byte strings are different, not empty, and hold all 256 single bytes.
+
+    Raises:
+        ValueError: they are not.
+
+    >>> check_ranks([bytes([byte]) for byte in range(256)])
+    """
+    known = set(tokens)
+    if len(known) != len(tokens) or b"" in known:
+        raise ValueError("the ranked tokens must be different and not empty; is the file damaged?")
+    missing = [byte for byte in range(256) if bytes([byte]) not in known]
+    if missing:
+        raise ValueError(f"the ranked tokens lack {len(missing)} of the 256 bytes (the first: {missing[0]:#04x})")

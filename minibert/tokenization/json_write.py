@@ -1,11 +1,13 @@
 """Writing a tokenizer.json with every key that `tokenizers` and `transformers` need."""
 
+import json
+import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer
-from minibert.tokenization.parts import Parts
 from minibert.tokenization.pretokenization import PATTERNS
-from minibert.tokenization.template import Slot, Template
+from minibert.tokenization.template import Parts, Slot, Template
 
 
 def to_json(parts: Parts, ids: Mapping[str, int], pattern: str | None, decoder: dict, model: dict) -> dict:
@@ -64,3 +66,36 @@ def _template_json(template: Template, ids: Mapping[str, int]) -> dict:
         "pair": pieces(template.pair),
         "special_tokens": special,
     }
+
+
+def roles_to_config(roles: Mapping[str, str]) -> dict:
+    """tokenizer_config.json's entries for the roles.
+
+    >>> roles_to_config({"mask": "[MASK]"})["mask_token"]
+    '[MASK]'
+    """
+    return {"tokenizer_class": "PreTrainedTokenizerFast", **{f"{role}_token": token for role, token in roles.items()}}
+
+
+def write_json(path: Path, data: dict) -> None:
+    """Write a JSON object in one step: a reader sees the old file or the new one, never half of it.
+
+    Raises:
+        ValueError: the path is a folder, or there is no folder to write it to.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_json(Path(folder) / "a.json", {"a": 1})
+    ...     json.loads((Path(folder) / "a.json").read_text(encoding="utf-8"))
+    {'a': 1}
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give a file in it, such as {path / 'tokenizer.json'}")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} to write {path.name} to; create it first")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)  # still there only if something went wrong

@@ -7,14 +7,11 @@ from pathlib import Path
 import tokenizers
 import torch
 
-from minibert.tokenization.added_tokens import AddedToken
-from minibert.tokenization.batching import EncodesBatches
-from minibert.tokenization.checks import check_text
-from minibert.tokenization.encoding import Encoding
-from minibert.tokenization.fitting import fitting_spans
-from minibert.tokenization.json_format import naming
-from minibert.tokenization.saving import Savable
-from minibert.tokenization.vocabulary import Vocabulary
+from minibert.tokenization.base import EncodesBatches, Savable
+from minibert.tokenization.encoding import Encoding, fitting_spans
+from minibert.tokenization.json_read import naming
+from minibert.tokenization.normalization import check_text
+from minibert.tokenization.vocabulary import AddedToken, Vocabulary
 
 
 class RustTokenizer(Vocabulary, EncodesBatches, Savable):

@@ -1,16 +1,13 @@
-"""Templates: where the special tokens go around one text or two, and which segment each token belongs to."""
+"""What surrounds the model: the template around one text or two, normaliser, added tokens, how offsets treat spaces."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer, NoNormalizer
+from minibert.tokenization.vocabulary import AddedToken, choose_roles
 
 Slot = tuple[str, int]  # ("$A", "$B" or a special token, segment id)
-
-
-def _slots(spec: str) -> tuple[Slot, ...]:
-    slots = []
-    for word in spec.split():
-        name, colon, segment = word.rpartition(":")
-        slots.append((name, int(segment)) if colon and name and segment in ("0", "1") else (word, 0))
-    return tuple(slots)
+Normalizer = BertNormalizer | NFCNormalizer | NoNormalizer
 
 
 @dataclass(frozen=True)
@@ -66,3 +63,47 @@ class Template:
         """
         names = [name for name, _ in (*self.single, *self.pair) if name not in ("$A", "$B")]
         return list(dict.fromkeys(names))
+
+
+def _slots(spec: str) -> tuple[Slot, ...]:
+    slots = []
+    for word in spec.split():
+        name, colon, segment = word.rpartition(":")
+        slots.append((name, int(segment)) if colon and name and segment in ("0", "1") else (word, 0))
+    return tuple(slots)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything in a tokenizer file but the model: what surrounds WordPiece or BPE.
+
+    trim_offsets: leave spaces out of the offsets of byte-level tokens; keep_prefix_space: but not the first one.
+
+    >>> Parts().trim_offsets
+    False
+    """
+
+    normalizer: Normalizer = field(default_factory=NoNormalizer)
+    template: Template = field(default_factory=Template)
+    added_tokens: tuple[AddedToken, ...] = ()
+    trim_offsets: bool = False
+    keep_prefix_space: bool = False
+
+
+def default_parts(
+    vocab: Mapping[str, int], special: Sequence[str], normalizer: Normalizer, byte_level: bool = False
+) -> Parts:
+    """The surroundings of a fresh tokenizer: special tokens, BERT's template if they allow it, trimmed offsets.
+
+    >>> default_parts({"[CLS]": 0, "[SEP]": 1}, ["[CLS]", "[SEP]"], NoNormalizer()).template.single[0]
+    ('[CLS]', 0)
+    """
+    roles = choose_roles({name: vocab[name] for name in special if name in vocab})
+    added = [
+        AddedToken(vocab[name], name, lstrip=byte_level and name == roles.get("mask"))
+        for name in special
+        if name in vocab
+    ]
+    framed = "cls" in roles and "sep" in roles
+    template = Template.bert(roles["cls"], roles["sep"]) if framed else Template()
+    return Parts(normalizer, template, tuple(added), trim_offsets=byte_level)

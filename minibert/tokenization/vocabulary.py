@@ -1,10 +1,42 @@
-"""Tokens and ids, and the ids of the tokens that play a role."""
+"""Tokens and ids: the vocabulary, added tokens such as [MASK] that are never split, and which token plays which role.
 
-from collections.abc import Iterable, Mapping, Sequence
+A tokenizer file says what the special tokens are, not what they are for; the roles do.
+"""
 
-from minibert.tokenization.added_tokens import AddedToken
-from minibert.tokenization.json_format import check_vocabulary
-from minibert.tokenization.roles import choose_roles
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+# The names the model families use, in the order in which they are tried.
+NAMES = {
+    "pad": ("[PAD]", "<pad>", "<|pad|>", "<|padding|>"),
+    "unk": ("[UNK]", "<unk>", "<|unk|>"),
+    "cls": ("[CLS]", "<s>", "<|begin_of_text|>"),
+    "sep": ("[SEP]", "</s>", "<|end_of_text|>", "<|endoftext|>"),
+    "mask": ("[MASK]", "<mask>", "<|mask|>"),
+}
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """One never-split token.
+
+    special: left out by `decode(skip_special_tokens=True)`. lstrip, rstrip: swallow the white space on that side
+    (ModernBERT's [MASK] swallows the space before it). single_word: only where no letter or digit touches it.
+    normalized: look for it in the normalised text, not in the original.
+
+    >>> AddedToken(4, "[MASK]", lstrip=True).special
+    True
+    """
+
+    id: int
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool = False
+    special: bool = True
 
 
 class Roles:
@@ -114,3 +146,99 @@ class Vocabulary(Roles):
             if token_id not in special:
                 tokens.append(self._token_of[token_id])
         return tokens
+
+
+def check_vocabulary(vocab: Mapping[str, int], added: Sequence[AddedToken]) -> dict[int, str]:
+    """id -> token over the model's vocabulary and the added tokens; holes in the numbering are allowed.
+
+    Raises:
+        ValueError: no tokens, ids that are not whole numbers from 0, two tokens with one id, a token with two.
+
+    >>> check_vocabulary({"a": 0}, [AddedToken(5, "[MASK]")])
+    {0: 'a', 5: '[MASK]'}
+    """
+    token_of: dict[int, str] = {}
+    if not vocab:
+        raise ValueError("the vocabulary is empty")
+    for token, token_id in [*vocab.items(), *((t.content, t.id) for t in added)]:
+        if not isinstance(token_id, int) or isinstance(token_id, bool) or token_id < 0:
+            raise ValueError(f"token {token!r} has id {token_id!r}; ids are whole numbers from 0")
+        if token_of.setdefault(token_id, token) != token:
+            raise ValueError(f"id {token_id} belongs to two tokens, {token_of[token_id]!r} and {token!r}")
+        if vocab.get(token, token_id) != token_id:
+            raise ValueError(f"token {token!r} has two ids, {vocab[token]} and {token_id}")
+    return token_of
+
+
+def choose_roles(tokens: Mapping[str, int], given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """role -> token for the roles pad, unk, cls, sep and mask; what is not given is guessed from the usual names.
+
+    Raises:
+        ValueError: an unknown role, or a given token that is not in the vocabulary.
+
+    >>> choose_roles({"[PAD]": 0, "<mask>": 7})
+    {'pad': '[PAD]', 'mask': '<mask>'}
+    """
+    given = dict(given or {})
+    for role, token in given.items():
+        if role not in NAMES:
+            raise ValueError(f"unknown role {role!r}; the roles are {', '.join(NAMES)}")
+        if token not in tokens:
+            raise ValueError(f"role {role!r} is given to {token!r}, which is not in the vocabulary")
+    roles = {}
+    for role, names in NAMES.items():
+        found = [given[role]] if role in given else [name for name in names if name in tokens]
+        if found:
+            roles[role] = found[0]
+    return roles
+
+
+class TokenFinder:
+    """Finds added tokens in a text: leftmost first, and of those that start there the longest.
+
+    >>> finder = TokenFinder({"[MASK]": AddedToken(4, "[MASK]")})
+    >>> list(finder.split("a [MASK]."))
+    [(None, 0, 2), (4, 2, 8), (None, 8, 9)]
+    """
+
+    def __init__(self, tokens: dict[str, AddedToken]):
+        self.tokens = tokens
+        longest_first = sorted((form for form in tokens if form), key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def __bool__(self) -> bool:
+        return self._pattern is not None
+
+    def split(self, text: str) -> Iterator[tuple[int | None, int, int]]:
+        """Cut a text into (id, start, stop); id is None for the ordinary text in between. No empty pieces.
+
+        >>> list(TokenFinder({}).split("abc"))
+        [(None, 0, 3)]
+        """
+        done = 0
+        for match in self._pattern.finditer(text) if self._pattern else ():
+            token = self.tokens[match.group()]
+            start, stop = match.span()
+            if token.single_word and (_is_word(text[start - 1 : start]) or _is_word(text[stop : stop + 1])):
+                continue
+            if token.lstrip:
+                while start > done and _is_space(text[start - 1]):
+                    start -= 1
+            if token.rstrip:
+                while stop < len(text) and _is_space(text[stop]):
+                    stop += 1
+            if start > done:
+                yield None, done, start
+            yield token.id, start, stop
+            done = stop
+        if done < len(text):
+            yield None, done, len(text)
+
+
+def _is_word(char: str) -> bool:
+    return char != "" and re.match(r"\w", char) is not None
+
+
+def _is_space(char: str) -> bool:
+    # str.isspace also counts the four separators U+001C to U+001F, which Unicode does not call white space.
+    return char.isspace() and not "\x1c" <= char <= "\x1f"

@@ -1,19 +1,45 @@
-"""WordPiece, BERT's tokenizer: words are cut into the longest pieces the vocabulary has, from the left."""
+"""WordPiece, BERT's tokenizer: words are cut into the longest pieces the vocabulary has, from the left.
 
-from collections.abc import Iterable, Mapping, Sequence
+To follow it: normalization.py and pretokenization.py (text to words), this file (words to pieces, learning pieces,
+pieces back to text), and base.py (the road from text to encoding). merges.py has the merges it is trained with.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from minibert.tokenization import json_write
+from minibert.tokenization import json_read, json_write
 from minibert.tokenization.base import Piece, Tokenizer
-from minibert.tokenization.json_format import naming
-from minibert.tokenization.json_models import read_wordpiece, wordpiece_model
-from minibert.tokenization.merge_training import as_ids
+from minibert.tokenization.merges import (
+    as_ids,
+    check_corpus,
+    check_sizes,
+    check_special,
+    check_texts,
+    count_words,
+    learn_merges,
+)
 from minibert.tokenization.normalization import BertNormalizer
-from minibert.tokenization.parts import Parts, default_parts
 from minibert.tokenization.pretokenization import bert_spans, bert_words
-from minibert.tokenization.roles import SPECIAL_TOKENS
-from minibert.tokenization.wordpiece_joining import join_pieces
-from minibert.tokenization.wordpiece_training import CHUNK, learn_pieces
+from minibert.tokenization.template import Parts, default_parts
+from minibert.tokenization.vocabulary import SPECIAL_TOKENS
+
+# Whatever the normaliser does, it never looks across one of these, so text may be cut here and its chunks cached.
+CHUNK = re.compile(r"[^ \t\n\r]+")
+_CLEAN_UP = (
+    (" .", "."),
+    (" ?", "?"),
+    (" !", "!"),
+    (" ,", ","),
+    (" ' ", "'"),
+    (" n't", "n't"),
+    (" 'm", "'m"),
+    (" do not", " don't"),
+    (" 's", "'s"),
+    (" 've", "'ve"),
+    (" 're", "'re"),
+)
 
 
 def greedy_pieces(
@@ -113,7 +139,7 @@ class WordPieceTokenizer(Tokenizer):
 
         min_count: no pair rarer than this is joined. max_alphabet: only the most frequent characters are kept
         (words with others become [UNK]). Ids: special tokens, characters, "##" characters, both sorted by code
-        point, merges. Ties: see merge_training.py.
+        point, merges. Ties: see merges.py.
 
         Raises:
             ValueError: a vocab_size without room for special tokens and alphabet, texts that are no str, or no words.
@@ -171,7 +197,7 @@ class WordPieceTokenizer(Tokenizer):
         [1, 0]
         """
         arguments = read_wordpiece(path)
-        with naming(path):
+        with json_read.naming(path):
             return cls(**arguments, roles=roles)
 
     def to_json(self) -> dict:
@@ -199,3 +225,123 @@ class WordPieceTokenizer(Tokenizer):
 
     def _join(self, tokens: list[str]) -> str:
         return join_pieces(tokens, self.prefix, self.cleanup)
+
+
+def read_wordpiece(path: str | Path) -> dict:
+    """The arguments of a `WordPieceTokenizer`, but for its roles, from a tokenizer.json.
+
+    Raises:
+        ValueError: a file of another model, a component we do not have, or a key that is missing or of a wrong type;
+            the message names the file and the key.
+
+    >>> import tempfile
+    >>> words = {"type": "BertPreTokenizer"}
+    >>> data = {"model": wordpiece_model({"[UNK]": 0}, "[UNK]", "##", 100), "pre_tokenizer": words}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     json_write.write_json(Path(folder) / "tokenizer.json", data)
+    ...     read_wordpiece(Path(folder) / "tokenizer.json")["max_chars"]
+    100
+    """
+    data = json_read.read_json(path)
+    with json_read.naming(path):
+        kind, model = json_read.model_of(data)
+        if kind != "WordPiece":
+            raise ValueError(f"the file holds a {kind} tokenizer; open it with load_tokenizer or ByteLevelBPETokenizer")
+        json_read.read_bert_words(data)
+        decoder = json_read.read_decoder(data, "WordPiece")
+        prefix = model.get("continuing_subword_prefix", str, "##")
+        if decoder.get("prefix", str, prefix) != prefix:
+            raise ValueError(
+                f"decoder.prefix is {decoder.get('prefix', str)!r}, the model's is {prefix!r}; make them the same"
+            )
+        return {
+            "vocab": model.get("vocab", dict),
+            "max_chars": model.get("max_input_chars_per_word", int, 100),
+            "unk_token": model.get("unk_token", str, "[UNK]"),
+            "prefix": prefix,
+            "cleanup": decoder.get("cleanup", bool, True),
+            "parts": json_read.read_parts(data),
+        }
+
+
+def wordpiece_model(vocab: Mapping[str, int], unk_token: str, prefix: str, max_chars: int) -> dict:
+    """The model entry of a WordPiece tokenizer.json.
+
+    >>> wordpiece_model({"[UNK]": 0}, "[UNK]", "##", 100)["continuing_subword_prefix"]
+    '##'
+    """
+    return {
+        "type": "WordPiece",
+        "unk_token": unk_token,
+        "continuing_subword_prefix": prefix,
+        "max_input_chars_per_word": max_chars,
+        "vocab": vocab,
+    }
+
+
+def learn_pieces(
+    texts: Iterable[str], vocab_size: int, lowercase: bool, min_count: int, max_alphabet: int, special: Sequence[str]
+) -> list[str]:
+    """The tokens of a new vocabulary, in the order of their ids; see `WordPieceTokenizer.train`.
+
+    Raises:
+        ValueError: a vocab_size without room for special tokens and alphabet, texts that are no str, or no words.
+
+    Source: merges as in Sennrich et al. 2016; "##" marking as in Devlin et al. 2019.
+
+    >>> learn_pieces(["aba ab"], 6, True, 1, 1000, ["[UNK]"])
+    ['[UNK]', 'a', 'b', '##a', '##b', 'ab']
+    """
+    check_special(special)
+    if "[UNK]" not in special:
+        raise ValueError('special must hold "[UNK]"; WordPiece needs a token for unknown words')
+    normalizer = BertNormalizer(lowercase=lowercase)
+    chunks: Counter[str] = Counter()
+    for text in check_texts(texts):
+        chunks.update(CHUNK.findall(text))
+    counter = count_words(chunks, lambda chunk: bert_words(normalizer.normalize(chunk)))
+    check_corpus(counter)
+    chars: Counter[str] = Counter()
+    for word, count in counter.items():
+        for char in word:
+            chars[char] += count
+    alphabet = set(sorted(chars, key=lambda char: (-chars[char], char))[:max_alphabet])
+    tokens = [*special, *_symbols(counter, alphabet)]
+    check_sizes(vocab_size, len(tokens), min_count, f"{len(special)} special tokens and the alphabet")
+    ids = as_ids(tokens)
+    words = [[ids[symbol] for symbol in _split(word, alphabet)] for word in counter]
+    tokens, _ = learn_merges(words, list(counter.values()), tokens, vocab_size, min_count, prefix="##")
+    return tokens
+
+
+def _symbols(words: Iterable[str], alphabet: Collection[str]) -> list[str]:
+    """Every kept character, then every kept character that continues a word as "##c", each sorted."""
+    continuing = {symbol for word in words for symbol in _split(word, alphabet) if len(symbol) > 1}
+    return sorted(alphabet) + sorted(continuing)
+
+
+def _split(word: str, alphabet: Collection[str]) -> list[str]:
+    kept = [("##" + char) if index else char for index, char in enumerate(word)]
+    return [symbol for symbol, char in zip(kept, word, strict=True) if char in alphabet]
+
+
+def join_pieces(tokens: Iterable[str], prefix: str = "##", cleanup: bool = True) -> str:
+    """Spaces between words, none before "##"; `cleanup` also closes the gaps before . ? ! , and in n't, 's.
+
+    Not exact: where there was white space is a guess.
+
+    >>> join_pieces(["the", "cat", "##s", "."])
+    'the cats.'
+    """
+    parts = []
+    for index, token in enumerate(tokens):
+        if index:
+            token = token.removeprefix(prefix) if token.startswith(prefix) else " " + token
+        parts.append(_clean_up(token) if cleanup else token)
+    return "".join(parts)
+
+
+def _clean_up(text: str) -> str:
+    for old, new in _CLEAN_UP:
+        text = text.replace(old, new)
+    return text

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from minibert.tokenization.byte_alphabet import CHAR_TO_BYTE
+from minibert.tokenization.pretokenization import CHAR_TO_BYTE
 
 
 def token_byte_lengths(tokenizer) -> Tensor:
