@@ -1,5 +1,9 @@
 """Tokenizers from scratch: WordPiece (BERT) and byte-level BPE (ModernBERT, EuroBERT), and their files.
 
+To follow WordPiece read normalization, pretokenization, wordpiece and base; for BPE pretokenization, merges, bpe and
+base. The rest: vocabulary (ids, roles, added tokens), template, encoding (truncation, batches), files (json_read,
+json_write), rust (the `tokenizers` library behind the same interface).
+
 >>> from minibert.tokenization import WordPieceTokenizer
 >>> tok = WordPieceTokenizer.train(["the cat sat on the mat"], vocab_size=40)
 >>> tok.encode("the cat", "sat").segment_ids[:3]

@@ -22,15 +22,13 @@ Piece = tuple[int, int, int]  # (id, start, stop) within a word
 _SPACES = BYTE_TO_CHAR[0x20] + "".join(chr(c) for c in range(0x3001) if chr(c).isspace() and not 0x1C <= c <= 0x1F)
 
 
-class EncodesBatches(ABC):
-    """A tokenizer that encodes one text, and so can encode a batch of them.
+class TokenizerInterface(Vocabulary, ABC):
+    """What our own tokenizers and the wrapped library have in common: batches and files on top of `encode`.
 
     >>> from minibert.tokenization import WordPieceTokenizer
-    >>> issubclass(WordPieceTokenizer, EncodesBatches)
+    >>> issubclass(WordPieceTokenizer, TokenizerInterface)
     True
     """
-
-    pad_id: int | None
 
     @abstractmethod
     def encode(
@@ -76,17 +74,6 @@ class EncodesBatches(ABC):
         encodings = [self.encode(text, pair, generator=generator, **options) for text, pair in pairs]
         return pad_batch(encodings, self.pad_id, pad_to_multiple_of)
 
-
-class Savable(ABC):
-    """A tokenizer that knows its tokenizer.json (`to_json`) and its roles, and so can be saved.
-
-    >>> from minibert.tokenization import WordPieceTokenizer
-    >>> issubclass(WordPieceTokenizer, Savable)
-    True
-    """
-
-    roles: dict[str, str]
-
     @abstractmethod
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object."""
@@ -127,7 +114,7 @@ class Savable(ABC):
         write_json(folder / "tokenizer_config.json", roles_to_config(self.roles))
 
 
-class Tokenizer(Vocabulary, EncodesBatches, Savable):
+class Tokenizer(TokenizerInterface):
     """The common part of `WordPieceTokenizer` and `ByteLevelBPETokenizer`; see those.
 
     >>> from minibert.tokenization.wordpiece import WordPieceTokenizer

@@ -1,8 +1,10 @@
 """Learning merges: join the most frequent pair of neighbouring symbols, again and again.
 
-Both trainers of this package are this one loop (so are the library's). What makes it fast is that a merge changes
-only the words that hold the pair: counts are corrected there, never recounted. The most frequent pair comes from
-a heap whose entries may be out of date ("lazy invalidation"): an entry with an old count goes back with the new one.
+Both tokenizers of this package are trained by this one loop (so are the library's). `learn_merges_by_recounting` is
+the rule as one reads it: it counts all pairs anew for every merge. `learn_merges` gives the same merges and is what
+runs. It is fast because a merge changes only the words that hold the pair: counts are corrected there, never
+recounted. The most frequent pair comes from a heap whose entries may be out of date ("lazy invalidation"): an entry
+with an old count goes back with the new one.
 
 Ties, the only freedom the rule leaves: of two pairs with equal counts the one with the smaller pair of ids is
 merged first, (3, 9) before (4, 1). Ids are given in the order special tokens, alphabet sorted by code point,
@@ -10,7 +12,7 @@ merges as they are made. This is the library's rule, so byte-level merges come o
 WordPiece trainer numbers the "##" characters in the order of a randomly seeded hash table and so breaks their ties
 differently from run to run; ours sorts them too.
 
-Applying merges to a word stands below, as one reads the rule (`merge_by_rank`), and once more for long words.
+Applying merges to a word stands below: as one reads the rule (`merge_by_rank`), and once more for long words.
 """
 
 import heapq
@@ -23,6 +25,39 @@ from minibert.tokenization.normalization import check_text
 Pair = tuple[int, int]
 Ranks = Mapping[tuple[int, int], tuple[int, int]]  # pair of ids -> (rank, id of the joined token)
 _NEVER = (1 << 60, -1)
+
+
+def learn_merges_by_recounting(
+    words: Sequence[list[int]],
+    counts: Sequence[int],
+    tokens: Sequence[str],
+    vocab_size: int,
+    min_count: int = 1,
+    prefix: str = "",
+) -> tuple[list[str], list[Pair]]:
+    """The specification of `learn_merges`, with the same arguments: all pairs are counted anew for every merge.
+
+    Source: Sennrich et al. 2016, algorithm 1.
+
+    >>> learn_merges_by_recounting([[0, 1, 0, 1], [0, 1]], [3, 2], ["a", "b"], vocab_size=4)
+    (['a', 'b', 'ab', 'abab'], [(0, 1), (2, 2)])
+    """
+    tokens, merges = list(tokens), []
+    while len(tokens) < vocab_size:
+        pair_counts: Counter[Pair] = Counter()
+        for word, count in zip(words, counts, strict=True):
+            for pair in pairwise(word):
+                pair_counts[pair] += count
+        best = min(pair_counts, key=lambda pair: (-pair_counts[pair], pair), default=None)
+        if best is None or pair_counts[best] < min_count:
+            break
+        left, right = best
+        joined = tokens[left] + tokens[right].removeprefix(prefix)
+        if joined not in tokens:  # it may have been made from two other parts before
+            tokens.append(joined)
+        merges.append(best)
+        words = [merge_by_rank(word, {best: (0, tokens.index(joined))}) for word in words]
+    return tokens, merges
 
 
 def learn_merges(

@@ -7,14 +7,14 @@ from pathlib import Path
 import tokenizers
 import torch
 
-from minibert.tokenization.base import EncodesBatches, Savable
+from minibert.tokenization.base import TokenizerInterface
 from minibert.tokenization.encoding import Encoding, fitting_spans
 from minibert.tokenization.json_read import naming
 from minibert.tokenization.normalization import check_text
-from minibert.tokenization.vocabulary import AddedToken, Vocabulary
+from minibert.tokenization.vocabulary import AddedToken
 
 
-class RustTokenizer(Vocabulary, EncodesBatches, Savable):
+class RustTokenizer(TokenizerInterface):
     """A tokenizer.json run by the `tokenizers` library; methods as in `WordPieceTokenizer`.
 
     The library cuts the text into tokens. Truncation is ours, for it has not all of our policies; its own, and its

@@ -39,52 +39,8 @@ class AddedToken:
     special: bool = True
 
 
-class Roles:
-    """The ids behind the roles; shared by our tokenizers and the wrapped library.
-
-    >>> from minibert.tokenization import WordPieceTokenizer
-    >>> tok = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1})
-    >>> tok.pad_id, tok.unk_id, tok.mask_id
-    (0, 1, None)
-    """
-
-    roles: dict[str, str]
-
-    def token_to_id(self, token: str) -> int | None:
-        """The token's id, or None if there is no such token."""
-        raise NotImplementedError
-
-    def _role(self, role: str) -> int | None:
-        return self.token_to_id(self.roles[role]) if role in self.roles else None
-
-    @property
-    def pad_id(self) -> int | None:
-        """Id of the padding token, None without one."""
-        return self._role("pad")
-
-    @property
-    def unk_id(self) -> int | None:
-        """Id of the unknown-word token, None without one."""
-        return self._role("unk")
-
-    @property
-    def cls_id(self) -> int | None:
-        """Id of the classification (first) token, None without one."""
-        return self._role("cls")
-
-    @property
-    def sep_id(self) -> int | None:
-        """Id of the separator (last) token, None without one."""
-        return self._role("sep")
-
-    @property
-    def mask_id(self) -> int | None:
-        """Id of the mask token, None without one."""
-        return self._role("mask")
-
-
-class Vocabulary(Roles):
-    """token <-> id over the model's vocabulary and the added tokens; ids may have holes.
+class Vocabulary:
+    """token <-> id over the model's vocabulary and the added tokens, and the ids behind the roles; ids may have holes.
 
     Raises:
         ValueError: doubled ids, or roles given to tokens that are not there.
@@ -132,6 +88,34 @@ class Vocabulary(Roles):
         'the'
         """
         return self._token_of.get(token_id)
+
+    def _role(self, role: str) -> int | None:
+        return self.token_to_id(self.roles[role]) if role in self.roles else None
+
+    @property
+    def pad_id(self) -> int | None:
+        """Id of the padding token, None without one."""
+        return self._role("pad")
+
+    @property
+    def unk_id(self) -> int | None:
+        """Id of the unknown-word token, None without one."""
+        return self._role("unk")
+
+    @property
+    def cls_id(self) -> int | None:
+        """Id of the classification (first) token, None without one."""
+        return self._role("cls")
+
+    @property
+    def sep_id(self) -> int | None:
+        """Id of the separator (last) token, None without one."""
+        return self._role("sep")
+
+    @property
+    def mask_id(self) -> int | None:
+        """Id of the mask token, None without one."""
+        return self._role("mask")
 
     def _tokens(self, ids: Iterable[int], skip_special_tokens: bool) -> list[str]:
         """The tokens of ids (a list or a 1-D tensor); an id without a token is a ValueError."""
