@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from minibert.model import MaskedLanguageModel
 from minibert.varlen import ANYWHERE, attention, dispatch, find_machine
-from minibert.varlen.choice import NAMES, find_obstacles
+from minibert.varlen.dispatch import NAMES, find_obstacles
 
 HALF = [torch.bfloat16, torch.float16]
 LENGTHS = [(7, 1, 4, 9), (150, 1, 300, 64, 65, 129), (513,)]

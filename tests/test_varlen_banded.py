@@ -9,7 +9,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import minibert.varlen.banded as banded
 import minibert.varlen.per_document as per_document
-import minibert.varlen.strips as strips
 from minibert import Encoder
 from minibert.varlen import attention, banded_attention, per_document_attention, reference_attention
 
@@ -134,20 +133,20 @@ def test_strips_are_the_fused_kernel(masked, data):
     query, key, value = (torch.randn(texts, heads, length, 4, **draw) for _ in range(3))
     index = torch.arange(length)
     mask = (index[:, None] - index).abs() <= 2 if masked else None
-    before = strips.STRIP, strips.SCORES
+    before = per_document.STRIP, per_document.SCORES
     try:
-        strips.STRIP, strips.SCORES = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 200))
-        found = strips.attend_in_strips(query, key, value, mask, 0.3)
+        per_document.STRIP, per_document.SCORES = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 200))
+        found = per_document.attend_in_strips(query, key, value, mask, 0.3)
     finally:
-        strips.STRIP, strips.SCORES = before
+        per_document.STRIP, per_document.SCORES = before
     expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=0.3)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
 
 
 def test_strips_serve_bfloat16_inference_only(monkeypatch):
     used = []
-    original = strips.attend_in_strips
-    monkeypatch.setattr(strips, "attend_in_strips", lambda *arguments: used.append(1) or original(*arguments))
+    original = per_document.attend_in_strips
+    monkeypatch.setattr(per_document, "attend_in_strips", lambda *arguments: used.append(1) or original(*arguments))
     x = torch.randn(40, 2, 8)
     borders = borders_of([30, 10])
 

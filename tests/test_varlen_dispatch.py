@@ -8,7 +8,6 @@ import sys
 import pytest
 import torch
 
-import minibert.varlen.choice as choice
 import minibert.varlen.dispatch as dispatch
 from minibert.varlen import ANYWHERE, BACKENDS, Machine, attention, choose_backend, find_machine
 
@@ -28,9 +27,9 @@ def having(machine, *installed, torch_version=(2, 13)):
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """No request from outside, and a log that has said nothing yet."""
-    monkeypatch.delenv(choice.VARIABLE, raising=False)
-    choice.announce.cache_clear()
-    choice._log_once.cache_clear()
+    monkeypatch.delenv(dispatch.VARIABLE, raising=False)
+    dispatch.announce.cache_clear()
+    dispatch._log_once.cache_clear()
 
 
 # ---- auto
@@ -148,7 +147,7 @@ def test_all_reasons_are_given_at_once():
 def test_only_the_reference_shows_probabilities():
     for requested in ("auto", "reference"):
         assert choose_backend(requested, having(H100, *BOTH), BF16, need_probabilities=True) == "reference"
-    for requested in set(choice.NAMES) - {"reference"}:
+    for requested in set(dispatch.NAMES) - {"reference"}:
         with pytest.raises(ValueError, match=f"back-end '{requested}' never forms the attention probabilities"):
             choose_backend(requested, having(H100, *BOTH), BF16, need_probabilities=True)
 
@@ -160,8 +159,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 
 def test_the_order_is_the_documented_one():
     assert BACKENDS == ("flash_attn", "torch", "per_document", "banded", "reference")
-    assert set(dispatch.CALLS) == set(choice.NAMES) - {"reference"}
-    positions = [choice.__doc__.index(f"\n    {name} ") for name in choice.NAMES]
+    assert set(dispatch.CALLS) == set(dispatch.NAMES) - {"reference"}
+    positions = [dispatch.__doc__.index(f"\n    {name} ") for name in dispatch.NAMES]
     assert positions == sorted(positions)
 
 
@@ -190,7 +189,7 @@ def answered(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("name", choice.NAMES)
+@pytest.mark.parametrize("name", dispatch.NAMES)
 def test_each_name_reaches_its_function(name, answered, monkeypatch):
     monkeypatch.setattr(dispatch, "find_machine", lambda device: having(H100, *BOTH))
     attention(**tensors(BF16), window=1, backend=name)
@@ -289,10 +288,10 @@ def test_packages_are_found_by_their_name(monkeypatch):
 
     def version(package):
         if package not in there:
-            raise choice.metadata.PackageNotFoundError(package)
+            raise dispatch.metadata.PackageNotFoundError(package)
         return "1.0"
 
-    monkeypatch.setattr(choice.metadata, "version", version)
+    monkeypatch.setattr(dispatch.metadata, "version", version)
     find_machine.cache_clear()
     try:
         assert find_machine(torch.device("cpu")).installed == ("flash_attn_4",)
@@ -302,7 +301,7 @@ def test_packages_are_found_by_their_name(monkeypatch):
 
 def test_the_choice_is_pure():
     """It may look at its arguments alone: no environment, no device, no import."""
-    for function in (choose_backend, choice.find_obstacles):
+    for function in (choose_backend, dispatch.find_obstacles):
         tree = ast.parse(inspect.getsource(function))
         used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         assert not used & {"os", "metadata", "find_machine", "logger", "importlib"}

@@ -15,8 +15,7 @@ from torch.nn.attention import varlen
 
 from minibert.model import MaskedLanguageModel
 from minibert.varlen import Machine, attention, dispatch
-from minibert.varlen.flash import flash_attention, flash_attention_4
-from minibert.varlen.torch_varlen import torch_attention
+from minibert.varlen.flash import flash_attention, flash_attention_4, torch_attention
 
 GPU = Machine("cuda", (9, 0), installed=("flash_attn", "flash_attn_4"))
 LENGTHS = (150, 1, 70, 64, 12)

@@ -18,7 +18,7 @@ def environment_report() -> dict[str, str]:
     import torch
 
     import minibert
-    from minibert.varlen.choice import describe_choice, find_machine
+    from minibert.varlen.dispatch import describe_choice, find_machine
 
     has_gpu = torch.cuda.is_available()
     machine = find_machine(torch.device("cuda" if has_gpu else "cpu"))

@@ -1,13 +1,30 @@
-"""One attention call for the whole package; which back-end answers is decided behind it and nowhere else."""
+"""Which attention back-end answers: a pure function of the machine and of what is asked.
 
+All back-ends compute the same numbers. In the order of preference:
+
+    flash_attn     FlashAttention 2, the package flash-attn        GPU, fp16 or bf16
+    torch          FlashAttention as PyTorch ships it              GPU, fp16 or bf16, no dropout
+    per_document   PyTorch's fused kernel, document by document    anywhere; what `auto` takes for global layers
+    banded         blocks of the window, memory O(N·W)             anywhere; what `auto` takes for layers with a window
+    reference      the formula as one reads it                     anywhere, slow; the only one that shows probabilities
+    flash_attn_4   FlashAttention 4, the package flash-attn-4      Hopper and newer GPUs; by name only, it is a beta
+
+`backend="..."` decides; where it is left at `auto`, the environment variable MINIBERT_ATTENTION does; else `auto`.
+"""
+
+import logging
+import os
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+
+import torch
 from torch import Tensor
 
 from minibert.varlen.banded import banded_attention
-from minibert.varlen.choice import announce, choose_backend, find_machine, read_request
-from minibert.varlen.flash import flash_attention, flash_attention_4
+from minibert.varlen.flash import flash_attention, flash_attention_4, torch_attention
 from minibert.varlen.per_document import per_document_attention
 from minibert.varlen.reference import reference_attention
-from minibert.varlen.torch_varlen import torch_attention
 
 CALLS = {
     "flash_attn": flash_attention,
@@ -16,6 +33,20 @@ CALLS = {
     "per_document": per_document_attention,
     "banded": banded_attention,
 }
+VARIABLE = "MINIBERT_ATTENTION"
+BACKENDS = ("flash_attn", "torch", "per_document", "banded", "reference")
+ANYWHERE = BACKENDS[2:]  # on every device and in every dtype
+NAMES = (*BACKENDS, "flash_attn_4")
+PACKAGES = {"flash_attn": "flash-attn", "flash_attn_4": "flash-attn-4"}
+INSTALL = {
+    "flash_attn": "pip install flash-attn --no-build-isolation",
+    "flash_attn_4": "pip install --pre flash-attn-4",
+}
+OLDEST_GPU = {"flash_attn": (8, 0), "torch": (8, 0), "flash_attn_4": (9, 0)}
+
+# A logger and not print, so that programs decide what they show and notebooks stay clean: what nobody needs to act on
+# is INFO. A slow path on a GPU is a WARNING, which Python shows on stderr by itself.
+logger = logging.getLogger("minibert.attention")
 
 
 def attention(
@@ -38,7 +69,7 @@ def attention(
 
     `window` is W: token i sees j with |i - j| <= W; None sees the whole document. `scale` defaults to 1 / sqrt(K).
     Layers that hand on one `shared` dict make masks once: it holds what follows from the borders, so it must not
-    outlive them. `backend` is one of `choice.NAMES`, or `auto`: then the environment variable
+    outlive them. `backend` is one of `NAMES`, or `auto`: then the environment variable
     MINIBERT_ATTENTION may name one.
 
     Raises:
@@ -91,3 +122,160 @@ def check_attention(query: Tensor, key: Tensor, value: Tensor, cu_seqlens: Tenso
         borders = cu_seqlens.tolist()
         if borders[0] != 0 or borders[-1] != len(query) or sorted(borders) != borders:
             raise ValueError(f"cu_seqlens {borders[:8]}: expected to rise from 0 to N={len(query)}")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a machine offers: the device's type, its CUDA compute capability, PyTorch's version, and which of the
+    back-ends that come as packages are installed.
+
+    >>> Machine("cuda", capability=(8, 0), installed=("flash_attn",)).torch_version
+    (2, 13)
+    """
+
+    device: str = "cpu"
+    capability: tuple[int, int] | None = None
+    torch_version: tuple[int, int] = (2, 13)
+    installed: tuple[str, ...] = ()
+
+
+CPU = Machine()
+
+
+@cache
+def find_machine(device: torch.device) -> Machine:
+    """The machine as seen from this device; looked up once. Nothing is imported: packages are found by their metadata.
+
+    >>> find_machine(torch.device("cpu")).device
+    'cpu'
+    """
+    installed = tuple(name for name, package in PACKAGES.items() if _is_installed(package))
+    major, minor = torch.__version__.split(".")[:2]
+    capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
+    return Machine(device.type, capability, (int(major), int(minor)), installed)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def find_obstacles(name: str, machine: Machine, dtype: torch.dtype, head_size: int, dropout: float) -> list[str]:
+    """Everything that keeps a back-end from answering here; empty when it can.
+
+    >>> find_obstacles("torch", Machine(), torch.float32, head_size=64, dropout=0.0)
+    ['needs CUDA sm80+, got cpu', 'needs fp16 or bf16, got float32']
+    """
+    if name in ANYWHERE:
+        return []
+    obstacles = []
+    if name in PACKAGES and name not in machine.installed:
+        obstacles.append(f"not installed; {INSTALL[name]}")
+    if name == "torch" and machine.torch_version < (2, 11):
+        found = ".".join(map(str, machine.torch_version))
+        obstacles.append(f"needs PyTorch 2.11, got {found}; pip install --upgrade torch")
+    if machine.device != "cuda" or machine.capability is None or machine.capability < OLDEST_GPU[name]:
+        oldest = "".join(map(str, OLDEST_GPU[name]))
+        got = "sm" + "".join(map(str, machine.capability)) if machine.capability else machine.device
+        obstacles.append(f"needs CUDA sm{oldest}+, got {got}")
+    if dtype not in (torch.float16, torch.bfloat16):
+        obstacles.append(f"needs fp16 or bf16, got {str(dtype).removeprefix('torch.')}")
+    if head_size % 8 or head_size > 256:
+        obstacles.append(f"needs a head size in steps of 8 up to 256, got {head_size}")
+    if dropout and name != "flash_attn":
+        obstacles.append(f"has no dropout, got {dropout}")
+    return obstacles
+
+
+@cache  # every layer asks
+def choose_backend(
+    requested: str = "auto",
+    machine: Machine = CPU,
+    dtype: torch.dtype = torch.float32,
+    head_size: int = 64,
+    window: int | None = None,
+    dropout: float = 0.0,
+    need_probabilities: bool = False,
+) -> str:
+    """The name of the back-end that answers one call: what was requested, or the fastest that can for `auto`.
+
+    Only the reference forms the probabilities, so asking `auto` for them selects it. `banded` has nothing to gain in a
+    layer without a window, where per_document answers: a model has both kinds of layers, and one name must serve both.
+
+    Raises:
+        ValueError: an unknown back-end, or one that cannot do what is asked here, with every reason.
+
+    >>> choose_backend(), choose_backend(window=64), choose_backend(need_probabilities=True)
+    ('per_document', 'banded', 'reference')
+    >>> choose_backend(machine=Machine("cuda", capability=(9, 0)), dtype=torch.bfloat16, window=64)
+    'torch'
+    """
+    if requested not in ("auto", *NAMES):
+        raise ValueError(f"attention back-end {requested!r}: expected auto or one of {', '.join(NAMES)}")
+    if need_probabilities:
+        if requested not in ("auto", "reference"):
+            raise ValueError(f"back-end {requested!r} never forms the attention probabilities: use auto or reference")
+        return "reference"
+    without_flash = "per_document" if window is None else "banded"
+    if requested == "auto":
+        for name in BACKENDS[:2]:
+            if not find_obstacles(name, machine, dtype, head_size, dropout):
+                return name
+        return without_flash
+    obstacles = find_obstacles(requested, machine, dtype, head_size, dropout)
+    if obstacles:
+        raise ValueError(f"attention back-end {requested}: {'; '.join(obstacles)}")
+    return without_flash if requested == "banded" else requested
+
+
+def read_request(argument: str = "auto") -> str:
+    """The argument, or, where it says `auto`, the environment variable MINIBERT_ATTENTION.
+
+    Raises:
+        ValueError: the variable names no back-end.
+
+    >>> read_request("banded")
+    'banded'
+    """
+    if argument != "auto":
+        return argument
+    value = os.environ.get(VARIABLE) or "auto"
+    if value not in ("auto", *NAMES):
+        raise ValueError(f"{VARIABLE}={value!r}: expected auto or one of {', '.join(NAMES)}")
+    return value
+
+
+def describe_choice(machine: Machine, dtype: torch.dtype, head_size: int = 64, dropout: float = 0.0) -> str:
+    """What `auto` chooses, in a line; on a GPU without FlashAttention, why.
+
+    >>> describe_choice(Machine(), torch.float32)
+    'attention on cpu: per_document for global layers, banded for local ones'
+    """
+    call = dict(machine=machine, dtype=dtype, head_size=head_size, dropout=dropout)
+    for_global, for_local = choose_backend(**call), choose_backend(**call, window=1)
+    if for_global == for_local:
+        return f"attention on {machine.device}: {for_global}"
+    line = f"attention on {machine.device}: {for_global} for global layers, {for_local} for local ones"
+    if machine.device == "cuda":
+        for name in BACKENDS[:2]:
+            line += f"; {name}: {', '.join(find_obstacles(name, **call))}"
+    return line
+
+
+@cache
+def announce(machine: Machine, dtype: torch.dtype, head_size: int = 64, dropout: float = 0.0) -> None:
+    """Tell the log what `auto` chooses, each line once per process.
+
+    >>> announce(Machine(), torch.float32)
+    """
+    chosen = choose_backend("auto", machine, dtype, head_size, None, dropout)
+    is_slow = machine.device == "cuda" and chosen in ANYWHERE
+    _log_once(logging.WARNING if is_slow else logging.INFO, describe_choice(machine, dtype, head_size, dropout))
+
+
+@cache
+def _log_once(level: int, line: str) -> None:
+    logger.log(level, line)
