@@ -15,11 +15,11 @@ from click.testing import CliRunner
 from minibert.__main__ import main
 from minibert.course.check import examine
 from minibert.course.checks import exercises
-from minibert.course.grade import SOLUTIONS, draw_seed, grade_notebook
-from minibert.course.grade_files import Student, Task, find_students, read_cells, read_tasks
-from minibert.course.grade_guard import Snapshot
-from minibert.course.grade_process import grade_cells
-from minibert.course.grade_report import to_console, to_csv, to_html, write_reports
+from minibert.grading.grader import SOLUTIONS, draw_seed, grade_notebook
+from minibert.grading.guard import Snapshot
+from minibert.grading.process import grade_cells
+from minibert.grading.report import to_console, to_csv, to_html, write_reports
+from minibert.grading.submissions import Student, Task, find_students, read_cells, read_tasks
 
 START = "import torch\nfrom minibert.course import check, passed"
 RIGHT = """def attention(query, key, value, mask):
@@ -309,7 +309,7 @@ def test_what_python_and_torch_do_by_themselves_is_nobodys_fault():
     code = """
 import copy, torch
 import minibert.course.exercise as room
-from minibert.course.grade_guard import Snapshot
+from minibert.grading.guard import Snapshot
 class Kept: pass
 Kept.__module__ = room.__name__
 room.Kept = Kept

@@ -28,7 +28,7 @@ FLOORS = [  # a room may import rooms on its own floor and below, never above
     ("training",),
     ("tasks",),
     ("viz", "course", "bench"),
-    ("experiments",),
+    ("experiments", "grading"),
     ("commands", "__main__"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -18,8 +18,8 @@ def grade(folder, out, seconds, jobs):
 
     Example: python -m minibert grade homework --out homework-grades --jobs 2
     """
-    from minibert.course.grade import grade as grade_all
-    from minibert.course.grade_report import to_console, write_reports
+    from minibert.grading import grade as grade_all
+    from minibert.grading.report import to_console, write_reports
 
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out}: a file; expected a folder")

@@ -119,7 +119,11 @@ class Snapshot:
     """
 
     def __init__(self):
-        ours = [module for name, module in sorted(sys.modules.items()) if name.startswith("minibert.course")]
+        ours = [
+            module
+            for name, module in sorted(sys.modules.items())
+            if name.startswith(("minibert.course", "minibert.grading"))
+        ]
         others = [builtins, math, copy, threading, torch, torch.functional, torch.nn.functional, torch.nn.init]
         others += [torch.Tensor, torch.nn.Module, torch.nn.Parameter]
         classes = [v for m in ours for v in vars(m).values() if isinstance(v, type) and v.__module__ == m.__name__]

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from minibert.course.check import Outcome
 from minibert.course.checks import find
-from minibert.course.grade_files import Task
+from minibert.grading.submissions import Task
 
 START = 120.0  # seconds until Python and torch are there, on a busy machine
 CELL = 15.0  # seconds that one cell may take, at most; a third of the notebook's time if that is less
@@ -111,7 +111,7 @@ def _start(folder: str) -> subprocess.Popen:
     environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
     # Not `-m`: the submission's own names live in __main__, and it is to find nothing of ours there.
-    code = "__import__('minibert.course.grade_worker', fromlist=['main']).main()"
+    code = "__import__('minibert.grading.worker', fromlist=['main']).main()"
     return subprocess.Popen(
         [sys.executable, "-P", "-c", code],
         stdin=subprocess.PIPE,

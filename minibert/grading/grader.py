@@ -13,8 +13,8 @@ from pathlib import Path
 
 from minibert.course.check import Outcome
 from minibert.course.checks import find
-from minibert.course.grade_files import Student, Task, find_students, read_cells, read_tasks
-from minibert.course.grade_process import Graded, grade_cells
+from minibert.grading.process import Graded, grade_cells
+from minibert.grading.submissions import Student, Task, find_students, read_cells, read_tasks
 
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 

@@ -20,9 +20,9 @@ import threading
 from minibert.course.check import examine
 from minibert.course.checks import exercises
 from minibert.course.explain import message
-from minibert.course.grade_files import check_calls, is_check
-from minibert.course.grade_guard import Snapshot, fence, limit_memory
 from minibert.course.limits import run_limited
+from minibert.grading.guard import Snapshot, fence, limit_memory
+from minibert.grading.submissions import check_calls, is_check
 
 SPARE = 3 * 2**30  # bytes of memory beyond what Python and torch take
 LARGEST_FILE = 100 * 2**20
@@ -34,7 +34,7 @@ def main() -> None:
     """Do the job that standard input describes, then end the process without running exit handlers.
 
     >>> main.__module__  # started by grade_process
-    'minibert.course.grade_worker'
+    'minibert.grading.worker'
     """
     job = json.loads(sys.stdin.buffer.read())
     out, token = os.dup(1), job["token"]
