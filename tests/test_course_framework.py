@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from minibert.course import check, examine, hint, passed, plan
-from minibert.course import checks as chapters_of
+from minibert.course import exercises as chapters_of
 from minibert.course.exercise import Crash, Exercise, NotAttempted, Wrong
 from minibert.course.expect import (
     expect_close,

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from minibert.__main__ import main
 from minibert.course.check import examine
-from minibert.course.checks import exercises
+from minibert.course.exercises import exercises
 from minibert.grading.grader import SOLUTIONS, draw_seed, grade_notebook
 from minibert.grading.guard import Snapshot
 from minibert.grading.process import grade_cells

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from minibert.course.checks import chapters, exercises, find
+from minibert.course.exercises import chapters, exercises, find
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted(

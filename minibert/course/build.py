@@ -1,6 +1,7 @@
 """Write `exercises/` from `solutions/`: `python -m minibert.course.build` (or `make exercises`).
 
-    solutions/05_attention/05_attention.ipynb   edited by hand: nbgrader metadata, ### BEGIN SOLUTION / ### END SOLUTION
+    minibert/course/exercises/ex_5_1.py         edited by hand: the solution, its cases and mistakes
+    solutions/05_attention/05_attention.ipynb   edited by hand but for the solutions, which are written here
     exercises/05_attention/05_attention.ipynb   written here by nbgrader's generate_assignment, then run, never edited
 
 The same masters give the same bytes. `--check` writes nothing and fails when what is there differs in anything but
@@ -19,6 +20,7 @@ import click
 import nbformat
 from nbformat import NotebookNode
 
+from minibert.course.masters import solved
 from minibert.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -184,6 +186,23 @@ def differences(made: Path, there: Path) -> list[str]:
     return found
 
 
+def fill(root: Path, names: list[str], write: bool) -> list[str]:
+    """Which masters do not have the solutions that the files of their exercises say; with `write` they get them.
+
+    >>> fill(ROOT, [], write=False)
+    []
+    """
+    stale = []
+    for name in names:
+        path = root / "solutions" / name / f"{name}.ipynb"
+        text = solved(path)
+        if text != path.read_text(encoding="utf-8"):
+            stale.append(f"solutions/{name}")
+            if write:
+                write_text(path, text)
+    return stale
+
+
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when exercises/ is not what solutions/ gives.")
@@ -193,6 +212,12 @@ def main(names, check, run_masters, root):
     """Write exercises/ from solutions/, for all chapters or those named, such as 05_attention."""
     try:
         chapters = masters(root, names)
+        if root.resolve() == ROOT:  # the masters of another folder are its own
+            stale = fill(root, chapters, not check)
+            if check and stale:
+                raise ValueError(
+                    "\n".join(f"{name} has not the solutions of its exercises: run make exercises" for name in stale)
+                )
         with tempfile.TemporaryDirectory(prefix="minibert-") as scratch:
             if run_masters:
                 for name in chapters:

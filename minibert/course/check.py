@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minibert.course.checks import chapters, exercises, find
 from minibert.course.exercise import Exercise, NotAttempted, Wrong
+from minibert.course.exercises import chapters, exercises, find
 from minibert.course.explain import message
 from minibert.course.limits import run_limited, untouched
 from minibert.course.tools import copied, kind_of
@@ -71,7 +71,7 @@ def _judge(exercise: Exercise, answer: Any, seed: int) -> Outcome:
     """Runs in the thread of its own; whatever happens becomes an outcome."""
     try:
         _expect_kind(exercise, answer)
-        exercise.check(copied(answer), torch.Generator().manual_seed(seed))
+        exercise.judge(copied(answer), torch.Generator().manual_seed(seed))
     except NotAttempted:
         return Outcome("not attempted", f"{exercise.number} not attempted")
     except Wrong as finding:

@@ -108,7 +108,7 @@ def expect_steady(function: Any, *arguments, **named) -> Any:
     [2.0, 2.0]
     """
     first, second = call(function, *arguments, **named), call(function, *arguments, **named)
-    if not _same(first, second):
+    if not same(first, second):
         raise Wrong(
             "two calls with the same inputs return different numbers",
             "the same numbers each time",
@@ -127,13 +127,13 @@ def expect_dropout(module: nn.Module, share: float, *arguments, **named) -> None
     """
     trained = copied(module).train()
     first, second = call(trained, *arguments, **named), call(trained, *arguments, **named)
-    if share > 0 and _same(first, second):
+    if share > 0 and same(first, second):
         raise Wrong(
             f"in train mode, with dropout {share:g}, two calls return the same numbers",
             "different numbers: dropout falls anew each time",
             "no dropout runs in train mode: is it made in __init__ with this share, and called in forward?",
         )
-    if share == 0 and not _same(first, second):
+    if share == 0 and not same(first, second):
         raise Wrong(
             "in train mode, with dropout 0, two calls return different numbers",
             "the same numbers",
@@ -141,13 +141,18 @@ def expect_dropout(module: nn.Module, share: float, *arguments, **named) -> None
         )
 
 
-def _same(first: Any, second: Any) -> bool:
+def same(first: Any, second: Any) -> bool:
+    """Whether two calls returned the same; what cannot be compared counts as the same.
+
+    >>> same((1, torch.ones(2)), (1, torch.ones(2))), same(1, 2)
+    (True, False)
+    """
     if isinstance(first, Tensor) and isinstance(second, Tensor):
         return first.shape == second.shape and torch.equal(first.nan_to_num(), second.nan_to_num())
     if type(first) in (tuple, list) and type(first) is type(second):
-        return len(first) == len(second) and all(_same(a, b) for a, b in zip(first, second, strict=True))
+        return len(first) == len(second) and all(same(a, b) for a, b in zip(first, second, strict=True))
     if type(first) is dict and type(second) is dict:
-        return first.keys() == second.keys() and all(_same(first[key], second[key]) for key in first)
+        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
     try:
         return type(first) is type(second) and (not isinstance(first, float | int | str | bool) or first == second)
     except Exception:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from minibert.course.check import Outcome
-from minibert.course.checks import find
+from minibert.course.exercises import find
 from minibert.grading.process import Graded, grade_cells
 from minibert.grading.submissions import Student, Task, find_students, read_cells, read_tasks
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minibert.course.check import Outcome
-from minibert.course.checks import find
+from minibert.course.exercises import find
 from minibert.grading.submissions import Task
 
 START = 120.0  # seconds until Python and torch are there, on a busy machine

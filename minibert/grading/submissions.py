@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minibert.course.checks import chapters, exercises
+from minibert.course.exercises import chapters, exercises
 
 LARGEST = 20_000_000  # bytes of one notebook
 NAME = re.compile(r"(\d\d)\D.*\.ipynb")

@@ -18,7 +18,7 @@ import sys
 import threading
 
 from minibert.course.check import examine
-from minibert.course.checks import exercises
+from minibert.course.exercises import exercises
 from minibert.course.explain import message
 from minibert.course.limits import run_limited
 from minibert.grading.guard import Snapshot, fence, limit_memory

@@ -1,0 +1,61 @@
+"""The exercises, one file each: `ex_5_1.py` holds the solution of 5.1, its cases, its mistakes and its hints."""
+
+from importlib import import_module
+from pathlib import Path
+
+from minibert.course import checks as _old
+from minibert.course.exercise import Exercise
+
+FILES = sorted(tuple(map(int, file.stem.split("_")[1:])) for file in Path(__file__).parent.glob("ex_*_*.py"))
+
+
+def chapters() -> list[int]:
+    """The chapters that have exercises, in order.
+
+    >>> 5 in chapters()
+    True
+    """
+    return sorted({chapter for chapter, _ in FILES} | set(_old.chapters()))
+
+
+def exercises(chapter: int) -> list[Exercise]:
+    """The exercises of one chapter, imported when they are asked for.
+
+    Raises:
+        ValueError: this chapter has none.
+
+    >>> exercises(5)[0].title
+    'Scaled dot-product attention with a mask'
+    """
+    if type(chapter) is not int or chapter not in chapters():
+        have = ", ".join(str(number) for number in chapters())
+        raise ValueError(f"no exercises for chapter {chapter!r}; chapters with exercises: {have}")
+    new = [import_module(f"{__name__}.ex_{chapter}_{place}").EXERCISE for one, place in FILES if one == chapter]
+    old = _old.exercises(chapter) if chapter in _old.chapters() else []
+    both = {one.number: one for one in [*old, *new]}
+    return sorted(both.values(), key=lambda one: int(one.number.partition(".")[2]))
+
+
+def find(number: str) -> Exercise:
+    """The exercise with this number.
+
+    Raises:
+        ValueError: there is none; the message lists what there is.
+
+    >>> find("5.1").minutes
+    20
+    >>> find("5.99")
+    Traceback (most recent call last):
+    ...
+    ValueError: no exercise '5.99'; chapter 5 has ...
+    """
+    if not isinstance(number, str):
+        raise ValueError(f"exercise {number!r}: expected the number in quotes, such as '5.1'")
+    chapter, _, place = number.partition(".")
+    if not (chapter.isdecimal() and place.isdecimal() and chapter.isascii()):
+        raise ValueError(f"exercise {number!r}: expected chapter.place, such as '5.1'")
+    there = exercises(int(chapter))
+    for exercise in there:
+        if exercise.number == number:
+            return exercise
+    raise ValueError(f"no exercise {number!r}; chapter {chapter} has {', '.join(one.number for one in there)}")

@@ -1,0 +1,312 @@
+"""An exercise as data: the solution, the cases it is asked, and mistakes as patches of the solution's source.
+
+Each exercise is one file in `exercises/`; 5.1 is the model. The check, the mutants of the tests and the solution in the
+notebook all come from that file.
+
+- A `Case` holds inputs. The learner's answer must agree with the solution's answer on each of them.
+- A mistake is `{old: new}`, a patch of the solution's source that fits exactly once, or a function of its own. When an
+  answer is wrong, it is named by the first mistake that answers *every* case as the learner does, by two patches at
+  once ("two things: ..."), or by the mistake that explains at least half of the wrong answers.
+- What holds for every exercise is looked at here, once: inputs stay unchanged, two calls agree, type, shape, dtype and
+  finite numbers; and on demand gradients, axes in front and float64.
+
+How the answer is asked is the case's `run(answer, *inputs)`; it calls the learner's code through `call`, and may turn
+what comes back into the numbers that matter (counts of a random function, whether a test raised). `modules.py` has
+these for classes.
+"""
+
+import contextlib
+import inspect
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minibert.course.exercise import Crash, NotAttempted, Wrong
+from minibert.course.expect import expect_close, expect_equal, expect_number, same
+from minibert.course.tools import call, expect_finite, kind_of
+
+ENOUGH = 0.5  # the share of the wrong answers that a mistake must explain to be named
+
+
+def plainly(answer: Any, *inputs) -> Any:
+    """How a function is asked.
+
+    >>> plainly(lambda x: x + 1, 2)
+    3
+    """
+    return call(answer, *inputs)
+
+
+def gradients(answer: Any, *inputs) -> tuple[Tensor, ...]:
+    """The gradient of a weighted sum of the output at each input of floats; the weights are fixed.
+
+    Raises:
+        Wrong: no gradient leads from the output to one of the inputs.
+
+    >>> gradients(lambda x, y: (x * y).sum(), torch.ones(2), torch.zeros(2))[1].tolist()
+    [1.0, 1.0]
+    """
+    inputs = tuple(x.detach().requires_grad_() if _has_slope(x) else x for x in inputs)
+
+    def ask(*given):
+        output = answer(*given)
+        wanted = [x for x in given if _has_slope(x)]
+        if not isinstance(output, Tensor) or not output.requires_grad:
+            return [None] * len(wanted)
+        weights = torch.rand(output.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5
+        return torch.autograd.grad((output * weights.to(output.dtype)).sum(), wanted, allow_unused=True)
+
+    found = call(ask, *inputs)
+    if any(slope is None for slope in found):
+        raise Wrong(
+            "no gradient leads back from the output to the inputs",
+            "an output that can be trained through",
+            "detach, .data, .item(), numpy, no_grad or torch.tensor(...) on the way, or a constant is returned",
+        )
+    return tuple(found)
+
+
+def _has_slope(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.is_floating_point()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question: the inputs, the name of its answer, and what to say when no known mistake explains it.
+
+    `gradient` also compares the gradients at the inputs. `leading` is the number of axes in front that may be missing;
+    the case is then asked without them, and with one more. `double` also asks in float64.
+
+    >>> [case.name for case in Case((torch.ones(2, 3),), leading=1, double=True).variants()][1:3]
+    ['output for inputs without their first axis', 'output for inputs with one more axis in front']
+    """
+
+    inputs: tuple
+    cause: str = ""
+    name: str = "output"
+    if_nan: str = ""
+    tolerance: float = 1e-5
+    gradient: bool = False
+    leading: int = 0
+    double: bool = False
+    run: Callable | None = None
+    certain: bool = False  # the cause holds, whatever goes wrong
+
+    def variants(self) -> Iterator["Case"]:
+        """The case itself, then the same question asked in the other ways that it demands."""
+        plain = replace(self, gradient=False, leading=0, double=False)
+        yield plain
+        tensors = lambda change: tuple(change(x) if isinstance(x, Tensor) else x for x in self.inputs)  # noqa: E731
+        axes = "any number of axes may stand in front: count axes from the end (-1, -2), or use ..."
+        for count in range(1, self.leading + 1):
+            which = "axis" if count == 1 else f"{count} axes"
+            name = f"{self.name} for inputs without their first {which}"
+            yield replace(plain, inputs=tensors(lambda x, n=count: x[(0,) * n]), name=name, cause=axes, certain=True)
+        if self.leading:
+            name = f"{self.name} for inputs with one more axis in front"
+            yield replace(
+                plain, inputs=tensors(lambda x: torch.stack([x, x.roll(1, 0)])), name=name, cause=axes, certain=True
+            )
+        if self.double:
+            inputs = tensors(lambda x: x.double() if x.is_floating_point() else x)
+            cause = "the output has the dtype of the inputs: a .float() or a new float32 tensor on the way"
+            yield replace(plain, inputs=inputs, name=f"{self.name} for inputs in float64", cause=cause, certain=True)
+        if self.gradient:
+            cause = "the output is right, its gradient is not"
+            yield replace(plain, name=f"the gradient of the {self.name}", cause=cause, run=gradients)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One thing that an exercise asks for; its check, the mutants of its test and the solution in the notebook.
+
+    `cases(rng)` yields the cases, drawn from `rng` alone. `mistakes` maps what the learner is told to what was done.
+    `run` is how a case is asked unless it says so itself; `before` and `after` look at what cases cannot show.
+    """
+
+    solution: Callable
+    cases: Callable[[torch.Generator], Iterable[Case]]
+    mistakes: dict[str, dict[str, str] | Callable]
+    run: Callable = plainly
+    before: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
+    after: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
+    source: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "source", inspect.getsource(self.solution))  # now: a grader closes the files later
+
+    @property
+    def name(self) -> str:
+        """The name of the function or class that the learner writes."""
+        return self.solution.__name__
+
+    @cached_property
+    def wrong(self) -> dict[str, Callable]:
+        """Every mistake as something that can be called; also the mutants of the exercise's test."""
+        return {says: how if callable(how) else self._patched(how) for says, how in self.mistakes.items()}
+
+    @cached_property
+    def pairs(self) -> dict[str, Callable]:
+        """Every two patches at once, where both fit."""
+        made, patches = {}, [(says, how) for says, how in self.mistakes.items() if not callable(how)]
+        for (one, first), (other, second) in itertools.combinations(patches, 2):
+            if not first.keys() & second.keys():
+                with contextlib.suppress(ValueError, SyntaxError):  # one took away what the other would change
+                    made[f"two things: {one}; and: {other}"] = self._patched(first | second)
+        return made
+
+    def _patched(self, patch: dict[str, str]) -> Callable:
+        source, space = self.source, dict(vars(inspect.getmodule(self.solution)))
+        for old, new in patch.items():
+            if source.count(old) != 1:
+                raise ValueError(f"{old!r} stands {source.count(old)} times in the solution, expected once")
+            source = source.replace(old, new)
+        exec(compile(source, "<mistake>", "exec"), space)
+        return space[self.name]
+
+    def check(self, answer: Any, rng: torch.Generator) -> None:
+        """Ask the cases in turn; at the first wrong answer, name the mistake.
+
+        Raises:
+            Wrong: what was seen, what was expected, and the likely cause.
+            NotAttempted: the answer is still the stub.
+        """
+        self.before(answer, rng)
+        cases = [variant for case in self.cases(rng) for variant in case.variants()]
+        seen = []
+        for case in cases:
+            want = self.ask(self.solution, case)
+            seen.append(self.ask(answer, case))
+            try:
+                _expect_same(case, seen[-1], want)
+            except Wrong as finding:
+                raise self._named(finding, answer, cases, seen) from None
+        self.after(answer, rng)
+
+    def ask(self, answer: Any, case: Case) -> Any:
+        """What the answer gives, twice the same; an exception is an answer, too."""
+        run = case.run or self.run
+        try:
+            first, second = run(answer, *case.inputs), run(answer, *case.inputs)
+        except Crash as crash:
+            return Raised(crash)
+        if not same(first, second):
+            raise Unsteady(
+                "two calls with the same inputs return different things",
+                "the same each time",
+                "dropout or other randomness outside training (F.dropout needs training=self.training), or something "
+                "that is kept from one call to the next",
+            )
+        return first
+
+    def _named(self, finding: Wrong, answer: Any, cases: list[Case], seen: list) -> Wrong:
+        case, status = cases[len(seen) - 1], type(finding)
+        if isinstance(seen[-1], Raised) and finding.cause == "":
+            finding, status = seen[-1].crash, Crash
+        cause = self._blame(answer, cases, seen) or (case.certain and case.cause) or finding.cause or case.cause
+        return status(finding.seen, finding.expected, cause)
+
+    def _blame(self, answer: Any, cases: list[Case], seen: list) -> str:
+        """The mistake that answers every case alike, else two at once, else the one that explains most."""
+        failed = len(seen) - 1
+        answers = seen + [self._quietly(answer, case) for case in cases[failed + 1 :]]
+        if unsteady := next((one for one in answers if isinstance(one, Unsteady)), None):
+            raise unsteady  # chance made two calls agree so far
+        wants = [self._quietly(self.solution, case) for case in cases]
+        order = [failed, *(place for place in range(len(cases)) if place != failed)]
+
+        def fits(wrong: Callable, place: int) -> bool:
+            return _agree(cases[place], answers[place], self._quietly(wrong, cases[place]))
+
+        for candidates in (self.wrong, self.pairs):
+            for says, wrong in candidates.items():
+                if all(fits(wrong, place) for place in order):
+                    return says
+        bad = [i for i in order if i == failed or not _agree(cases[i], answers[i], wants[i])]
+        best, most = "", ENOUGH * len(bad)
+        for says, wrong in self.wrong.items():
+            if fits(wrong, failed):
+                explained = sum(fits(wrong, place) for place in bad)
+                if explained >= most and not (best and explained == most):
+                    best, most = says, explained
+        return best
+
+    def _quietly(self, answer: Any, case: Case) -> Any:
+        """What an answer gives where nothing may be raised any more; a finding equals nothing else."""
+        try:
+            return self.ask(answer, case)
+        except (Wrong, NotAttempted) as finding:
+            return finding
+
+
+class Unsteady(Wrong):
+    """Two calls with the same inputs returned different things."""
+
+
+class Raised:
+    """An exception as an answer: its type, and the numbers that its message names."""
+
+    def __init__(self, crash: Crash):
+        self.crash = crash
+        self.kind, _, words = crash.seen.partition(":")
+        self.numbers = set(re.findall(r"\d+", words.partition(" (line")[0]))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Raised) and (self.kind, self.numbers) == (other.kind, other.numbers)
+
+    __hash__ = None
+
+
+def _expect_same(case: Case, got: Any, want: Any, name: str = "") -> None:
+    """Refuse `got` where it differs from `want`: numbers within the case's tolerance, all else exactly."""
+    name = name or case.name
+    if isinstance(want, Raised):
+        numbers = ", ".join(sorted(want.numbers, key=int))
+        asked = f"a {want.kind}" + (f" that names {numbers}" if numbers else "")
+        if not isinstance(got, Raised):
+            raise Wrong(f"{name} is {kind_of(got)}, no {want.kind}", asked, case.cause)
+        if got.kind != want.kind or not want.numbers <= got.numbers:
+            raise Wrong(f"{name}: {got.crash.seen}", asked, case.cause)
+    elif isinstance(got, Raised):
+        raise Wrong(got.crash.seen, "", got.crash.cause)
+    elif isinstance(want, Tensor):
+        if isinstance(got, Tensor) and got.shape == want.shape and case.if_nan:
+            expect_finite(name, got, case.if_nan)
+        expect_close(name, got, want, "", None, case.tolerance)
+    elif type(want) in (tuple, list) and any(isinstance(item, Tensor | float) for item in want):
+        if type(got) not in (tuple, list) or len(got) != len(want):
+            raise Wrong(f"{name} is {kind_of(got)}", kind_of(want), case.cause)
+        for place, (one, other) in enumerate(zip(got, want, strict=True)):
+            _expect_same(case, one, other, f"{name}[{place}]" if len(want) > 1 else name)
+    elif type(want) is dict:
+        expect_equal(f"{name}, its keys", sorted(got, key=str) if type(got) is dict else got, sorted(want, key=str))
+        for key in want:
+            _expect_same(case, got[key], want[key], f"{name}[{key!r}]")
+    elif isinstance(want, float):
+        expect_number(name, got, want, "", case.tolerance)
+    else:
+        expect_equal(name, got, want)
+
+
+def _agree(case: Case, got: Any, other: Any) -> bool:
+    """Whether a mistake gives what the learner's answer gives, NaN and all."""
+    if isinstance(got, Tensor) and isinstance(other, Tensor):
+        if got.shape != other.shape or got.dtype != other.dtype:
+            return False
+        return torch.allclose(got.double(), other.double(), 10 * case.tolerance, case.tolerance, equal_nan=True)
+    if type(got) is not type(other):
+        return False
+    if type(got) in (tuple, list):
+        return len(got) == len(other) and all(_agree(case, a, b) for a, b in zip(got, other, strict=True))
+    if type(got) is dict:
+        return got.keys() == other.keys() and all(_agree(case, got[key], other[key]) for key in got)
+    if type(got) is float:
+        return math.isclose(got, other, rel_tol=case.tolerance, abs_tol=1e-3 * case.tolerance) or got == other
+    return got == other

@@ -1,0 +1,125 @@
+"""How a class is asked: its weights are given, dropout falls as it is told, gradients are compared."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from minibert.course.exercise import Wrong
+from minibert.course.expect import make_module
+from minibert.course.tools import call
+
+
+class FixedDropout(TorchFunctionMode):
+    """Inside, dropout depends on the number of entries and the share alone, so that two modules can be compared.
+
+    It reaches `nn.Dropout`, `functional.dropout` and attention that drops its weights by itself.
+
+    >>> with FixedDropout():
+    ...     one, two = (functional.dropout(torch.ones(3, 4), 0.5, training=True) for _ in range(2))
+    >>> torch.equal(one, two)
+    True
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if function is functional.dropout:
+            return self._drop(*args, **kwargs)
+        if function is torch.dropout:
+            return self._drop(args[0], *args[1:], **{"training" if k == "train" else k: v for k, v in kwargs.items()})
+        if function is functional.scaled_dot_product_attention:
+            return self._attend(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    @staticmethod
+    def _drop(input, p=0.5, training=True, inplace=False):
+        if not training or p == 0:
+            return input
+        keep = torch.rand(input.numel(), generator=torch.Generator().manual_seed(input.numel())) >= p
+        return input * keep.view(input.shape) / (1 - p)
+
+    def _attend(self, query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
+        if dropout_p == 0:
+            rest = dict(attn_mask=attn_mask, is_causal=is_causal, scale=scale, enable_gqa=enable_gqa)
+            return functional.scaled_dot_product_attention(query, key, value, **rest)
+        scores = query @ key.mT * (query.shape[-1] ** -0.5 if scale is None else scale)
+        if attn_mask is not None:
+            scores = scores.masked_fill(~attn_mask, -torch.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
+        return self._drop(scores.softmax(-1), dropout_p) @ value
+
+
+def expect_parameters(module: nn.Module, right: nn.Module) -> None:
+    """Refuse a module whose parameters are not those of the right one: names, shapes, each for itself.
+
+    A buffer that is saved with the weights is refused as well: weights that were saved elsewhere would not load.
+
+    >>> expect_parameters(nn.Linear(2, 3), nn.Linear(2, 3))
+    """
+    found, wanted = (dict(one.named_parameters(remove_duplicate=False)) for one in (module, right))
+    for name, parameter in wanted.items():
+        owner = name.rpartition(".")[0]
+        if name not in found:
+            kind = type(right.get_submodule(owner)).__name__
+            seen = f"there is no parameter {name}; there are: {', '.join(found) or 'none'}"
+            cause = f"make self.{owner} an nn.{kind}" if owner else f"make self.{name} an nn.Parameter"
+            raise Wrong(seen, f"{name} {tuple(parameter.shape)}", cause)
+        if found[name].shape != parameter.shape:
+            seen = f"{name} has shape {tuple(found[name].shape)}"
+            raise Wrong(seen, f"{tuple(parameter.shape)}", "look at the sizes it is made with")
+    if surplus := sorted(set(found) - set(wanted)):
+        raise Wrong(f"there are more parameters: {', '.join(surplus[:4])}", ", ".join(wanted))
+    twice = [name for name in wanted if sum(found[name] is other for other in found.values()) > 1]
+    if twice:
+        raise Wrong(f"{' and '.join(twice)} are the same parameter", "each has numbers of its own")
+    if buffers := sorted(set(module.state_dict()) - set(right.state_dict())):
+        cause = (
+            "weights saved without it cannot be loaded: register_buffer(..., persistent=False), or make it in forward"
+        )
+        raise Wrong(f"state_dict() holds {', '.join(buffers[:4])} besides the parameters", "parameters alone", cause)
+
+
+def run_module(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs) -> Any:
+    """What a module of the learner's class, made with `sizes`, gives with these weights.
+
+    >>> weights = {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}
+    >>> run_module(nn.Linear, (2, 1), weights, False, torch.ones(3, 2)).tolist()
+    [[2.0], [2.0], [2.0]]
+    """
+    with FixedDropout():
+        return call(_loaded(answer, sizes, weights).train(train), *inputs)
+
+
+def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs) -> dict[str, Tensor]:
+    """The gradient of a weighted sum of the output at each parameter; the weights of the sum are fixed.
+
+    Raises:
+        Wrong: no gradient reaches a parameter.
+
+    >>> weights = {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}
+    >>> sorted(module_gradients(nn.Linear, (2, 1), weights, False, torch.ones(3, 2)))
+    ['bias', 'weight']
+    """
+    module = _loaded(answer, sizes, weights).train(train)
+    with FixedDropout():
+        output = call(module, *inputs)
+    if isinstance(output, Tensor) and output.requires_grad:
+        factors = torch.rand(output.shape, generator=torch.Generator().manual_seed(0)) + 0.5
+        (output * factors.to(output.dtype)).sum().backward()
+    silent = [name for name, parameter in module.named_parameters() if parameter.grad is None]
+    if silent:
+        cause = "detach, .data, no_grad or torch.tensor(...) on the way, or a part that is made and not used"
+        raise Wrong(f"no gradient reaches {', '.join(silent[:4])}", "the loss reaches every parameter", cause)
+    return {name: parameter.grad for name, parameter in module.named_parameters()}
+
+
+def _loaded(answer: Any, sizes: tuple, weights: dict[str, Tensor]) -> nn.Module:
+    module = make_module(answer, *sizes)
+    missing = sorted(set(weights) - set(module.state_dict()))
+    if missing:
+        raise Wrong(
+            f"there is no parameter {missing[0]}", ", ".join(weights), "names and shapes are part of the exercise"
+        )
+    module.load_state_dict(weights, strict=False)
+    return module

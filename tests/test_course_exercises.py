@@ -1,0 +1,105 @@
+"""Every exercise: its solution passes, its stub is reported, its mistakes and the answers of strangers are named."""
+
+import importlib
+import inspect
+import re
+
+import pytest
+from torch import nn
+
+from minibert.course import examine
+from minibert.course.exercise import STUB
+from minibert.course.exercises import chapters, exercises
+
+EXERCISES = {one.number: one for chapter in chapters() for one in exercises(chapter) if one.parts}
+SEEDS = [0, 1, 20_000]
+FAST = 20.0  # seconds; a check takes a fraction of one, on a loaded machine a little more
+MISTAKES = [
+    pytest.param(number, place, says, id=f"{number} {says}")
+    for number, one in EXERCISES.items()
+    for place, part in enumerate(one.parts)
+    for says in part.mistakes
+]
+
+
+def answers(number: str):
+    return importlib.import_module(f"tests.answers.ex_{number.replace('.', '_')}")
+
+
+def with_part(number: str, place: int, answer):
+    """The solution of an exercise with one of its parts replaced."""
+    parts = [part.solution for part in EXERCISES[number].parts]
+    parts[place] = answer
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def stub(*arguments, **named):
+    raise NotImplementedError(STUB)
+
+
+def stub_of(solution):
+    """What the released notebook has in place of a solution."""
+    return type("Stub", (nn.Module,), {"__init__": stub, "forward": stub}) if isinstance(solution, type) else stub
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_solution_passes_with_any_inputs(number):
+    for seed in (*SEEDS, 2, 2**40):
+        outcome = examine(number, EXERCISES[number].solution, seed, FAST)
+        assert (outcome.status, outcome.message) == ("passed", f"{number} passed")
+
+
+@pytest.mark.parametrize(("number", "place", "says"), MISTAKES)
+def test_a_mistake_is_rejected_and_named(number, place, says):
+    wrong = with_part(number, place, EXERCISES[number].parts[place].wrong[says])
+    for seed in SEEDS:
+        outcome = examine(number, wrong, seed, FAST)
+        assert outcome.status in ("wrong", "error"), outcome
+        assert says in outcome.message, outcome.message
+        assert "Traceback" not in outcome.message and "cannot make sense" not in outcome.message, outcome.message
+        assert not re.search(r"0x[0-9a-f]{6,}|\d\.0*[1-9]\d{4,}", outcome.message), "addresses and long numbers drift"
+    assert outcome == examine(number, wrong, seed, FAST), "the same answer, another diagnosis"
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_the_stub_is_reported(number):
+    parts = EXERCISES[number].parts
+    blanks = [..., None, stub_of(parts[0].solution) if len(parts) == 1 else tuple(stub_of(p.solution) for p in parts)]
+    for blank in blanks:
+        outcome = examine(number, blank, 0, FAST)
+        assert (outcome.status, outcome.message) == ("not attempted", f"{number} not attempted"), blank
+    if len(parts) > 1:
+        for place, part in enumerate(parts):
+            outcome = examine(number, with_part(number, place, stub_of(part.solution)), 0, FAST)
+            assert outcome.status == "wrong" and f"{part.name} is not written" in outcome.message
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_a_class_of_which_a_method_is_missing_is_not_attempted(number):
+    for part in EXERCISES[number].parts:
+        if isinstance(part.solution, type) and len(EXERCISES[number].parts) == 1:
+            unfinished = type("Stub", (part.solution,), {"forward": stub})
+            assert examine(number, unfinished, 0, FAST).status == "not attempted"
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_answers_of_strangers(number):
+    theirs = answers(number)
+    assert len(theirs.WRONG) >= 3 and len(theirs.RIGHT) >= 2
+    for seed in SEEDS:
+        for name, answer in theirs.RIGHT.items():
+            assert examine(number, answer, seed, FAST).message == f"{number} passed", name
+        for name, (answer, says) in theirs.WRONG.items():
+            outcome = examine(number, answer, seed, FAST)
+            assert outcome.status in ("wrong", "error") and re.search(says, outcome.message), (name, outcome.message)
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_mistakes_fit_and_hints_are_graded_and_never_the_line(number):
+    exercise = EXERCISES[number]
+    assert len(set(exercise.hints)) == 3
+    for part in exercise.parts:
+        assert len(part.wrong) >= 3, "a patch that fits twice or nowhere raises"
+        for line in inspect.getsource(part.solution).splitlines()[1:]:
+            code = re.sub(r"#.*", "", line).strip()
+            assert len(code) <= 25 or not any(code in hint for hint in exercise.hints), f"a hint has the line {code!r}"
