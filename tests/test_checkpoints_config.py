@@ -78,6 +78,26 @@ def test_eurobert_theta_in_every_spelling():
     assert config_from_hf(scaled).rope_theta == 3e5 == EuroBertConfig(rope_theta=3e5).rope_parameters["rope_theta"]
 
 
+def test_the_pooling_of_a_eurobert_classifier_in_both_spellings():
+    for word, pool in [("bos", "cls"), ("mean", "mean"), ("late", "late")]:
+        for key in ("clf_pooling", "classifier_pooling"):  # the released code's key, and that of transformers 5
+            config = config_from_hf({"model_type": "eurobert", key: word})
+            assert config.pool == pool
+            raw = config_to_hf(config)
+            assert raw["clf_pooling"] == raw["classifier_pooling"] == word
+    with pytest.raises(
+        ValueError, match=r"clf_pooling='bos' is not supported; expected the same as classifier_pooling"
+    ):
+        config_from_hf({"model_type": "eurobert", "clf_pooling": "bos", "classifier_pooling": "mean"})
+
+
+def test_the_window_of_modernbert_in_both_spellings():
+    assert config_from_hf({"model_type": "modernbert", "sliding_window": 32}).local_window == 64
+    assert config_from_hf({"model_type": "modernbert", "sliding_window": 32, "local_attention": 65}).local_window == 64
+    with pytest.raises(ValueError, match="sliding_window=32 .* half of local_attention"):
+        config_from_hf({"model_type": "modernbert", "sliding_window": 32, "local_attention": 128})
+
+
 def test_both_spellings_are_written():
     raw = config_to_hf(EncoderConfig.preset("modernbert-base"))
     assert raw["global_rope_theta"] == raw["rope_parameters"]["full_attention"]["rope_theta"] == 160_000.0
@@ -177,6 +197,11 @@ def test_fields_their_format_lacks_travel_under_a_key_of_ours():
         ("eurobert", "rope_scaling", {"rope_type": "yarn", "factor": 4.0}),
         ("eurobert", "rope_parameters", {"rope_type": "default", "rope_theta": 1e4, "partial_rotary_factor": 0.5}),
         ("eurobert", "rope_parameters", {"full_attention": {"rope_theta": 1e4}}),
+        ("eurobert", "clf_pooling", "max"),
+        ("bert", "quantization_config", {"quant_method": "bitsandbytes", "load_in_8bit": True}),
+        ("modernbert", "per_layer_config", {"1": {"intermediate_size": 48}}),
+        ("modernbert", "head_dim", 32),
+        ("eurobert", "is_causal", True),
     ],
 )
 def test_what_we_cannot_express_is_refused_by_name(family, key, value):

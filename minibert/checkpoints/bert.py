@@ -20,9 +20,6 @@ def read(keys) -> dict:
     6
     """
     keys.demand("position_embedding_type", ("absolute",), "absolute")
-    for key in ("is_decoder", "add_cross_attention"):
-        keys.demand(key, (False,), "false (an encoder sees both sides)")
-    keys.demand("pruned_heads", ({},), "none")
     segments = keys.whole("type_vocab_size", 2)
     if segments != 2:
         keys.refuse("type_vocab_size", segments, "2 (sentence A and sentence B)")

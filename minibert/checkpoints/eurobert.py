@@ -11,6 +11,7 @@ from minibert.presets import EUROBERT
 
 IDS = {name: EUROBERT[name] for name in ("pad_id", "mask_id", "cls_id", "sep_id")}
 POOLING = {"bos": "cls", "mean": "mean", "late": "late"}
+POOLED = {ours: theirs for theirs, ours in POOLING.items()}
 
 
 def read(keys) -> dict:
@@ -24,9 +25,7 @@ def read(keys) -> dict:
     250000
     """
     hidden, heads = keys.whole("hidden_size", 768), keys.whole("num_attention_heads", 12)
-    head_size = keys.whole("head_dim", None)
-    if head_size is not None and head_size * heads != hidden:
-        keys.refuse("head_dim", head_size, f"hidden_size / num_attention_heads = {hidden}/{heads}")
+    keys.plain_heads(hidden, heads)
     bias = keys.same_bias()
     return EUROBERT | dict(
         vocab_size=keys.whole("vocab_size", 128256),
@@ -43,7 +42,7 @@ def read(keys) -> dict:
         decoder_bias=bias,  # the vocabulary matrix follows mlp_bias
         dropout_attn_probs=keys.number("attention_dropout", 0.0),
         tie=keys.flag("tie_word_embeddings", False),
-        pool=keys.choice("classifier_pooling", "late", POOLING),
+        pool=_pooling(keys),
         init_std=keys.number("initializer_range", 0.02),
     )
 
@@ -54,7 +53,6 @@ def write(config: EncoderConfig, act: str) -> dict:
     >>> write(EncoderConfig.preset("eurobert-210m"), act="gelu")["rope_parameters"]
     {'rope_type': 'default', 'rope_theta': 250000.0}
     """
-    pooling = {ours: theirs for theirs, ours in POOLING.items()}
     return dict(
         model_type="eurobert",
         vocab_size=config.vocab_size,
@@ -73,7 +71,8 @@ def write(config: EncoderConfig, act: str) -> dict:
         mlp_bias=config.bias,
         attention_dropout=config.dropout_attn_probs,
         tie_word_embeddings=config.tie,
-        classifier_pooling=pooling.get(config.pool, "late"),
+        classifier_pooling=POOLED.get(config.pool, "late"),
+        clf_pooling=POOLED.get(config.pool, "late"),
         initializer_range=config.init_std,
         pad_token_id=config.pad_id,
         mask_token_id=config.mask_id,
@@ -82,11 +81,19 @@ def write(config: EncoderConfig, act: str) -> dict:
     )
 
 
+def _pooling(keys) -> str:
+    """`clf_pooling` is what the released code calls it, `classifier_pooling` what transformers 5 does."""
+    new = keys.choice("classifier_pooling", keys.get("clf_pooling", "late"), POOLING)
+    if keys.choice("clf_pooling", keys.get("classifier_pooling", "late"), POOLING) != new:
+        keys.refuse("clf_pooling", keys.get("clf_pooling"), f"the same as classifier_pooling ({POOLED[new]})")
+    return new
+
+
 def _theta(keys) -> float:
-    keys.rope(keys.get("rope_scaling"), "rope_scaling")
-    parameters = keys.rope(keys.get("rope_parameters"), "rope_parameters")
+    key = "rope_scaling" if keys.get("rope_scaling") else "rope_parameters"  # the first replaces the second
+    parameters = keys.rope(keys.get(key), key)
     if any(isinstance(value, dict) for value in parameters.raw.values()):
-        keys.refuse("rope_parameters", parameters.raw, "one theta for all layers")
+        keys.refuse(key, parameters.raw, "one theta for all layers")
     return parameters.number("rope_theta", keys.number("rope_theta", 10_000.0))
 
 

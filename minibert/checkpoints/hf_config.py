@@ -97,6 +97,12 @@ class Keys:
         if self.get(key) is not None and self.raw[key] not in allowed:
             self.refuse(key, self.raw[key], expected)
 
+    def plain_heads(self, hidden: int, heads: int) -> None:
+        """`head_dim`, where stated, must be what the width divided among the heads gives."""
+        size = self.whole("head_dim", None)
+        if size is not None and size * heads != hidden:
+            self.refuse("head_dim", size, f"hidden_size / num_attention_heads = {hidden}/{heads}")
+
     def same_bias(self) -> bool:
         """`attention_bias` and `mlp_bias`, which our one `bias` can only express together."""
         attention, mlp = self.flag("attention_bias", False), self.flag("mlp_bias", False)
@@ -139,6 +145,7 @@ def config_from_hf(raw: dict, tokenizer: dict | None = None) -> EncoderConfig:
         raise ValueError(f'config.json has no model_type; add one of {", ".join(FAMILIES)} (as "model_type": "bert")')
     if kind not in list(FAMILIES):
         keys.refuse("model_type", kind, f"one of {', '.join(FAMILIES)}")
+    _refuse_other_computations(keys)
     fields = FAMILIES[kind].read(keys)
     fields |= _special_ids(keys, fields["vocab_size"], FAMILIES[kind].IDS, tokenizer or {})
     side = raw.get("minibert", {})
@@ -193,6 +200,19 @@ def labels_from_hf(raw: dict) -> tuple[int | None, tuple[str, ...] | None]:
     if not isinstance(names, dict) or sorted(names) != sorted(str(i) for i in range(len(names))):
         Keys(raw).refuse("id2label", names, 'an object with keys "0", "1", ...')
     return len(names), tuple(str(names[str(i)]) for i in range(len(names)))
+
+
+def _refuse_other_computations(keys: Keys) -> None:
+    """Keys of any family that ask for something else than what an encoder computes."""
+    for key in ("is_decoder", "is_causal", "is_encoder_decoder", "add_cross_attention"):
+        keys.demand(key, (False,), "false (an encoder sees both sides)")
+    keys.demand("pruned_heads", ({}, []), "none: every layer has all its heads")
+    keys.demand("per_layer_config", ({},), "none: all layers are alike")
+    keys.demand(
+        "quantization_config", (), "none: weights stored as floating-point numbers (float16, bfloat16, float32)"
+    )
+    keys.demand("partial_rotary_factor", (1, 1.0), "1.0 (every channel rotates)")
+    keys.demand("tie_last_hidden_states", (True,), "true (the last hidden states have the final norm applied)")
 
 
 def _own_config(raw: dict) -> EncoderConfig:

@@ -25,9 +25,11 @@ def read(keys) -> dict:
     (80000.0, 3, 128)
     """
     layers = keys.whole("num_hidden_layers", 22)
+    hidden, heads = keys.whole("hidden_size", 768), keys.whole("num_attention_heads", 12)
+    keys.plain_heads(hidden, heads)
     every = _global_every(keys, layers)
     theta, theta_local = _thetas(keys)
-    window = keys.whole("local_attention", 128)
+    window = _window(keys)
     if window < 2:
         keys.refuse("local_attention", window, "at least 2 tokens")
     act = keys.activation("hidden_activation", "gelu")
@@ -37,9 +39,9 @@ def read(keys) -> dict:
     attention_dropout = keys.number("attention_dropout", 0.0)
     return MODERNBERT | dict(
         vocab_size=keys.whole("vocab_size", 50368),
-        hidden=keys.whole("hidden_size", 768),
+        hidden=hidden,
         layers=layers,
-        heads=keys.whole("num_attention_heads", 12),
+        heads=heads,
         intermediate=keys.whole("intermediate_size", 1152),
         max_len=keys.whole("max_position_embeddings", 8192),
         rope_theta=theta,
@@ -127,8 +129,17 @@ def _global_every(keys, layers: int) -> int:
     keys.refuse("layer_types", kinds, f"{layers} entries, {FULL} in every n-th layer from the first, {LOCAL} elsewhere")
 
 
+def _window(keys) -> int:
+    """The total width; `sliding_window`, half of it, is another way to say it."""
+    half = keys.whole("sliding_window", None)
+    window = keys.whole("local_attention", 128 if half is None else 2 * half)
+    if half is not None and half != window // 2:
+        keys.refuse("sliding_window", half, f"half of local_attention ({window})")
+    return window
+
+
 def _thetas(keys) -> tuple[float, float]:
-    keys.rope(keys.get("rope_scaling"), "rope_scaling")
+    both = keys.rope(keys.get("rope_scaling"), "rope_scaling")
     new = keys.get("rope_parameters") or {}
     if not isinstance(new, dict) or set(new) - {FULL, LOCAL}:
         keys.refuse("rope_parameters", new, f"the two entries {FULL} and {LOCAL}")
@@ -137,7 +148,10 @@ def _thetas(keys) -> tuple[float, float]:
     theta = full.number("rope_theta", keys.number("global_rope_theta", 160_000.0))
     # an old file may state null: "as in the global layers"
     old_local = theta if "local_rope_theta" in keys.raw else 10_000.0
-    return theta, local.number("rope_theta", keys.number("local_rope_theta", old_local))
+    theta_local = local.number("rope_theta", keys.number("local_rope_theta", old_local))
+    return both.number("rope_theta", theta), both.number(
+        "rope_theta", theta_local
+    )  # what it states, it states for both
 
 
 # ---- names of weights, ours <- theirs
