@@ -85,16 +85,14 @@ def test_the_pooling_of_a_eurobert_classifier_in_both_spellings():
             assert config.pool == pool
             raw = config_to_hf(config)
             assert raw["clf_pooling"] == raw["classifier_pooling"] == word
-    with pytest.raises(
-        ValueError, match=r"clf_pooling='bos' is not supported; expected the same as classifier_pooling"
-    ):
+    with pytest.raises(ValueError, match=r"clf_pooling='bos' .* the same as classifier_pooling"):
         config_from_hf({"model_type": "eurobert", "clf_pooling": "bos", "classifier_pooling": "mean"})
 
 
 def test_the_window_of_modernbert_in_both_spellings():
     assert config_from_hf({"model_type": "modernbert", "sliding_window": 32}).local_window == 64
     assert config_from_hf({"model_type": "modernbert", "sliding_window": 32, "local_attention": 65}).local_window == 64
-    with pytest.raises(ValueError, match="sliding_window=32 .* half of local_attention"):
+    with pytest.raises(ValueError, match=r"sliding_window=32 .* half of local_attention"):
         config_from_hf({"model_type": "modernbert", "sliding_window": 32, "local_attention": 128})
 
 

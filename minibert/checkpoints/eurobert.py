@@ -83,8 +83,9 @@ def write(config: EncoderConfig, act: str) -> dict:
 
 def _pooling(keys) -> str:
     """`clf_pooling` is what the released code calls it, `classifier_pooling` what transformers 5 does."""
-    new = keys.choice("classifier_pooling", keys.get("clf_pooling", "late"), POOLING)
-    if keys.choice("clf_pooling", keys.get("classifier_pooling", "late"), POOLING) != new:
+    old = keys.choice("clf_pooling", "late", POOLING)
+    new = keys.choice("classifier_pooling", POOLED[old], POOLING)
+    if keys.get("clf_pooling") is not None and old != new:
         keys.refuse("clf_pooling", keys.get("clf_pooling"), f"the same as classifier_pooling ({POOLED[new]})")
     return new
 

@@ -208,9 +208,7 @@ def _refuse_other_computations(keys: Keys) -> None:
         keys.demand(key, (False,), "false (an encoder sees both sides)")
     keys.demand("pruned_heads", ({}, []), "none: every layer has all its heads")
     keys.demand("per_layer_config", ({},), "none: all layers are alike")
-    keys.demand(
-        "quantization_config", (), "none: weights stored as floating-point numbers (float16, bfloat16, float32)"
-    )
+    keys.demand("quantization_config", (), "none: weights stored as floating-point numbers")
     keys.demand("partial_rotary_factor", (1, 1.0), "1.0 (every channel rotates)")
     keys.demand("tie_last_hidden_states", (True,), "true (the last hidden states have the final norm applied)")
 

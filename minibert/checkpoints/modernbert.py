@@ -139,6 +139,7 @@ def _window(keys) -> int:
 
 
 def _thetas(keys) -> tuple[float, float]:
+    # what rope_scaling states, it states for both kinds of layer
     both = keys.rope(keys.get("rope_scaling"), "rope_scaling")
     new = keys.get("rope_parameters") or {}
     if not isinstance(new, dict) or set(new) - {FULL, LOCAL}:
@@ -149,9 +150,7 @@ def _thetas(keys) -> tuple[float, float]:
     # an old file may state null: "as in the global layers"
     old_local = theta if "local_rope_theta" in keys.raw else 10_000.0
     theta_local = local.number("rope_theta", keys.number("local_rope_theta", old_local))
-    return both.number("rope_theta", theta), both.number(
-        "rope_theta", theta_local
-    )  # what it states, it states for both
+    return both.number("rope_theta", theta), both.number("rope_theta", theta_local)
 
 
 # ---- names of weights, ours <- theirs

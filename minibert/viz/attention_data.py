@@ -60,7 +60,7 @@ def check_tokens(tokens: Sequence[str]) -> list[str]:
     """The tokens as a list of texts.
 
     Raises:
-        ValueError: one text instead of a list, an entry that is not a text, an empty list, or more tokens than the view holds.
+        ValueError: one text instead of a list, an entry that is not a text, an empty list, or too many tokens.
 
     >>> check_tokens("the cat")
     Traceback (most recent call last):
