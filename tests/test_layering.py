@@ -17,7 +17,6 @@ LONG_FUNCTIONS = {  # the exceptions, each to be shortened by the next who works
     ("course/checks/chapter_05.py", "_check_attention"),
     ("course/checks/chapter_06_block.py", "_check_block"),
     ("course/checks/chapter_08_masking.py", "_check_roles"),
-    ("training/loop.py", "train"),
 }
 
 FLOORS = [  # a room may import rooms on its own floor and below, never above

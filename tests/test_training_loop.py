@@ -390,7 +390,7 @@ def test_several_processes_do_not_wait_for_a_head_that_is_never_trained(tmp_path
     model = PretrainingModel(config)
     data = _tiny()
     assert not data.pairs
-    loop._check_fit(model, data)  # alone it may: the head keeps its weights
+    loop._check_fit(model, data, RECIPE)  # alone it may: the head keeps its weights
     monkeypatch.setattr(loop, "world_size", lambda: 2)
     with pytest.raises(ValueError, match="no pairs"):
-        loop._check_fit(model, data)
+        loop._check_fit(model, data, Recipe(steps=1, accumulate=2))

@@ -141,11 +141,11 @@ def test_a_truncated_newest_checkpoint_falls_back_and_still_ends_the_same(tmp_pa
 @pytest.mark.parametrize("name", ["generator.torch", "optimizer.0.mean", "model.nsp.weight"])
 def test_every_part_of_the_state_matters(tmp_path, uninterrupted, monkeypatch, name):
     """The control: a resume that forgets one part ends elsewhere, so the equalities above can fail."""
-    import minibert.training.loop as loop
+    from minibert.training import checkpoint as file
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, raise_at=6)
-    load = loop.load_newest_checkpoint
+    load = file.load_newest_checkpoint
 
     def forgetful(folder):
         checkpoint = load(folder)
@@ -154,7 +154,7 @@ def test_every_part_of_the_state_matters(tmp_path, uninterrupted, monkeypatch, n
         )
         return checkpoint
 
-    monkeypatch.setattr(loop, "load_newest_checkpoint", forgetful)
+    monkeypatch.setattr(file, "load_newest_checkpoint", forgetful)
     run(tmp_path)
     assert outcome(tmp_path)[2]["model.nsp.weight"] != uninterrupted[True][2]["model.nsp.weight"]
 

@@ -14,13 +14,21 @@ from torch import Tensor
 from minibert.checkpoints import load_tensors, save_tensors
 from minibert.files import write_text
 from minibert.training.data import PretrainingData
-from minibert.training.distributed import from_every_process, rank, sliced_like, whole, world_size
+from minibert.training.distributed import check_same, from_every_process, rank, sliced_like, whole_tensors, world_size
 from minibert.training.recipe import Recipe, check_whole
 
 FREE = {"recipe.log_every", "recipe.validate_every", "recipe.checkpoint_every"}  # may change: they touch no weight
 FINGERPRINT = "data.tokens_sha256"
 _FORMAT = 1
 _NAME = re.compile(r"step-(\d{8,})\.json")
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss or the gradient became NaN or infinite; the checkpoints on disk are from before.
+
+    >>> issubclass(TrainingDiverged, RuntimeError)
+    True
+    """
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,8 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, keep: int = 2) -
 
     Two files make a checkpoint: `step-N.safetensors` and then `step-N.json`, which holds the state and the size and
     SHA-256 of both. Each is written under another name, flushed to the disk and renamed. A checkpoint exists when its
-    JSON file does, so a kill at any moment leaves either the whole checkpoint or none of it.
+    JSON file does, so a kill at any moment leaves either the whole checkpoint or none of it. Where several processes
+    train one model, process 0 writes and the others do nothing.
 
     The folder is made if it does not exist. The tensors must be contiguous and share no memory. With a `keep` of 2 or
     more, a damaged newest checkpoint still leaves one to go back to.
@@ -61,11 +70,12 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, keep: int = 2) -
     'step-00000005.json'
     """
     check_whole("keep", keep, 1)
-    folder = Path(folder)
     state = _canonical(checkpoint.state)  # before anything is written: it may be refused
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"step-{checkpoint.step:08d}"
+    folder, name = Path(folder), f"step-{checkpoint.step:08d}"
     tensor_path, json_path = folder / f"{name}.safetensors", folder / f"{name}.json"
+    if rank() > 0:
+        return json_path
+    folder.mkdir(parents=True, exist_ok=True)
     json_path.unlink(missing_ok=True)  # an older, perhaps damaged one of the same step stops counting first
     save_tensors(checkpoint.tensors, tensor_path)
     seal = {
@@ -151,14 +161,6 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class TrainingDiverged(RuntimeError):
-    """The loss or the gradient became NaN or infinite; the checkpoints on disk are from before.
-
-    >>> issubclass(TrainingDiverged, RuntimeError)
-    True
-    """
-
-
 def capture(model, optimizer, data: PretrainingData, settings: dict, counters: dict) -> Checkpoint:
     """Return the whole state after `counters["step"]` updates: what decides every later bit of the run.
 
@@ -188,8 +190,7 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
         for number, of_process in enumerate(from_every_process(generator_state)):
             tensors[_generator_name(kind, number)] = of_process
     copies, broken = {}, []
-    for name, tensor in tensors.items():
-        tensor = whole(tensor.detach())  # one by one: a model that is sliced over several GPUs may not fit one
+    for name, tensor in whole_tensors(tensors):
         if tensor.is_floating_point() and not tensor.isfinite().all():
             broken.append(name)
         if rank() == 0:
@@ -206,6 +207,25 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
         "computer": _computer(device),
     }
     return Checkpoint(counters["step"], copies, state)
+
+
+def resume(folder: str | Path, model, optimizer, data: PretrainingData, settings: dict) -> dict:
+    """Go on from the newest whole checkpoint in `folder`, or begin the data anew; return the run's counters.
+
+    Raises:
+        ValueError: as `load_newest_checkpoint` and `restore`, or if the processes do not find the same checkpoint.
+
+    >>> from minibert.training.data import _tiny
+    >>> model = torch.nn.Linear(2, 2)
+    >>> resume("no such folder", model, torch.optim.SGD(model.parameters()), _tiny(), {})["step"]
+    0
+    """
+    checkpoint = load_newest_checkpoint(folder)
+    check_same("the newest checkpoint", checkpoint and checkpoint.step)
+    if checkpoint is not None:
+        return restore(checkpoint, model, optimizer, data, settings)
+    data.restart()
+    return {"step": 0, "tokens": 0, "sums": {}, "since": 0}  # sums: of the losses since the last log line
 
 
 def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, settings: dict) -> dict:
@@ -258,7 +278,7 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
         warnings.warn(
             f"resuming on {_computer(device)} what began on {checkpoint.state['computer']}: the run continues, but its "
             "last digits may differ from an uninterrupted one (and its dropout, if the number of processes does)",
-            stacklevel=3,
+            stacklevel=4,
         )
     return checkpoint.state["counters"]
 

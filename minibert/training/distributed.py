@@ -8,7 +8,7 @@ its share of every step. With one process nothing here does anything. With sever
 import contextlib
 import datetime
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 import torch.distributed as dist
@@ -221,18 +221,25 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if _is_sliced(tensor) else tensor
 
 
+def whole_tensors(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield each tensor put together as `whole` does; every process must go through all of them.
+
+    One by one, because a model that is sliced over several GPUs may not fit one.
+
+    >>> [(name, len(tensor)) for name, tensor in whole_tensors({"a": torch.ones(2)})]
+    [('a', 2)]
+    """
+    for name, tensor in tensors.items():
+        yield name, whole(tensor.detach())
+
+
 def whole_weights(model: nn.Module) -> dict[str, Tensor]:
     """The model's state dict on the CPU of process 0, and an empty one elsewhere; every process must ask for it.
 
     >>> sorted(whole_weights(nn.Linear(2, 2)))
     ['bias', 'weight']
     """
-    weights = {}
-    for name, tensor in model.state_dict().items():
-        tensor = whole(tensor)  # one by one: a model that is sliced over several GPUs may not fit one
-        if rank() == 0:
-            weights[name] = tensor.cpu()
-    return weights
+    return {name: tensor.cpu() for name, tensor in whole_tensors(model.state_dict()) if rank() == 0}
 
 
 def sliced_like(tensor: Tensor, other: Tensor) -> Tensor:

@@ -1,23 +1,17 @@
 """The training loop: batches in, a trained model, a log and checkpoints out. Kill it whenever you like."""
 
+import contextlib
+import functools
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from minibert.objectives import IGNORE
-from minibert.training.checkpoint import (
-    TrainingDiverged,
-    TrainingLog,
-    capture,
-    load_newest_checkpoint,
-    restore,
-    save_checkpoint,
-    settings_of,
-)
+from minibert.training.checkpoint import TrainingDiverged, TrainingLog, capture, resume, save_checkpoint, settings_of
 from minibert.training.data import PackedBatch, PretrainingData
 from minibert.training.distributed import (
     check_same,
@@ -78,110 +72,52 @@ def train(
     (3, ['accuracy', 'bits_per_byte', 'loss', 'masked_tokens'])
     """
     check_whole("keep", keep, 1)  # now, not after the steps before the first checkpoint
+    _check_fit(model, data, recipe)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _check_fit(model, data)
-    _check_shares(recipe)
-    device = next(model.parameters()).device
     settings = settings_of(model, data, recipe)
     check_same("the settings", settings)
     trained = parallelize(model, parallel)  # the model itself, unless several processes train it
     optimizer = recipe.make_optimizer(model)
-    log, checkpoints = TrainingLog(folder / "log.jsonl", silent=rank() > 0), folder / "checkpoints"
-    token_bytes = token_byte_lengths(data.tokenizer)
-    counters = {"step": 0, "tokens": 0, "sums": {}, "since": 0}
+    log = TrainingLog(folder / "log.jsonl", silent=rank() > 0)
+    validate = functools.partial(_validate, model, data, token_byte_lengths(data.tokenizer), recipe)
     validation = None
 
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(recipe.seed + rank())  # dropout: no two processes draw the same
-        checkpoint = load_newest_checkpoint(checkpoints)
-        check_same("the newest checkpoint", checkpoint and checkpoint.step)
-        if checkpoint is None:
-            data.restart()
-        else:
-            counters = restore(checkpoint, model, optimizer, data, settings)
+    with _own_generators(model, recipe.seed + rank()):  # dropout: no two processes draw the same
+        counters = resume(folder / "checkpoints", model, optimizer, data, settings)
         log.cut(counters["step"])
         model.train()
-        hidden = not progress or rank() > 0
-        with tqdm(total=recipe.steps, initial=counters["step"], unit="step", file=sys.stderr, disable=hidden) as bar:
-            while counters["step"] < recipe.steps:
-                batches = _take(data, recipe.accumulate)
-                lr = recipe.lr(counters["step"])
-                try:
+        with _bar(counters["step"], recipe.steps, progress) as bar:
+            for step in range(counters["step"] + 1, recipe.steps + 1):
+                batches, lr = _take(data, recipe.accumulate), recipe.lr(step - 1)
+                with _naming(step):
                     losses = update(trained, optimizer, batches, lr, recipe.clip, recipe.bf16)
-                except TrainingDiverged as error:
-                    raise TrainingDiverged(f"step {counters['step'] + 1}: {error}; older checkpoints stay") from None
                 _count(counters, batches, losses)
-                step, last = counters["step"], counters["step"] == recipe.steps
                 bar.update()
-                if last or _due(step, recipe.log_every):
+                if _due(step, recipe.log_every, recipe.steps):
                     record = _mean_losses(counters, lr)
                     log.append(record)
                     bar.set_postfix(loss=f"{record['loss']:.3f}")
-                if last or _due(step, recipe.validate_every):
-                    validation = _validate(model, data, token_bytes, recipe)
+                if _due(step, recipe.validate_every, recipe.steps):
+                    validation = validate()
                     if validation:
                         log.append({"step": step, "validation": validation})
-                if last or _due(step, recipe.checkpoint_every):
-                    checkpoint = capture(model, optimizer, data, settings, counters)
-                    if rank() == 0:
-                        save_checkpoint(checkpoints, checkpoint, keep)
+                if _due(step, recipe.checkpoint_every, recipe.steps):
+                    save_checkpoint(folder / "checkpoints", capture(model, optimizer, data, settings, counters), keep)
                 if on_step:
                     on_step(step)
     if validation is None:  # the run was complete already
-        validation = _validate(model, data, token_bytes, recipe)
+        validation = validate()
     return {"step": counters["step"], "tokens": counters["tokens"], "validation": validation}
 
 
-def _take(data: PretrainingData, accumulate: int) -> list[PackedBatch]:
-    """Return this process's share of the next `accumulate` batches; one process takes them all."""
-    batches = []
-    for number in range(accumulate):
-        if number % world_size() == rank():
-            batches.append(data.next_batch())
-        else:
-            data.skip_batch()
-    return batches
-
-
-def _validate(model, data: PretrainingData, token_bytes: torch.Tensor, recipe: Recipe) -> dict | None:
-    if not data.validation_documents:
-        return None
-    result = evaluate(model, data.validation_batches(), token_bytes, recipe.bf16)
-    if result["loss"] is not None and not math.isfinite(result["loss"]):
-        raise TrainingDiverged(f"the validation loss is {result['loss']}; try a lower learning rate")
-    return result
-
-
-def _count(counters: dict, batches: Sequence[PackedBatch], losses: dict[str, float]) -> None:
-    counters["step"] += 1
-    [tokens] = sum_over_processes(sum(len(batch.ids) for batch in batches))
-    counters["tokens"] += int(tokens)
-    counters["since"] += 1
-    for name, value in losses.items():
-        counters["sums"][name] = counters["sums"].get(name, 0.0) + value
-
-
-def _mean_losses(counters: dict, lr: float) -> dict:
-    """Return the log record: means since the last one, which start anew."""
-    means = {name: total / counters["since"] for name, total in counters["sums"].items()}
-    counters["sums"], counters["since"] = {}, 0
-    return {"step": counters["step"], "tokens": counters["tokens"], "lr": lr, **means}
-
-
-def _due(step: int, every: int) -> bool:
-    return every > 0 and step % every == 0
-
-
-def _check_shares(recipe: Recipe) -> None:
+def _check_fit(model, data: PretrainingData, recipe: Recipe) -> None:
+    """Refuse a model, data and processes that do not belong together."""
     if recipe.accumulate % world_size():
         raise ValueError(
             f"accumulate is {recipe.accumulate}: {world_size()} processes cannot share that many batches of a step "
             "equally; make it a multiple of their number (the smallest is one batch for each)"
         )
-
-
-def _check_fit(model, data: PretrainingData) -> None:
     config = getattr(model, "config", None)
     if config is None:
         return
@@ -200,6 +136,31 @@ def _check_fit(model, data: PretrainingData) -> None:
             "the model has a next-sentence head and the data no pairs: several processes would wait for its gradient; "
             "use a MaskedLanguageModel, or data with pairs=True"
         )
+
+
+@contextlib.contextmanager
+def _own_generators(model, seed: int) -> Iterator[None]:
+    """Seed torch's global generators, which dropout draws from, and put the caller's back afterwards."""
+    device = next(model.parameters()).device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _bar(done: int, steps: int, progress: bool) -> tqdm:
+    hidden = not progress or rank() > 0
+    return tqdm(total=steps, initial=done, unit="step", file=sys.stderr, disable=hidden)
+
+
+def _take(data: PretrainingData, accumulate: int) -> list[PackedBatch]:
+    """Return this process's share of the next `accumulate` batches; one process takes them all."""
+    batches = []
+    for number in range(accumulate):
+        if number % world_size() == rank():
+            batches.append(data.next_batch())
+        else:
+            data.skip_batch()
+    return batches
 
 
 def update(
@@ -256,3 +217,42 @@ def update(
     optimizer.step()
     losses = {"loss": mlm_loss + next_loss, "mlm_loss": mlm_loss}
     return losses | ({"next_loss": next_loss} if pairs else {}) | {"grad_norm": norm}
+
+
+@contextlib.contextmanager
+def _naming(step: int) -> Iterator[None]:
+    """Say in the error at which step the run diverged."""
+    try:
+        yield
+    except TrainingDiverged as error:
+        raise TrainingDiverged(f"step {step}: {error}; older checkpoints stay") from None
+
+
+def _count(counters: dict, batches: Sequence[PackedBatch], losses: dict[str, float]) -> None:
+    counters["step"] += 1
+    [tokens] = sum_over_processes(sum(len(batch.ids) for batch in batches))
+    counters["tokens"] += int(tokens)
+    counters["since"] += 1
+    for name, value in losses.items():
+        counters["sums"][name] = counters["sums"].get(name, 0.0) + value
+
+
+def _mean_losses(counters: dict, lr: float) -> dict:
+    """Return the log record: means since the last one, which start anew."""
+    means = {name: total / counters["since"] for name, total in counters["sums"].items()}
+    counters["sums"], counters["since"] = {}, 0
+    return {"step": counters["step"], "tokens": counters["tokens"], "lr": lr, **means}
+
+
+def _due(step: int, every: int, steps: int) -> bool:
+    """Whether it is time for what is done `every` so many steps, 0 for never, and always after the last one."""
+    return step == steps or (every > 0 and step % every == 0)
+
+
+def _validate(model, data: PretrainingData, token_bytes: torch.Tensor, recipe: Recipe) -> dict | None:
+    if not data.validation_documents:
+        return None
+    result = evaluate(model, data.validation_batches(), token_bytes, recipe.bf16)
+    if result["loss"] is not None and not math.isfinite(result["loss"]):
+        raise TrainingDiverged(f"the validation loss is {result['loss']}; try a lower learning rate")
+    return result
