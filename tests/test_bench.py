@@ -18,6 +18,7 @@ from minibert.bench.table import table
 from minibert.bench.timing import exponent, in_turns, quartiles, speedup, summary, waiter
 from minibert.config import EncoderConfig
 from minibert.model import Encoder
+from minibert.training.recipe import FAMILY_MASKING
 
 NANO = ("modernbert-nano", "bert-nano", "eurobert-nano")
 TINY = Settings(models=NANO, workloads=("3x40",), repeats=1, memory=False)
@@ -244,7 +245,7 @@ def test_a_training_report_says_all_it_promised():
         assert set(row["speedup"]) == others
         before = row["before_training"]
         assert before["our_loss"] == pytest.approx(before["their_loss"], abs=1e-3)
-        rate = workloads.MASK_RATES[row["model"].split("-")[0]]
+        rate = FAMILY_MASKING[row["model"].split("-")[0]]["mask_rate"]
         assert row["masked_tokens"] == round(rate * row["tokens"])
 
 

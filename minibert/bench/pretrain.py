@@ -14,16 +14,15 @@ import torch
 from minibert import corpora
 from minibert.bench.report import Settings, start_report
 from minibert.bench.timing import summary
-from minibert.bench.workloads import MASK_RATES
 from minibert.config import EncoderConfig
 from minibert.model import MaskedLanguageModel, PretrainingModel
 from minibert.shipped_models import shipped
 from minibert.tokenization import load_tokenizer
 from minibert.training import PretrainingData, Recipe, train
+from minibert.training.recipe import FAMILY_MASKING, FAMILY_RECIPES
 
 NANO = ("bert-nano", "modernbert-nano", "eurobert-nano")
 STEPS, MAX_LEN, BATCH_TOKENS = 30, 128, 2048
-OPTIMIZERS = {"bert": "bert_adam", "modernbert": "stable_adamw", "eurobert": "adamw"}
 NOTES = (
     "The loop of `minibert pretrain` on the speeches, batches of up to 2,048 tokens, texts of up to 128. Each repeat "
     "is a run of its own; its first and last step (warm-up, checkpoint) are not counted. data_share: the part of the "
@@ -76,11 +75,17 @@ def measure(preset: str, dtype: str, documents: Sequence[Sequence[str]], setting
     config = config.replace(vocab_size=tok.vocab_size)
     started = time.perf_counter()
     data = PretrainingData(
-        documents, tok, pairs=config.nsp, max_len=MAX_LEN, batch_tokens=BATCH_TOKENS, mask_rate=MASK_RATES[family],
-        validation_share=0.0, seed=settings.seed,
+        documents, tok, pairs=config.nsp, max_len=MAX_LEN, batch_tokens=BATCH_TOKENS, validation_share=0.0,
+        seed=settings.seed, **FAMILY_MASKING[family],
     )  # fmt: skip
     tokenised = time.perf_counter() - started
-    recipe = Recipe(steps, optimizer=OPTIMIZERS[family], checkpoint_every=0, bf16=dtype == "bf16", seed=settings.seed)
+    recipe = Recipe(
+        steps,
+        optimizer=FAMILY_RECIPES[family]["optimizer"],
+        checkpoint_every=0,
+        bf16=dtype == "bf16",
+        seed=settings.seed,
+    )
     runs = []
     for _ in range(settings.repeats):
         generator = torch.Generator().manual_seed(settings.seed)

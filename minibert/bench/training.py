@@ -15,9 +15,10 @@ from minibert.bench.inference import compare, peak_bytes
 from minibert.bench.limit import model_flops, products, weight_matrices
 from minibert.bench.report import DTYPES, Case, Settings, bench_config
 from minibert.bench.timing import in_turns, waiter
-from minibert.bench.workloads import MASK_RATES, Workload, masked_batch
+from minibert.bench.workloads import Workload, masked_batch
 from minibert.objectives import IGNORE, mlm_loss
 from minibert.training import AdamW
+from minibert.training.recipe import FAMILY_MASKING
 from minibert.varlen import find_packing, unpad
 
 LEARNING_RATE = 1e-5
@@ -57,7 +58,7 @@ def measure(case: Case, settings: Settings, peak: float) -> dict:
     theirs = opponents.their_language_model(case.config, settings.seed)
     ours = opponents.with_their_weights(opponents.our_language_model(case.config), theirs)
     ours, theirs = ours.to(device), theirs.to(device)
-    batch = masked_batch(case.workload, case.config, MASK_RATES[case.config.family], settings.seed)
+    batch = masked_batch(case.workload, case.config, FAMILY_MASKING[case.config.family]["mask_rate"], settings.seed)
     batch = tuple(tensor.to(device) for tensor in batch)
     agreement = equal_scores(ours, theirs, batch)
     steps = Steps(ours, theirs, batch)
@@ -184,7 +185,7 @@ def alone(spec: dict) -> Callable[[], object]:
     0
     """
     config, bf16 = bench_config(spec["model"]), spec["dtype"] == "bf16"
-    batch = masked_batch(Workload("alone", tuple(spec["lengths"])), config, MASK_RATES[config.family])
+    batch = masked_batch(Workload("alone", tuple(spec["lengths"])), config, FAMILY_MASKING[config.family]["mask_rate"])
     if spec["contender"] == "ours":
         steps = Steps(opponents.our_language_model(config), None, batch)
         return lambda: steps.ours(bf16)

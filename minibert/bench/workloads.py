@@ -12,7 +12,6 @@ from minibert.config import EncoderConfig
 from minibert.shipped_models import shipped
 
 NAME = re.compile(r"([1-9][0-9]*)x([1-9][0-9]*)(-full)?")
-MASK_RATES = {"bert": 0.15, "modernbert": 0.3, "eurobert": 0.5}  # those of the papers
 EXPECTED = "BxT (ragged texts, as in 8x512), BxT-full (no padding), or sentences"
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from minibert.commands.family_recipes import FAMILY_MASKING, check_settings, make_recipe
 from minibert.commands.run_folder import claim_folder, read_text_file
 from minibert.presets import PRESETS
 
@@ -55,6 +54,33 @@ def make_tokenizer(family: str, documents: list[list[str]], vocab_size: int, fil
     return tok
 
 
+def check_settings(mask_rate, batch_tokens, max_len, config, whole_words, device) -> None:
+    """Refuse what would fail minutes later.
+
+    >>> from minibert import EncoderConfig
+    >>> check_settings(0.15, 64, 128, EncoderConfig.preset("bert-nano"), False, "cpu")
+    Traceback (most recent call last):
+    ...
+    ValueError: --batch-tokens 64 holds not even one text of --max-len 128: raise it or lower --max-len
+    """
+    import torch
+
+    if not 0 < mask_rate < 1:
+        raise ValueError(f"--mask-rate {mask_rate}: expected a share above 0 and below 1")
+    if batch_tokens < max_len:
+        raise ValueError(
+            f"--batch-tokens {batch_tokens} holds not even one text of --max-len {max_len}: raise it or lower --max-len"
+        )
+    if config.position == "learned" and max_len > config.max_len:
+        raise ValueError(f"--max-len {max_len}: this preset learns {config.max_len} positions")
+    if whole_words and config.family != "bert":
+        raise ValueError("--whole-words needs WordPiece, whose pieces say where a word goes on: use a BERT preset")
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {device}: {str(error).splitlines()[0]}") from None
+
+
 @click.command()
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="bert-nano", show_default=True)
 @click.option("--corpus", default="sotu", show_default=True, help="sotu, synthetic, or a text file: a sentence a line.")
@@ -99,6 +125,7 @@ def pretrain(
     from minibert.files import write_text
     from minibert.training import PretrainingData, TrainingDiverged, train
     from minibert.training.distributed import first_process_first, process_group, rank, whole_weights, world_size
+    from minibert.training.recipe import FAMILY_MASKING, family_recipe
 
     started = time.perf_counter()
 
@@ -111,7 +138,10 @@ def pretrain(
     config = EncoderConfig.preset(preset)
     family, out = config.family, out or Path("runs") / preset
     # Everything that can be refused is refused before the tokenizer is trained.
-    recipe = make_recipe(family, steps, learning_rate, accumulate, bf16, seed, validate_every, checkpoint_every)
+    recipe = family_recipe(
+        family, steps, learning_rate=learning_rate, accumulate=accumulate, bf16=bf16, seed=seed,
+        validate_every=validate_every, checkpoint_every=checkpoint_every,
+    )  # fmt: skip
     masking = FAMILY_MASKING[family] | ({} if mask_rate is None else dict(mask_rate=mask_rate))
     check_settings(masking["mask_rate"], batch_tokens, max_len, config, whole_words, device)
     try:

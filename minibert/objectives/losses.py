@@ -129,6 +129,6 @@ def _check_integers(labels: Tensor) -> None:
 
 
 def _check_targets(targets: Tensor, classes: int, hint: str) -> None:
-    # On a GPU to look would be to wait for it, and torch's own kernel stops there at such a label.
+    # On the CPU only: looking at a GPU's labels would wait for it, and torch's own kernel stops at a wrong one there.
     if targets.is_cpu and len(targets) and not (0 <= int(targets.min()) and int(targets.max()) < classes):
         raise ValueError(f"labels span {int(targets.min())}..{int(targets.max())}, expected 0..{classes - 1}, {hint}")

@@ -306,7 +306,7 @@ def _compare(saved: dict, now: dict) -> None:
         if name in changed and name != FINGERPRINT
     ]
     if FINGERPRINT in changed and not changed & {"data.seed", "data.pairs"}:  # these two change it by themselves
-        differences.append("the documents (the corpus) or the tokenizer are others, they give other token ids")
+        differences.append("the documents (the corpus) or the tokenizer have changed: the token ids are different")
     if differences:
         raise ValueError(
             f"this run was saved with other settings: {'; '.join(differences)}; resume with what it began with, or "

@@ -1,4 +1,4 @@
-"""Everything that decides a training run besides the model and the data, and the checks of its numbers.
+"""Everything that decides a training run besides the model and the data: by family, and with checks of its numbers.
 
 Settings that cannot work are refused when they are given, not after an hour of training.
 """
@@ -104,6 +104,78 @@ class Recipe:
         if self.optimizer == "adamw":
             return AdamW(groups, self.learning_rate, self.betas, self.eps)
         return StableAdamW(groups, self.learning_rate, self.betas, self.eps)
+
+
+# What differs between the families besides the architecture. Sources: Devlin et al. 2019, appendix A.2; Warner et al.
+# 2024, table 3; Boizard et al. 2025, table 4. Learning rates are larger than the papers': nano models, short runs.
+FAMILY_RECIPES = {
+    "bert": dict(
+        optimizer="bert_adam",
+        schedule="linear",
+        learning_rate=7e-4,
+        weight_decay=0.01,
+        clip=1.0,
+    ),
+    "modernbert": dict(
+        optimizer="stable_adamw",
+        schedule="trapezoid",
+        learning_rate=4e-3,
+        weight_decay=1e-5,
+        betas=(0.9, 0.98),
+        clip=None,
+    ),
+    "eurobert": dict(
+        optimizer="adamw",
+        schedule="trapezoid",
+        learning_rate=2e-3,
+        weight_decay=0.1,
+        betas=(0.9, 0.95),
+        eps=1e-5,
+        clip=1.0,
+        decay_everything=True,
+    ),
+}
+FAMILY_MASKING = {  # how `PretrainingData` hides tokens, as in the papers
+    "bert": dict(mask_rate=0.15, mask_split=(0.8, 0.1, 0.1)),
+    "modernbert": dict(mask_rate=0.3, mask_split=(0.8, 0.1, 0.1)),
+    "eurobert": dict(mask_rate=0.5, mask_split=(1.0, 0.0, 0.0)),
+}
+
+
+def family_recipe(
+    family: str,
+    steps: int,
+    *,
+    learning_rate: float | None = None,
+    accumulate: int = 1,
+    bf16: bool = False,
+    seed: int = 0,
+    validate_every: int = 0,
+    checkpoint_every: int = 100,
+) -> Recipe:
+    """The family's recipe for a run of `steps`: a tenth warms up, and a trapezoid's last quarter decays.
+
+    Raises:
+        ValueError: for another family, and as `Recipe`.
+
+    >>> family_recipe("modernbert", 100).decay
+    25
+    """
+    if family not in FAMILY_RECIPES:
+        raise ValueError(f"family is {family!r}; choose one of {', '.join(FAMILY_RECIPES)}")
+    settings = FAMILY_RECIPES[family] | ({} if learning_rate is None else dict(learning_rate=learning_rate))
+    if settings["schedule"] == "trapezoid":
+        settings |= dict(decay=steps // 4)
+    return Recipe(
+        steps,
+        warmup=max(1, steps // 10),
+        accumulate=accumulate,
+        bf16=bf16,
+        seed=seed,
+        validate_every=validate_every,
+        checkpoint_every=checkpoint_every,
+        **settings,
+    )
 
 
 SEED_LIMIT = 2**63  # what torch's generators take
