@@ -206,6 +206,21 @@ def test_token_bytes_of_a_byte_level_tokenizer_add_up_to_the_text():
     assert token_byte_lengths(tokenizer)[list(tokenizer.special_ids)].tolist() == [0] * 5
 
 
+def test_the_library_counts_bytes_and_marks_words_as_our_tokenizers_do(tmp_path):
+    from minibert import load_tokenizer
+
+    bytes_ = ByteLevelBPETokenizer.train(["a naïve café"] * 5, vocab_size=280, pattern="gpt2")
+    for ours in (WORDPIECE, bytes_):
+        ours.save(tmp_path / "tokenizer.json")
+        theirs = load_tokenizer(tmp_path / "tokenizer.json", rust=True)
+        assert theirs.byte_lengths() == ours.byte_lengths()
+        if ours is WORDPIECE:
+            assert theirs.word_starts() == ours.word_starts()
+        else:
+            with pytest.raises(ValueError, match="whole words need a WordPiece tokenizer"):
+                theirs.word_starts()
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_evaluate_leaves_the_mode_and_switches_dropout_off(training):
     data, model = make_data(), make_model(dropout=0.5).train(training)

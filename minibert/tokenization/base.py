@@ -74,6 +74,38 @@ class TokenizerInterface(Vocabulary, ABC):
         encodings = [self.encode(text, pair, generator=generator, **options) for text, pair in pairs]
         return pad_batch(encodings, self.pad_id, pad_to_multiple_of)
 
+    def byte_lengths(self) -> list[int]:
+        """How many bytes of text each id stands for; 0 for special tokens and for ids without a token.
+
+        A byte-level token counts its bytes, its leading space included; a WordPiece counts the UTF-8 of its letters,
+        without the `##`.
+
+        >>> from minibert.tokenization import WordPieceTokenizer
+        >>> WordPieceTokenizer({"[UNK]": 0, "caf\u00e9": 1, "##s": 2}).byte_lengths()
+        [0, 5, 1]
+        """
+        known = set(self._token_of) - set(self.special_ids)
+        return [self._byte_length(self._token_of[i]) if i in known else 0 for i in range(self.vocab_size)]
+
+    @abstractmethod
+    def _byte_length(self, token: str) -> int:
+        """How many bytes of text a token that is not special stands for."""
+
+    def word_starts(self) -> list[bool]:
+        """For each id whether it begins a word: all but the `##` pieces of WordPiece do.
+
+        Raises:
+            ValueError: the vocabulary does not say where a word goes on: it is byte-level, or has no such piece.
+
+        >>> from minibert.tokenization import WordPieceTokenizer
+        >>> WordPieceTokenizer({"[UNK]": 0, "caf\u00e9": 1, "##s": 2}).word_starts()
+        [True, True, False]
+        """
+        raise ValueError(
+            "whole words need a WordPiece tokenizer: this vocabulary does not mark the pieces that continue a word "
+            "(a ## in byte-level text is only a ##)"
+        )
+
     @abstractmethod
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object."""
@@ -112,6 +144,23 @@ class TokenizerInterface(Vocabulary, ABC):
         folder.mkdir(parents=True, exist_ok=True)
         self.save(folder / "tokenizer.json")
         write_json(folder / "tokenizer_config.json", roles_to_config(self.roles))
+
+
+def word_starts(token_of: Mapping[int, str], size: int, prefix: str) -> list[bool]:
+    """For each of `size` ids whether its token begins a word: those that carry WordPiece's `prefix` do not.
+
+    Raises:
+        ValueError: no token begins with the prefix.
+
+    >>> word_starts({0: "caf\u00e9", 1: "##s"}, 2, "##")
+    [True, False]
+    """
+    starts = [not token_of.get(i, "").startswith(prefix) for i in range(size)]
+    if all(starts):
+        raise ValueError(
+            f"whole words need pieces that continue a word: this vocabulary has none that begin with {prefix}"
+        )
+    return starts
 
 
 class Tokenizer(TokenizerInterface):

@@ -186,6 +186,9 @@ class ByteLevelBPETokenizer(Tokenizer):
         decoder = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
         return json_write.to_json(self._parts, self._id_of, self.pattern, decoder, model)
 
+    def _byte_length(self, token: str) -> int:
+        return len(token)  # in the byte alphabet one character is one byte
+
     def _word_spans(self, text: str) -> list[tuple[int, int]]:
         spans, start = [], 0
         for word in byte_level_words(text, self.pattern):  # the words joined are the text

@@ -7,10 +7,11 @@ from pathlib import Path
 import tokenizers
 import torch
 
-from minibert.tokenization.base import TokenizerInterface
+from minibert.tokenization.base import TokenizerInterface, word_starts
 from minibert.tokenization.encoding import Encoding, fitting_spans
 from minibert.tokenization.json_read import naming
 from minibert.tokenization.normalization import check_text
+from minibert.tokenization.pretokenization import CHAR_TO_BYTE
 from minibert.tokenization.vocabulary import AddedToken
 
 
@@ -38,6 +39,7 @@ class RustTokenizer(TokenizerInterface):
         inner.no_truncation()
         inner.no_padding()
         self.inner = inner
+        self._byte_level = all(char in self._id_of for char in CHAR_TO_BYTE)
 
     @classmethod
     def from_file(cls, path: str | Path, roles: Mapping[str, str] | None = None) -> "RustTokenizer":
@@ -111,6 +113,26 @@ class RustTokenizer(TokenizerInterface):
         lengths = [sides.count(0)] if pair is None else [sides.count(0), sides.count(1)]
         spans = fitting_spans(sides.count(None), lengths, max_length, truncation, generator)
         return whole if len(whole) <= max_length else _cut(whole, sides, spans)
+
+    def word_starts(self) -> list[bool]:
+        """For each id whether it begins a word: all but the `##` pieces of WordPiece do.
+
+        Raises:
+            ValueError: this is no WordPiece vocabulary, or none of its tokens continues a word.
+
+        >>> pieces = tokenizers.models.WordPiece({"[UNK]": 0, "cat": 1, "##s": 2}, unk_token="[UNK]")
+        >>> RustTokenizer(tokenizers.Tokenizer(pieces)).word_starts()
+        [True, True, False]
+        """
+        if not isinstance(self.inner.model, tokenizers.models.WordPiece):
+            return super().word_starts()
+        return word_starts(self._token_of, self.vocab_size, self.inner.model.continuing_subword_prefix)
+
+    def _byte_length(self, token: str) -> int:
+        if self._byte_level:
+            return len(token)  # in the byte alphabet one character is one byte
+        prefix = getattr(self.inner.model, "continuing_subword_prefix", None) or ""
+        return len(token.removeprefix(prefix).encode("utf-8"))
 
     def _run(self, text: str, pair: str | None, add_special_tokens: bool) -> "tokenizers.Encoding":
         check_text(text)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from minibert.tokenization import json_read, json_write
-from minibert.tokenization.base import Piece, Tokenizer
+from minibert.tokenization.base import Piece, Tokenizer, word_starts
 from minibert.tokenization.merges import (
     as_ids,
     check_corpus,
@@ -209,6 +209,20 @@ class WordPieceTokenizer(Tokenizer):
         model = wordpiece_model(self._vocab, self.unk_token, self.prefix, self.max_chars)
         decoder = {"type": "WordPiece", "prefix": self.prefix, "cleanup": self.cleanup}
         return json_write.to_json(self._parts, self._id_of, None, decoder, model)
+
+    def word_starts(self) -> list[bool]:
+        """For each id whether it begins a word: all but the pieces that begin with `##` do.
+
+        Raises:
+            ValueError: no token begins with it.
+
+        >>> WordPieceTokenizer({"[UNK]": 0, "caf\u00e9": 1, "##s": 2}).word_starts()
+        [True, True, False]
+        """
+        return word_starts(self._token_of, self.vocab_size, self.prefix)
+
+    def _byte_length(self, token: str) -> int:
+        return len(token.removeprefix(self.prefix).encode("utf-8"))
 
     def _word_spans(self, text: str) -> list[tuple[int, int]]:
         return bert_spans(text)

@@ -3,12 +3,11 @@
 from minibert.training.checkpoint import Checkpoint, TrainingDiverged, load_newest_checkpoint, save_checkpoint
 from minibert.training.data import PackedBatch, PretrainingData, pack
 from minibert.training.distributed import process_group, whole_weights
-from minibert.training.evaluation import evaluate
+from minibert.training.evaluation import evaluate, token_byte_lengths
 from minibert.training.loop import train, update
 from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
 from minibert.training.recipe import Recipe
 from minibert.training.schedules import linear_decay, trapezoid
-from minibert.training.vocabulary import token_byte_lengths
 
 __all__ = [
     "AdamW",

@@ -11,7 +11,6 @@ from torch import Tensor
 from minibert.objectives import IGNORE, LOOK_AHEAD, Example, build_pairs, build_segments, mask_tokens, pack_rows
 from minibert.objectives.masking import check_rates
 from minibert.training.recipe import check_seed, check_share, check_switch, check_whole
-from minibert.training.vocabulary import starts_word
 
 
 def clean_documents(documents: Iterable[Iterable[str]]) -> list[list[str]]:
@@ -216,7 +215,7 @@ class PretrainingData:
         self.tokenizer, self.pairs, self.max_len, self.batch_tokens = tokenizer, pairs, max_len, batch_tokens
         self.mask_rate, self.mask_split = mask_rate, mask_split
         self.short_seq_prob, self.validation_share, self.seed = short_seq_prob, validation_share, seed
-        self.starts_word = starts_word(tokenizer) if whole_words else None
+        self.starts_word = torch.tensor(tokenizer.word_starts()) if whole_words else None
 
         documents = clean_documents(documents)
         random.Random(f"{seed} split").shuffle(documents)
@@ -360,8 +359,8 @@ def _tiny() -> PretrainingData:
         def ids(self, text):
             return list(text.encode("ascii"))
 
-        def id_to_token(self, i):
-            return chr(i)
+        def byte_lengths(self):
+            return [0] * 5 + [1] * 123
 
     documents = [["abc", "de"], ["fgh"], ["ij", "k"], ["lm"]]
     return PretrainingData(documents, Letters(), pairs=False, max_len=5, batch_tokens=10, validation_share=0.2)

@@ -10,6 +10,18 @@ from minibert.objectives import IGNORE, mlm_loss_sum, nsp_loss_sum
 from minibert.training.data import PackedBatch
 
 
+def token_byte_lengths(tokenizer) -> Tensor:
+    """Return how many bytes of text each token stands for, 0 for special tokens: what bits per byte divide by.
+
+    Shape: returns (V,) int64.
+
+    >>> from minibert.tokenization import WordPieceTokenizer
+    >>> token_byte_lengths(WordPieceTokenizer({"[UNK]": 0, "caf\u00e9": 1, "##s": 2})).tolist()
+    [0, 5, 1]
+    """
+    return torch.tensor(tokenizer.byte_lengths())
+
+
 def forward_losses(model, batch: PackedBatch, device: torch.device | None = None):
     """Run a packed batch and return `(output, targets, mlm_sum, next_sum)`; next_sum is None without pairs.
 

@@ -22,9 +22,8 @@ from minibert.training.distributed import (
     whole,
     world_size,
 )
-from minibert.training.evaluation import evaluate, forward_losses
+from minibert.training.evaluation import evaluate, forward_losses, token_byte_lengths
 from minibert.training.recipe import Recipe, check_whole
-from minibert.training.vocabulary import token_byte_lengths
 
 
 def train(
