@@ -93,7 +93,7 @@ def test_parity_of_the_processor_in_half_precision(backend, device, dtype, lengt
 @pytest.mark.parametrize("mistake", [63, 65, 128, None])
 def test_the_parity_check_sees_a_wrong_window(mistake, monkeypatch):
     right = dispatch.CALLS["per_document"]
-    wrong = lambda q, k, v, borders, longest, window, *rest: right(q, k, v, borders, longest, mistake, *rest)  # noqa: E731
+    wrong = lambda q, k, v, context: right(q, k, v, context.for_layer(mistake, dropout=0.0))  # noqa: E731
     monkeypatch.setitem(dispatch.CALLS, "per_document", wrong)
     with pytest.raises(AssertionError, match="output: off by"):
         check_parity("per_document", "cpu", torch.bfloat16, LENGTHS[1], 64, groups=2, head_size=64)

@@ -202,6 +202,18 @@ def test_predict_at_outside_the_batch_is_refused(index):
         model.packed(torch.tensor([2, 9, 3]), torch.tensor([0, 3]), predict_at=torch.tensor(index))
 
 
+def test_predict_at_is_refused_where_there_is_one_answer_a_text():
+    with pytest.raises(ValueError, match="predict_at: this model has one answer for each text"):
+        build(SequenceClassifier, BERT).packed(PACKED_IDS, borders(0, 5), predict_at=torch.tensor([1]))
+
+
+@pytest.mark.parametrize("model_class", [MaskedLanguageModel, PretrainingModel, TokenClassifier, SpanReader])
+def test_predict_at_gives_the_rows_of_the_full_logits(model_class):
+    model, at = build(model_class, BERT), torch.tensor([4, 0])
+    full, some = (model.packed(PACKED_IDS, borders(0, 3, 5), predict_at=which).logits for which in (None, at))
+    torch.testing.assert_close(some, full[at], rtol=0, atol=1e-12)
+
+
 def test_a_preset_name_is_not_a_config():
     with pytest.raises(ValueError, match=r"EncoderConfig\.preset"):
         MaskedLanguageModel("bert-nano")

@@ -106,21 +106,21 @@ def interleaved_rope(monkeypatch):
 
 
 def spoil_attention(monkeypatch, change):
-    """Let `change(query, key, value, options)` meddle with every call of attention."""
-    original = attention_module.attention
+    """Let `change(query, key, value, context)` meddle with every call of attention."""
+    original = attention_module.attend
 
-    def attention(query, key, value, *rest, **options):
-        return original(*change(query, key, value, options), *rest, **options)
+    def attend(query, key, value, context):
+        return original(*change(query, key, value, context), context)
 
-    monkeypatch.setattr(attention_module, "attention", attention)
+    monkeypatch.setattr(attention_module, "attend", attend)
     return {}
 
 
 def window_times(factor, plus):
     def plant(monkeypatch):
-        def change(query, key, value, options):
-            if options["window"] is not None:
-                options["window"] = factor * options["window"] + plus
+        def change(query, key, value, context):
+            if context.window is not None:
+                context.window = factor * context.window + plus
             return query, key, value
 
         return spoil_attention(monkeypatch, change)
@@ -129,7 +129,7 @@ def window_times(factor, plus):
 
 
 def tile_keys_and_values(monkeypatch):
-    def change(query, key, value, options):  # groups 0 1 0 1 instead of 0 0 1 1
+    def change(query, key, value, context):  # groups 0 1 0 1 instead of 0 0 1 1
         repeats = query.shape[1] // key.shape[1]
         return query, key.repeat(1, repeats, 1), value.repeat(1, repeats, 1)
 

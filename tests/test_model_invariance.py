@@ -358,13 +358,13 @@ def test_dtypes_of_integers_do_not_matter(family):
 def test_attention_always_receives_int32_borders(kind, monkeypatch):
     """Fast back-ends take nothing else."""
     model = build(Encoder, small_config("bert"))
-    original, seen = attention_module.attention, set()
+    original, seen = attention_module.attend, set()
 
-    def record(query, key, value, cu_seqlens, *rest, **options):
-        seen.add(cu_seqlens.dtype)
-        return original(query, key, value, cu_seqlens, *rest, **options)
+    def record(query, key, value, context):
+        seen.add(context.cu_seqlens.dtype)
+        return original(query, key, value, context)
 
-    monkeypatch.setattr(attention_module, "attention", record)
+    monkeypatch.setattr(attention_module, "attend", record)
     model.packed(torch.tensor([4, 5, 6]), torch.tensor([0, 1, 3], dtype=kind))
     assert seen == {torch.int32}
 

@@ -51,12 +51,12 @@ def test_the_rate_on_the_probabilities_reaches_attention_in_training_only(family
     config = small_config(family, **(OFF | {"dropout_attn_probs": 0.25}))
     rates = []
 
-    def record(*arguments, dropout, **options):
-        rates.append(dropout)
-        return original(*arguments, dropout=dropout, **options)
+    def record(query, key, value, context):
+        rates.append(context.dropout)
+        return original(query, key, value, context)
 
-    original = attention_module.attention
-    monkeypatch.setattr(attention_module, "attention", record)
+    original = attention_module.attend
+    monkeypatch.setattr(attention_module, "attend", record)
     build(MaskedLanguageModel, config).train(training)(torch.tensor([[4, 5, 6]]))
     assert rates == [0.25 if training else 0.0] * config.layers
 

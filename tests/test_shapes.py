@@ -23,7 +23,7 @@ from minibert.model import (
     TokenClassifier,
 )
 from minibert.model.attention import Attention, PackedContext
-from minibert.model.base import PackedModel
+from minibert.model.base import EncoderWithHead, PackedModel
 from minibert.model.block import Block
 from minibert.model.embeddings import Embeddings
 from minibert.model.encoder import Pooler
@@ -31,7 +31,6 @@ from minibert.model.feed_forward import FeedForward, GatedFeedForward
 from minibert.model.heads import DenseGelu, PredictionHead, SequenceHead, TokenHead
 from minibert.model.linear import Linear
 from minibert.model.norms import LayerNorm, RMSNorm
-from minibert.model.task_models import EncoderWithHead
 
 CONFIG = small_config("eurobert")  # H = 4 query heads share G = 2 key heads
 BERT = small_config("bert")
@@ -206,6 +205,15 @@ def test_what_computes_names_its_source(name):
         *(
             "check_packed",
             "check_attention",
+            "check_padded",
+            "pick",
+            "cut",
+            "window_mask",
+            "window_ends",
+            "shares_heads",
+            "dense_rows",
+            "refuse_wide",
+            "refuse_dropout",
             "check_labels",
             "EncoderWithHead",
             "require_tensors",

@@ -10,11 +10,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import minibert.varlen.banded as banded
 import minibert.varlen.per_document as per_document
 from minibert import Encoder
-from minibert.varlen import attention, banded_attention, per_document_attention, reference_attention
+from minibert.varlen import (
+    PackedContext,
+    attend,
+    attention,
+    banded_attention,
+    per_document_attention,
+    reference_attention,
+)
 
 
 def borders_of(lengths):
     return torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
+
+
+def one_text(tokens, window):
+    return PackedContext(borders_of([tokens]), tokens, window=window)
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(1, 9))
@@ -51,7 +62,7 @@ class LargestTensor(TorchDispatchMode):
 def largest_tensor(tokens: int, window: int = 8) -> int:
     x = torch.randn(tokens, 2, 8, requires_grad=True)
     with LargestTensor() as seen:
-        banded_attention(x, x, x, torch.tensor([0, tokens]), tokens, window=window).sum().backward()
+        banded_attention(x, x, x, one_text(tokens, window)).sum().backward()
     return seen.largest
 
 
@@ -63,7 +74,7 @@ def test_the_measure_above_sees_a_square():
     def square(tokens):
         x = torch.randn(tokens, 1, 8)
         with LargestTensor() as seen:
-            reference_attention(x, x, x, torch.tensor([0, tokens]), tokens, window=8)
+            reference_attention(x, x, x, one_text(tokens, window=8))
         return seen.largest
 
     assert square(512) / square(256) > 3.5
@@ -71,7 +82,7 @@ def test_the_measure_above_sees_a_square():
 
 def test_a_gradient_stays_finite_where_the_last_block_is_not_full():
     x = torch.randn(21, 2, 4, dtype=torch.float64, requires_grad=True)
-    banded_attention(x, x, x, torch.tensor([0, 21]), 21, window=4).sum().backward()
+    banded_attention(x, x, x, one_text(21, window=4)).sum().backward()
     assert x.grad.isfinite().all()
 
 
@@ -79,10 +90,10 @@ def test_a_gradient_stays_finite_where_the_last_block_is_not_full():
 def test_strips_of_blocks_give_what_one_strip_gives(strip, monkeypatch):
     monkeypatch.setattr(banded, "STRIP", strip)
     x = torch.randn(45, 2, 4, dtype=torch.float64)
-    borders = borders_of([17, 2, 26])
+    context = PackedContext(borders_of([17, 2, 26]), 26, window=4)
     with torch.no_grad():
-        found = banded_attention(x, x * 2, x + 1, borders, 26, window=4)
-    expected = reference_attention(x, x * 2, x + 1, borders, 26, 4)[0]
+        found = banded_attention(x, x * 2, x + 1, context)
+    expected = reference_attention(x, x * 2, x + 1, context)[0]
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
 
 
@@ -104,23 +115,25 @@ def test_layers_of_one_pass_make_a_mask_once(monkeypatch):
 @pytest.mark.parametrize("backend", ["banded", "per_document"])
 def test_layers_with_other_windows_and_dtypes_share_no_mask(backend):
     x = torch.randn(31, 2, 4, dtype=torch.float64)
-    borders, shared = borders_of([14, 1, 7, 9]), {}
+    whole = PackedContext(borders_of([14, 1, 7, 9]), 14, backend=backend)
     for dtype in (torch.float64, torch.float32):
         for window in (2, 4, None, 6, 2):
-            arguments = (x.to(dtype), x.to(dtype), x.to(dtype), borders, 14, window)
-            found, _ = attention(*arguments, backend=backend, shared=shared)
-            torch.testing.assert_close(found, reference_attention(*arguments)[0])
+            arguments = (x.to(dtype), x.to(dtype), x.to(dtype), whole.for_layer(window, dropout=0.0))
+            torch.testing.assert_close(attend(*arguments)[0], reference_attention(*arguments)[0])
+    assert whole.shared and whole.window is None
 
 
 def test_neighbours_of_one_length_take_one_call(monkeypatch):
     calls = []
-    original = per_document.attend
-    monkeypatch.setattr(per_document, "attend", lambda *arguments: calls.append(1) or original(*arguments))
+    original = per_document.attend_equal_lengths
+    monkeypatch.setattr(
+        per_document, "attend_equal_lengths", lambda *arguments: calls.append(1) or original(*arguments)
+    )
     x = torch.randn(26, 2, 4, dtype=torch.float64)
-    borders = borders_of([3, 3, 3, 5, 3, 3, 6])
-    found = per_document_attention(x, x, x, borders, 6)
+    context = PackedContext(borders_of([3, 3, 3, 5, 3, 3, 6]), 6)
+    found = per_document_attention(x, x, x, context)
     assert len(calls) == 4
-    torch.testing.assert_close(found, reference_attention(x, x, x, borders, 6)[0], rtol=0, atol=1e-9)
+    torch.testing.assert_close(found, reference_attention(x, x, x, context)[0], rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("masked", [False, True])

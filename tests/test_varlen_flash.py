@@ -14,7 +14,7 @@ from oracles import FAMILIES, build, ragged_batch, small_config
 from torch.nn.attention import varlen
 
 from minibert.model import MaskedLanguageModel
-from minibert.varlen import Machine, attention, dispatch
+from minibert.varlen import Machine, PackedContext, attention, dispatch
 from minibert.varlen.flash import flash_attention, flash_attention_4, torch_attention
 
 GPU = Machine("cuda", (9, 0), installed=("flash_attn", "flash_attn_4"))
@@ -207,7 +207,7 @@ def test_the_real_kernel_of_torch_takes_the_call(groups, window):
     """On the meta device it computes shapes only, but it reads every argument."""
     query, key, value = (torch.empty(9, heads, 8, dtype=torch.bfloat16, device="meta") for heads in (4, groups, groups))
     borders = torch.tensor([0, 4, 9], dtype=torch.int32)
-    assert torch_attention(query, key, value, borders, 5, window).shape == query.shape
+    assert torch_attention(query, key, value, PackedContext(borders, 5, window=window)).shape == query.shape
 
 
 @each_name
@@ -245,7 +245,7 @@ def test_full_precision_is_refused_and_never_cast(recorder, call, dtype, wide):
     inputs = [torch.ones(3, 1, 8, dtype=torch.bfloat16) for _ in range(3)]
     inputs[wide] = inputs[wide].to(dtype)
     with pytest.raises(ValueError, match=f"got {dtype}, needs float16 or bfloat16; convert the model"):
-        call(*inputs, torch.tensor([0, 3]), 3)
+        call(*inputs, PackedContext(torch.tensor([0, 3]), 3))
     assert recorder.calls == []
 
 
@@ -253,7 +253,7 @@ def test_full_precision_is_refused_and_never_cast(recorder, call, dtype, wide):
 def test_dropout_is_refused_where_there_is_none(recorder, call):
     x = torch.ones(3, 1, 8, dtype=torch.bfloat16)
     with pytest.raises(ValueError, match=r"dropout=0\.1, but it has no dropout"):
-        call(x, x, x, torch.tensor([0, 3]), 3, dropout=0.1)
+        call(x, x, x, PackedContext(torch.tensor([0, 3]), 3, dropout=0.1))
     assert recorder.calls == []
 
 

@@ -1,42 +1,12 @@
-"""Self-attention: every token asks (query), every token answers (key), and what is answered is the value."""
-
-from dataclasses import dataclass, field
+"""Self-attention: each token compares its query with all keys and takes a weighted mean of the values."""
 
 from torch import Tensor, nn
 
 from minibert.config import EncoderConfig
 from minibert.model.linear import Linear
 from minibert.model.rotary import rotary_tables, rotate
-from minibert.varlen import attention
-
-
-@dataclass
-class PackedContext:
-    """What all layers of one forward pass share: the borders of the texts and what follows from them, computed once.
-
-    Shape: cu_seqlens (B + 1,) int32, positions (N,) int64.
-
-    `shared` is where back-ends keep what they derive from the borders, such as masks, for the layers that follow.
-
-    >>> import torch
-    >>> context = PackedContext(torch.tensor([0, 2]), 2, torch.arange(2))
-    >>> context.rotation(4, 10_000.0, torch.float32)[0].shape
-    torch.Size([2, 2])
-    """
-
-    cu_seqlens: Tensor
-    max_seqlen: int
-    positions: Tensor
-    backend: str = "auto"
-    need_probabilities: bool = False
-    shared: dict = field(default_factory=dict)
-
-    def rotation(self, head_size: int, theta: float, dtype) -> tuple[Tensor, Tensor]:
-        """Cosine and sine (N, K / 2) for this theta, made on first use and shared by the layers after it."""
-        key = ("rotation", head_size, theta, dtype)
-        if key not in self.shared:
-            self.shared[key] = rotary_tables(self.positions, head_size, theta, dtype)
-        return self.shared[key]
+from minibert.varlen.dispatch import attend
+from minibert.varlen.reference import PackedContext
 
 
 class Attention(nn.Module):
@@ -45,7 +15,7 @@ class Attention(nn.Module):
     Shape: x (N, D) -> output (N, D) and, when the context asks for them, one (H, T, T) of probabilities per document.
 
     One matrix makes queries, keys and values: its rows are H·K of query, then G·K of key, then G·K of value. Local
-    layers see W tokens to each side and turn by `rope_theta_local`. Dropout acts on the probabilities.
+    layers see W tokens to each side and rotate by `rope_theta_local`. Dropout acts on the probabilities.
 
     Source: Vaswani et al. 2017, section 3.2; Ainslie et al. 2023 (G < H); Warner et al. 2024, section 2.1 (local).
 
@@ -71,19 +41,12 @@ class Attention(nn.Module):
         projected = self.query_key_value(x).view(len(x), -1, self.head_size)  # (N, H + 2G, K)
         query_key, value = projected.split([self.heads + self.groups, self.groups], dim=1)
         if self.theta is not None:
-            query_key = rotate(query_key, *context.rotation(self.head_size, self.theta, x.dtype))
-            # the value keeps no trace of position
-        query, key = query_key.split([self.heads, self.groups], dim=1)
-        mixed, probabilities = attention(
-            query,
-            key,
-            value,
-            context.cu_seqlens,
-            context.max_seqlen,
-            window=self.window,
-            dropout=self.probability_dropout if self.training else 0.0,
-            backend=context.backend,
-            need_probabilities=context.need_probabilities,
-            shared=context.shared,
-        )
+            cos, sin = context.once(  # (N, K / 2) each, for all layers with this theta
+                ("rotation", self.head_size, self.theta, x.dtype),
+                lambda: rotary_tables(context.positions, self.head_size, self.theta, x.dtype),
+            )
+            query_key = rotate(query_key, cos, sin)  # the value keeps no trace of position
+        query, key = query_key.split([self.heads, self.groups], dim=1)  # (N, H, K), (N, G, K)
+        dropout = self.probability_dropout if self.training else 0.0
+        mixed, probabilities = attend(query, key, value, context.for_layer(self.window, dropout))
         return self.output(mixed.flatten(1)), probabilities  # (N, H, K) -> (N, H·K) -> (N, D)

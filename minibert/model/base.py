@@ -1,4 +1,4 @@
-"""What all models share: the door where padding comes off, and the folder they are saved to."""
+"""What all models share: padding is removed on the way in and put back on the way out; save and open a folder."""
 
 from pathlib import Path
 
@@ -6,15 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from minibert.config import EncoderConfig
+from minibert.model.check_input import check_padded
 from minibert.model.initialization import initialize
 from minibert.model.outputs import Output
 from minibert.varlen import Packing, find_packing, pad, unpad
 
 
 class PackedModel(nn.Module):
-    """A model that thinks in the packed form and speaks the padded one.
+    """A model that computes on packed batches and is called with padded ones.
 
-    Subclasses write `packed`; this class wraps it: padding is removed before the embedding and put back at the end.
+    Subclasses define `packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)`, which
+    takes and gives the packed form; `forward` removes padding before it and puts padding back at the end.
 
     >>> PackedModel.token_wise_logits
     True
@@ -49,20 +51,7 @@ class PackedModel(nn.Module):
             ValueError: shapes or dtypes that do not match, ids outside the vocabulary, texts longer than the learned
                 positions, a row that is all padding, segment ids for a model that has no segments.
         """
-        require_tensors(input_ids=input_ids, attention_mask=attention_mask, segment_ids=segment_ids)
-        if input_ids.dim() != 2:
-            raise ValueError(
-                f"input_ids: shape {tuple(input_ids.shape)}, expected (B, T); use .packed for a packed batch"
-            )
-        if input_ids.numel() == 0:
-            raise ValueError(f"input_ids: shape {tuple(input_ids.shape)} holds no token; pass at least one text")
-        if attention_mask is None:
-            attention_mask = torch.ones_like(input_ids, dtype=torch.bool)
-        for name, tensor in (("attention_mask", attention_mask), ("segment_ids", segment_ids)):
-            if tensor is not None and tensor.shape != input_ids.shape:
-                raise ValueError(
-                    f"{name}: shape {tuple(tensor.shape)} does not match input_ids {tuple(input_ids.shape)}"
-                )
+        attention_mask = check_padded(input_ids, attention_mask, segment_ids)
         packing = find_packing(attention_mask)
         output = self.packed(
             unpad(input_ids, packing),
@@ -73,18 +62,6 @@ class PackedModel(nn.Module):
             backend=backend,
         )
         return self._pad_output(output, packing)
-
-    def packed(
-        self,
-        ids: Tensor,
-        cu_seqlens: Tensor,
-        segment_ids: Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-        backend: str = "auto",
-    ) -> Output:
-        """Run a packed batch: ids (N,), cu_seqlens (B + 1,) -> an Output in the packed form."""
-        raise NotImplementedError(f"{type(self).__name__} does not define packed()")
 
     def _pad_output(self, output: Output, packing: Packing) -> Output:
         def padded(packed: Tensor | None) -> Tensor | None:
@@ -122,17 +99,37 @@ class PackedModel(nn.Module):
         return load_model(cls, folder, **options)
 
 
-def require_tensors(**arguments) -> None:
-    """Refuse lists and arrays by name; None is nothing to refuse.
+class EncoderWithHead(PackedModel):
+    """An encoder and a few weights behind it: subclasses say in `answer` what these make of the hidden states.
 
-    >>> require_tensors(input_ids=[[2, 3]])
-    Traceback (most recent call last):
-    ...
-    ValueError: input_ids: a list, expected a tensor; torch.tensor(...) makes one
+    >>> EncoderWithHead.token_wise_logits
+    True
     """
-    for name, value in arguments.items():
-        if value is not None and not isinstance(value, Tensor):
-            raise ValueError(f"{name}: a {type(value).__name__}, expected a tensor; torch.tensor(...) makes one")
+
+    encoder: PackedModel
+
+    def answer(self, output: Output, cu_seqlens: Tensor, predict_at: Tensor | None) -> None:
+        """Add this model's logits to the encoder's output."""
+        raise NotImplementedError(f"{type(self).__name__} does not define answer()")
+
+    def packed(
+        self,
+        ids: Tensor,
+        cu_seqlens: Tensor,
+        segment_ids: Tensor | None = None,
+        output_attentions: bool = False,
+        output_hidden_states: bool = False,
+        backend: str = "auto",
+        predict_at: Tensor | None = None,
+    ) -> Output:
+        """Run a packed batch: the encoder (see `Encoder.packed`), then `answer`.
+
+        `predict_at` (M,) holds indices into the N tokens: only these get logits, (M, ...) instead of (N, ...). Training
+        needs the vocabulary at the masked positions alone, and the vocabulary is most of a small model.
+        """
+        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
+        self.answer(output, cu_seqlens, predict_at)
+        return output
 
 
 def _pad_maps(maps: tuple[Tensor, ...], packing: Packing) -> Tensor:

@@ -1,15 +1,14 @@
 """The encoder: embeddings, a stack of blocks, a final norm. Everything else in this package stands on it."""
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from minibert.config import EncoderConfig
 from minibert.model.attention import PackedContext
-from minibert.model.base import PackedModel, require_tensors
+from minibert.model.base import PackedModel
 from minibert.model.block import Block
+from minibert.model.check_input import check_packed
 from minibert.model.embeddings import Embeddings
 from minibert.model.heads import Pooler
 from minibert.model.norms import make_norm
@@ -74,7 +73,7 @@ class Encoder(PackedModel):
             cu_seqlens=cu_seqlens,
             max_seqlen=int(cu_seqlens.diff().max()),
             positions=packed_positions(cu_seqlens),
-            # Whoever looks inside gets the numbers of the path that can be read, not those of a fused kernel.
+            # A caller who asks for hidden states gets the numbers of the path that can be read, not of a fused kernel.
             backend="reference" if output_hidden_states and backend == "auto" else backend,
             need_probabilities=output_attentions,
         )
@@ -96,56 +95,3 @@ class Encoder(PackedModel):
             hidden_states=tuple(states) if output_hidden_states else None,
             attentions=tuple(maps) if output_attentions else None,
         )
-
-
-def check_packed(ids: Tensor, cu_seqlens: Tensor, segment_ids: Tensor | None, config: EncoderConfig) -> Tensor:
-    """Refuse what the encoder cannot read; return cu_seqlens as int32 on the device of the ids.
-
-    Raises:
-        ValueError: naming the argument, what it was, what was expected.
-
-    >>> check_packed(torch.tensor([9999]), torch.tensor([0, 1]), None, EncoderConfig.preset("bert-nano"))
-    Traceback (most recent call last):
-    ...
-    ValueError: ids: 9999..9999, expected 0..7999 (vocab_size=8000); was the text made by another tokenizer?
-    """
-    require_tensors(ids=ids, cu_seqlens=cu_seqlens, segment_ids=segment_ids)
-    integer = (torch.int32, torch.int64)
-    if ids.dim() != 1 or ids.numel() == 0:
-        raise ValueError(f"ids: shape {tuple(ids.shape)}, expected (N,) with at least one token")
-    if ids.dtype not in integer:
-        raise ValueError(f"ids: dtype {ids.dtype}, expected int64 or int32 token ids")
-    low, high = (int(x) for x in torch.aminmax(ids))
-    if low < 0 or high >= config.vocab_size:
-        raise ValueError(
-            f"ids: {low}..{high}, expected 0..{config.vocab_size - 1} (vocab_size={config.vocab_size}); "
-            "was the text made by another tokenizer?"
-        )
-    if cu_seqlens.dim() != 1 or len(cu_seqlens) < 2 or cu_seqlens.dtype not in integer:
-        raise ValueError(
-            f"cu_seqlens: shape {tuple(cu_seqlens.shape)}, dtype {cu_seqlens.dtype}, expected (B + 1,) int32"
-        )
-    borders = cu_seqlens.tolist()
-    lengths = [end - start for start, end in pairwise(borders)]
-    if borders[0] != 0 or borders[-1] != len(ids) or min(lengths) < 1:
-        raise ValueError(
-            f"cu_seqlens: runs from {borders[0]} to {borders[-1]}, shortest text {min(lengths)}; "
-            f"expected 0 to N={len(ids)}, every text at least one token"
-        )
-    if config.position == "learned" and max(lengths) > config.max_len:
-        raise ValueError(
-            f"a text has {max(lengths)} tokens, but this model learned {config.max_len} positions: "
-            f"truncate with max_length={config.max_len}"
-        )
-    if segment_ids is not None:
-        if config.segments == 0:
-            raise ValueError("segment_ids: this model has no segment embedding; leave them out")
-        if segment_ids.shape != ids.shape or segment_ids.dtype not in integer:
-            raise ValueError(
-                f"segment_ids: shape {tuple(segment_ids.shape)}, dtype {segment_ids.dtype}, "
-                f"expected {tuple(ids.shape)} int64"
-            )
-        low, high = (int(x) for x in torch.aminmax(segment_ids))
-        if low < 0 or high >= config.segments:
-            raise ValueError(f"segment_ids: {low}..{high}, expected 0 (sentence A) or 1 (sentence B)")
-    return cu_seqlens.to(device=ids.device, dtype=torch.int32)

@@ -1,4 +1,4 @@
-"""The feed-forward half of a block: each token, on its own, is widened, bent and narrowed again."""
+"""The feed-forward half of a block: two linear layers with an activation between them, for each token alone."""
 
 import functools
 

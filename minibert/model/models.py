@@ -4,13 +4,14 @@ import torch
 from torch import Tensor, nn
 
 from minibert.config import EncoderConfig
-from minibert.model.base import PackedModel
+from minibert.model.base import EncoderWithHead, PackedModel
+from minibert.model.check_input import pick
 from minibert.model.encoder import Encoder
 from minibert.model.heads import PredictionHead
 from minibert.model.outputs import Output
 
 
-class MaskedLanguageModel(PackedModel):
+class MaskedLanguageModel(EncoderWithHead):
     """Predict the token behind each position: encoder, prediction head, vocabulary.
 
     BERT and ModernBERT score the vocabulary with the token table itself (`tie`) plus a bias; EuroBERT has a matrix of
@@ -49,23 +50,8 @@ class MaskedLanguageModel(PackedModel):
         """Hidden states (N, D) -> scores for every vocabulary entry (N, V)."""
         return self.decoder(self.head(hidden))
 
-    def packed(
-        self,
-        ids: Tensor,
-        cu_seqlens: Tensor,
-        segment_ids: Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-        backend: str = "auto",
-        predict_at: Tensor | None = None,
-    ) -> Output:
-        """Run a packed batch; `predict_at` (M,), indices into the N tokens, scores these tokens only: logits (M, V).
-
-        Training needs the vocabulary at the masked positions alone, and the vocabulary is most of a small model.
-        """
-        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
-        output.logits = self.predict(output.hidden if predict_at is None else _pick(output.hidden, predict_at))
-        return output
+    def answer(self, output: Output, cu_seqlens: Tensor, predict_at: Tensor | None) -> None:
+        output.logits = self.predict(pick(output.hidden, predict_at))
 
 
 class PretrainingModel(MaskedLanguageModel):
@@ -92,29 +78,6 @@ class PretrainingModel(MaskedLanguageModel):
         self.nsp = nn.Linear(config.hidden, 2)
         self._finish(generator)
 
-    def packed(
-        self,
-        ids: Tensor,
-        cu_seqlens: Tensor,
-        segment_ids: Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-        backend: str = "auto",
-        predict_at: Tensor | None = None,
-    ) -> Output:
-        """As `MaskedLanguageModel.packed`, with nsp_logits (B, 2)."""
-        output = super().packed(
-            ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend, predict_at
-        )
+    def answer(self, output: Output, cu_seqlens: Tensor, predict_at: Tensor | None) -> None:
+        super().answer(output, cu_seqlens, predict_at)
         output.nsp_logits = self.nsp(output.pooled)
-        return output
-
-
-def _pick(hidden: Tensor, predict_at: Tensor) -> Tensor:
-    """The rows (M, D) of hidden (N, D) at the indices (M,)."""
-    if predict_at.dim() != 1 or predict_at.dtype != torch.int64:
-        raise ValueError(f"predict_at: shape {tuple(predict_at.shape)}, {predict_at.dtype}, expected (M,) int64")
-    # Only on the CPU: reading a value from a GPU waits for it, and the GPU's own kernel refuses such an index.
-    if predict_at.is_cpu and predict_at.numel() and not 0 <= predict_at.min() <= predict_at.max() < len(hidden):
-        raise ValueError(f"predict_at: an index lies outside the {len(hidden)} tokens of the packed batch")
-    return hidden[predict_at]

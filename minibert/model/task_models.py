@@ -4,38 +4,11 @@ import torch
 from torch import Tensor
 
 from minibert.config import EncoderConfig
-from minibert.model.base import PackedModel
+from minibert.model.base import EncoderWithHead
+from minibert.model.check_input import pick
 from minibert.model.encoder import Encoder
 from minibert.model.heads import SequenceHead, TokenHead
 from minibert.model.outputs import Output
-
-
-class EncoderWithHead(PackedModel):
-    """An encoder and a few weights behind it: subclasses say in `answer` what these make of the hidden states.
-
-    >>> issubclass(SequenceClassifier, EncoderWithHead)
-    True
-    """
-
-    encoder: Encoder
-
-    def answer(self, output: Output, cu_seqlens: Tensor) -> None:
-        """Add this model's logits to the encoder's output."""
-        raise NotImplementedError(f"{type(self).__name__} does not define answer()")
-
-    def packed(
-        self,
-        ids: Tensor,
-        cu_seqlens: Tensor,
-        segment_ids: Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-        backend: str = "auto",
-    ) -> Output:
-        """Run a packed batch: the encoder, then `answer`. See `Encoder.packed`."""
-        output = self.encoder.packed(ids, cu_seqlens, segment_ids, output_attentions, output_hidden_states, backend)
-        self.answer(output, cu_seqlens)
-        return output
 
 
 class SequenceClassifier(EncoderWithHead):
@@ -58,7 +31,9 @@ class SequenceClassifier(EncoderWithHead):
         self.head = SequenceHead(config, labels)
         self._finish(generator)
 
-    def answer(self, output: Output, cu_seqlens: Tensor) -> None:
+    def answer(self, output: Output, cu_seqlens: Tensor, predict_at: Tensor | None) -> None:
+        if predict_at is not None:
+            raise ValueError("predict_at: this model has one answer for each text, not for each token; leave it out")
         output.logits = self.head(output.hidden, output.pooled, cu_seqlens)
 
 
@@ -80,8 +55,8 @@ class TokenClassifier(EncoderWithHead):
         self.head = TokenHead(config, labels, dropout=config.dropout_classifier)
         self._finish(generator)
 
-    def answer(self, output: Output, cu_seqlens: Tensor) -> None:
-        output.logits = self.head(output.hidden)
+    def answer(self, output: Output, cu_seqlens: Tensor, predict_at: Tensor | None) -> None:
+        output.logits = self.head(pick(output.hidden, predict_at))
 
 
 class SpanReader(EncoderWithHead):
@@ -102,8 +77,8 @@ class SpanReader(EncoderWithHead):
         self.head = TokenHead(config, 2, dropout=0.0 if config.pool == "bert" else config.dropout_classifier)
         self._finish(generator)
 
-    def answer(self, output: Output, cu_seqlens: Tensor) -> None:
-        output.logits = self.head(output.hidden)
+    def answer(self, output: Output, cu_seqlens: Tensor, predict_at: Tensor | None) -> None:
+        output.logits = self.head(pick(output.hidden, predict_at))
 
 
 def check_labels(labels: int) -> int:

@@ -13,46 +13,36 @@ from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from minibert.varlen.per_document import per_document_attention, repeat_groups
+from minibert.varlen.reference import PackedContext
 
 STRIP = 4096  # tokens at a time when no gradient is wanted
 
 
-def banded_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    cu_seqlens: Tensor,
-    max_seqlen: int,
-    window: int | None = None,
-    dropout: float = 0.0,
-    scale: float | None = None,
-    shared: dict | None = None,
-) -> Tensor:
+def banded_attention(query: Tensor, key: Tensor, value: Tensor, context: PackedContext) -> Tensor:
     """The same numbers as `reference_attention`, in time and memory proportional to N · W, forward and backward.
 
-    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) -> (N, H, K).
+    Shape: query (N, H, K), key and value (N, G, K) -> (N, H, K).
 
     Without a window, or with one that spans most of the longest document, there is no band to gain from: then it is
     `per_document_attention`.
 
     Source: Beltagy et al. 2020 (Longformer), section 3.1 (sliding window in overlapping chunks).
 
-    >>> x = torch.randn(9, 2, 4, generator=torch.Generator().manual_seed(0))
-    >>> borders = torch.tensor([0, 2, 9])
     >>> from minibert.varlen.reference import reference_attention
-    >>> torch.allclose(banded_attention(x, x, x, borders, 7, window=1), reference_attention(x, x, x, borders, 7, 1)[0])
+    >>> x = torch.randn(9, 2, 4, generator=torch.Generator().manual_seed(0))
+    >>> context = PackedContext(torch.tensor([0, 2, 9]), 7, window=1)
+    >>> torch.allclose(banded_attention(x, x, x, context), reference_attention(x, x, x, context)[0])
     True
     """
-    if not window or max_seqlen <= 2 * window:
-        return per_document_attention(query, key, value, cu_seqlens, max_seqlen, window, dropout, scale, shared)
+    window = context.window
+    if not window or context.max_seqlen <= 2 * window:
+        return per_document_attention(query, key, value, context)
     key, value = repeat_groups(query, key, value)
-    shared = {} if shared is None else shared
-    name = ("band", window, query.dtype)
-    if name not in shared:
-        shared[name] = band_mask(cu_seqlens, window, query.dtype)
-    mask = shared[name]  # (blocks, 1, W, 3W)
-    # Without a gradient a strip of blocks at a time, so that what lies in between stays small; a backward pass would
-    # pay for every strip with a pass over the whole row.
+    mask = context.once(
+        ("band", window, query.dtype), lambda: band_mask(context.cu_seqlens, window, query.dtype)
+    )  # (blocks, 1, W, 3W)
+    # Without a gradient, a strip of blocks is computed at a time, so that its intermediate tensors stay small. With a
+    # gradient that would cost time: the backward pass of every strip runs over the whole row.
     together = len(mask) if torch.is_grad_enabled() else max(1, STRIP // window)
     outputs = []
     for first, some in enumerate(mask.split(together)):
@@ -63,7 +53,9 @@ def banded_attention(
             cut(x, start - window, stop + window).unfold(0, 3 * window, window).transpose(2, 3)  # (blocks, H, 3W, K)
             for x in (key, value)
         )
-        output = scaled_dot_product_attention(queries, keys, values, attn_mask=some, dropout_p=dropout, scale=scale)
+        output = scaled_dot_product_attention(
+            queries, keys, values, attn_mask=some, dropout_p=context.dropout, scale=context.scale
+        )
         outputs.append(output.transpose(1, 2).flatten(0, 1))  # (blocks, H, W, K) -> (blocks · W, H, K)
     return (outputs[0] if len(outputs) == 1 else torch.cat(outputs))[: len(query)]
 
@@ -72,8 +64,6 @@ def cut(x: Tensor, start: int, stop: int) -> Tensor:
     """x[start:stop], with zeros where that reaches beyond either end.
 
     Shape: x (N, H, K) -> (stop - start, H, K).
-
-    Source: plumbing of Beltagy et al. 2020, section 3.1.
 
     >>> cut(torch.ones(3, 1, 1), -1, 5).flatten().tolist()
     [0.0, 1.0, 1.0, 1.0, 0.0, 0.0]

@@ -1,6 +1,6 @@
-"""Which attention back-end answers: a pure function of the machine and of what is asked.
+"""One attention call for the whole package, and which back-end answers it.
 
-All back-ends compute the same numbers. In the order of preference:
+All back-ends take (query, key, value, context) and compute the same numbers. In the order of preference:
 
     flash_attn     FlashAttention 2, the package flash-attn        GPU, fp16 or bf16
     torch          FlashAttention as PyTorch ships it              GPU, fp16 or bf16, no dropout
@@ -9,7 +9,8 @@ All back-ends compute the same numbers. In the order of preference:
     reference      the formula as one reads it                     anywhere, slow; the only one that shows probabilities
     flash_attn_4   FlashAttention 4, the package flash-attn-4      Hopper and newer GPUs; by name only, it is a beta
 
-`backend="..."` decides; where it is left at `auto`, the environment variable MINIBERT_ATTENTION does; else `auto`.
+`backend="..."` decides; where it is left at `auto`, the environment variable MINIBERT_ATTENTION does. Where that is not
+set either, `choose_backend` decides: a pure function of the machine and of what is asked.
 """
 
 import logging
@@ -24,7 +25,7 @@ from torch import Tensor
 from minibert.varlen.banded import banded_attention
 from minibert.varlen.flash import flash_attention, flash_attention_4, torch_attention
 from minibert.varlen.per_document import per_document_attention
-from minibert.varlen.reference import reference_attention
+from minibert.varlen.reference import PackedContext, reference_attention
 
 CALLS = {
     "flash_attn": flash_attention,
@@ -49,6 +50,39 @@ OLDEST_GPU = {"flash_attn": (8, 0), "torch": (8, 0), "flash_attn_4": (9, 0)}
 logger = logging.getLogger("minibert.attention")
 
 
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, context: PackedContext
+) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+    """Attention within each document of a packed batch, by the back-end that `context.backend` asks for.
+
+    Shape: query (N, H, K), key and value (N, G, K) -> output (N, H, K), and the probabilities, one (H, T, T) per
+    document, or None when `context.need_probabilities` is False.
+
+    `context.backend` is one of `NAMES`, or `auto`: then the environment variable MINIBERT_ATTENTION may name one.
+
+    Raises:
+        ValueError: shapes that do not fit each other, a negative window, an unknown back-end, or one that cannot answer
+            on this device, in this dtype, with this dropout.
+
+    Source: Vaswani et al. 2017, section 3.2; Warner et al. 2024, section 2.1.2 (packed form).
+
+    >>> x = torch.ones(3, 1, 2)
+    >>> attend(x, x, x, PackedContext(torch.tensor([0, 3]), 3))[0].shape
+    torch.Size([3, 1, 2])
+    """
+    check_attention(query, key, value, context.cu_seqlens, context.window)
+    wants_auto, wants_probabilities = context.backend == "auto", context.need_probabilities
+    requested = "reference" if wants_probabilities and wants_auto else read_request(context.backend)
+    machine, head_size, dropout = find_machine(query.device), query.shape[2], context.dropout
+    name = choose_backend(requested, machine, query.dtype, head_size, context.window, dropout, wants_probabilities)
+    if requested == "auto":
+        announce(machine, query.dtype, head_size, dropout)
+    if name == "reference":
+        output, probabilities = reference_attention(query, key, value, context)
+        return output, probabilities if wants_probabilities else None
+    return CALLS[name](query, key, value, context), None
+
+
 def attention(
     query: Tensor,
     key: Tensor,
@@ -62,40 +96,30 @@ def attention(
     need_probabilities: bool = False,
     shared: dict | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-    """Attention within each document of a packed batch; no token sees another document.
+    """`attend` for a single call outside a model: the fields of the context come as arguments.
 
-    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) int32 -> output (N, H, K), and the
-    probabilities, one (H, T, T) per document, or None when they were not asked for.
-
-    `window` is W: token i sees j with |i - j| <= W; None sees the whole document. `scale` defaults to 1 / sqrt(K).
-    Layers that hand on one `shared` dict make masks once: it holds what follows from the borders, so it must not
-    outlive them. `backend` is one of `NAMES`, or `auto`: then the environment variable
-    MINIBERT_ATTENTION may name one.
+    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) int32 -> as `attend`.
 
     Raises:
-        ValueError: shapes that do not fit each other, a negative window, an unknown back-end, or one that cannot answer
-            on this device, in this dtype, with this dropout.
+        ValueError: as `attend`.
 
     Source: Vaswani et al. 2017, section 3.2; Warner et al. 2024, section 2.1.2 (packed form).
 
-    >>> import torch
     >>> x = torch.ones(3, 1, 2)
     >>> attention(x, x, x, torch.tensor([0, 3]), 3)[0].shape
     torch.Size([3, 1, 2])
     """
-    check_attention(query, key, value, cu_seqlens, window)
-    requested = "reference" if need_probabilities and backend == "auto" else read_request(backend)
-    machine, head_size = find_machine(query.device), query.shape[2]
-    name = choose_backend(requested, machine, query.dtype, head_size, window, dropout, need_probabilities)
-    if requested == "auto":
-        announce(machine, query.dtype, head_size, dropout)
-    arguments = (query, key, value, cu_seqlens, max_seqlen, window, dropout, scale)
-    if name == "reference":
-        output, probabilities = reference_attention(*arguments)
-        return output, probabilities if need_probabilities else None
-    if name in ("per_document", "banded"):
-        return CALLS[name](*arguments, shared), None
-    return CALLS[name](*arguments), None
+    context = PackedContext(
+        cu_seqlens,
+        max_seqlen,
+        backend=backend,
+        need_probabilities=need_probabilities,
+        shared={} if shared is None else shared,
+        window=window,
+        dropout=dropout,
+        scale=scale,
+    )
+    return attend(query, key, value, context)
 
 
 def check_attention(query: Tensor, key: Tensor, value: Tensor, cu_seqlens: Tensor, window: int | None) -> None:
@@ -104,7 +128,6 @@ def check_attention(query: Tensor, key: Tensor, value: Tensor, cu_seqlens: Tenso
     Raises:
         ValueError: naming what came and what was expected.
 
-    >>> import torch
     >>> check_attention(torch.ones(3, 4, 2), torch.ones(3, 3, 2), torch.ones(3, 3, 2), torch.tensor([0, 3]), None)
     Traceback (most recent call last):
     ...

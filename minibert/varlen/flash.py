@@ -1,12 +1,13 @@
 """FlashAttention on a GPU: the packed form goes in as it is, and no (T, T) matrix is ever written to memory.
 
 The scores are made tile by tile inside the chip, with a running maximum and a running sum per row, so that the softmax
-needs no second pass. Two packages have this kernel, and neither is needed to use minibert:
+needs no second pass. PyTorch ships this kernel, and two packages have it; neither is needed to use minibert:
 
     flash-attn     FlashAttention 2   CUDA, compute capability 8.0 or newer (Ampere, Ada, Hopper, Blackwell)
     flash-attn-4   FlashAttention 4   9.0 or newer (Hopper, Blackwell); a beta, no dropout; used when asked for by name
+    PyTorch 2.11   FlashAttention 2   8.0 or newer; no dropout
 
-Both want fp16 or bf16, head sizes in steps of 8 and int32 borders, and share key/value heads among query heads unasked.
+All want fp16 or bf16, head sizes in steps of 8 and int32 borders, and share key/value heads among query heads unasked.
 A window of W is (W, W): both ends are included, so a token sees 2·W + 1 keys. -1 is "no end".
 """
 
@@ -17,20 +18,13 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from minibert.varlen.reference import PackedContext
 
-def flash_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    cu_seqlens: Tensor,
-    max_seqlen: int,
-    window: int | None = None,
-    dropout: float = 0.0,
-    scale: float | None = None,
-) -> Tensor:
-    """Attention within each document by FlashAttention 2.
 
-    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) -> (N, H, K).
+def flash_attention(query: Tensor, key: Tensor, value: Tensor, context: PackedContext) -> Tensor:
+    """Attention within each document by FlashAttention 2, the package flash-attn.
+
+    Shape: query (N, H, K), key and value (N, G, K) -> (N, H, K).
 
     Raises:
         ValueError: float32 or float64 inputs; they are never cast silently.
@@ -39,7 +33,7 @@ def flash_attention(
     Source: Dao 2023 (FlashAttention-2), section 3.1; the tiling is Dao et al. 2022, algorithm 1.
 
     >>> x = torch.ones(3, 1, 8)
-    >>> flash_attention(x, x, x, torch.tensor([0, 3]), 3)
+    >>> flash_attention(x, x, x, PackedContext(torch.tensor([0, 3]), 3))
     Traceback (most recent call last):
     ...
     ValueError: flash_attn: got torch.float32, needs float16 or bfloat16; convert the model: model.bfloat16()
@@ -47,82 +41,26 @@ def flash_attention(
     refuse_wide("flash_attn", query, key, value)
     from flash_attn import flash_attn_varlen_func
 
-    borders = cu_seqlens.to(torch.int32)
+    borders = context.cu_seqlens.to(torch.int32)
     return flash_attn_varlen_func(
         q=dense_rows(query),
         k=dense_rows(key),
         v=dense_rows(value),
         cu_seqlens_q=borders,
         cu_seqlens_k=borders,
-        max_seqlen_q=max_seqlen,
-        max_seqlen_k=max_seqlen,
-        dropout_p=dropout,
-        softmax_scale=scale,
+        max_seqlen_q=context.max_seqlen,
+        max_seqlen_k=context.max_seqlen,
+        dropout_p=context.dropout,
+        softmax_scale=context.scale,
         causal=False,
-        window_size=window_ends(window),
+        window_size=window_ends(context.window),
     )
 
 
-def flash_attention_4(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    cu_seqlens: Tensor,
-    max_seqlen: int,
-    window: int | None = None,
-    dropout: float = 0.0,
-    scale: float | None = None,
-) -> Tensor:
-    """Attention within each document by FlashAttention 4.
+def torch_attention(query: Tensor, key: Tensor, value: Tensor, context: PackedContext) -> Tensor:
+    """Attention within each document by FlashAttention as PyTorch ships it (CUDA, fp16 or bf16, no dropout).
 
-    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) -> (N, H, K).
-
-    Raises:
-        ValueError: float32 or float64 inputs, or dropout.
-        ImportError: the package flash-attn-4 is missing.
-
-    Source: Shah et al. 2024 (FlashAttention-3, whose pipelining it continues), section 3.
-
-    >>> x = torch.ones(3, 1, 8, dtype=torch.bfloat16)
-    >>> flash_attention_4(x, x, x, torch.tensor([0, 3]), 3, dropout=0.1)
-    Traceback (most recent call last):
-    ...
-    ValueError: flash_attn_4: dropout=0.1, but it has no dropout; set it to 0, or use flash_attn
-    """
-    refuse_wide("flash_attn_4", query, key, value)
-    if dropout:
-        raise ValueError(f"flash_attn_4: dropout={dropout}, but it has no dropout; set it to 0, or use flash_attn")
-    from flash_attn.cute import flash_attn_varlen_func
-
-    borders = cu_seqlens.to(torch.int32)
-    answer = flash_attn_varlen_func(  # by keyword: its fourth positional argument is something else
-        q=dense_rows(query),
-        k=dense_rows(key),
-        v=dense_rows(value),
-        cu_seqlens_q=borders,
-        cu_seqlens_k=borders,
-        max_seqlen_q=max_seqlen,
-        max_seqlen_k=max_seqlen,
-        softmax_scale=scale,
-        causal=False,
-        window_size=(None, None) if window is None else (window, window),
-    )
-    return answer[0] if isinstance(answer, tuple) else answer  # with the rows' log-sums, or without
-
-
-def torch_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    cu_seqlens: Tensor,
-    max_seqlen: int,
-    window: int | None = None,
-    dropout: float = 0.0,
-    scale: float | None = None,
-) -> Tensor:
-    """Attention within each document by `torch.nn.attention.varlen.varlen_attn` (CUDA, fp16 or bf16, no dropout).
-
-    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) -> (N, H, K).
+    Shape: query (N, H, K), key and value (N, G, K) -> (N, H, K).
 
     Raises:
         ValueError: float32 or float64 inputs, or dropout.
@@ -130,27 +68,26 @@ def torch_attention(
     Source: Dao 2023 (FlashAttention-2), section 3.1; Ainslie et al. 2023 (grouped queries).
 
     >>> x = torch.ones(3, 1, 8)
-    >>> torch_attention(x, x, x, torch.tensor([0, 3]), 3)
+    >>> torch_attention(x, x, x, PackedContext(torch.tensor([0, 3]), 3))
     Traceback (most recent call last):
     ...
     ValueError: torch: got torch.float32, needs float16 or bfloat16; convert the model: model.bfloat16()
     """
     refuse_wide("torch", query, key, value)
-    if dropout:
-        raise ValueError(f"torch: dropout={dropout}, but it has no dropout; set it to 0, or use flash_attn")
+    refuse_dropout("torch", context)
     from torch.nn.attention.varlen import varlen_attn
 
-    borders = cu_seqlens.to(torch.int32)
+    borders = context.cu_seqlens.to(torch.int32)
     arguments = dict(
         query=dense_rows(query),
         key=dense_rows(key),
         value=dense_rows(value),
         cu_seq_q=borders,
         cu_seq_k=borders,
-        max_q=max_seqlen,
-        max_k=max_seqlen,
-        scale=scale,
-        window_size=window_ends(window),
+        max_q=context.max_seqlen,
+        max_k=context.max_seqlen,
+        scale=context.scale,
+        window_size=window_ends(context.window),
     )
     repeats = query.shape[1] // key.shape[1]
     if repeats == 1:
@@ -161,11 +98,46 @@ def torch_attention(
     return varlen_attn(**(arguments | repeated))
 
 
+def flash_attention_4(query: Tensor, key: Tensor, value: Tensor, context: PackedContext) -> Tensor:
+    """Attention within each document by FlashAttention 4, the package flash-attn-4.
+
+    Shape: query (N, H, K), key and value (N, G, K) -> (N, H, K).
+
+    Raises:
+        ValueError: float32 or float64 inputs, or dropout.
+        ImportError: the package flash-attn-4 is missing.
+
+    Source: Shah et al. 2024 (FlashAttention-3, whose pipelining it continues), section 3.
+
+    >>> x = torch.ones(3, 1, 8, dtype=torch.bfloat16)
+    >>> flash_attention_4(x, x, x, PackedContext(torch.tensor([0, 3]), 3, dropout=0.1))
+    Traceback (most recent call last):
+    ...
+    ValueError: flash_attn_4: dropout=0.1, but it has no dropout; set it to 0, or use flash_attn
+    """
+    refuse_wide("flash_attn_4", query, key, value)
+    refuse_dropout("flash_attn_4", context)
+    from flash_attn.cute import flash_attn_varlen_func
+
+    borders = context.cu_seqlens.to(torch.int32)
+    answer = flash_attn_varlen_func(  # by keyword: its fourth positional argument is something else
+        q=dense_rows(query),
+        k=dense_rows(key),
+        v=dense_rows(value),
+        cu_seqlens_q=borders,
+        cu_seqlens_k=borders,
+        max_seqlen_q=context.max_seqlen,
+        max_seqlen_k=context.max_seqlen,
+        softmax_scale=context.scale,
+        causal=False,
+        window_size=(None, None) if context.window is None else (context.window, context.window),
+    )
+    return answer[0] if isinstance(answer, tuple) else answer  # with the rows' log-sums, or without
+
+
 @cache
 def shares_heads(varlen_attn: Callable) -> bool:
     """Whether this PyTorch's kernel lets several query heads read one key/value head; before 2.12 it did not.
-
-    Source: Ainslie et al. 2023.
 
     >>> shares_heads(lambda query, key, value, *, enable_gqa=False: query)
     True
@@ -189,8 +161,6 @@ def dense_rows(x: Tensor) -> Tensor:
 
     Shape: x (N, H, K) -> (N, H, K). The N and H axes may stride: slices of the fused projection pass uncopied.
 
-    Source: Dao 2023 (its implementation's demand on memory layout).
-
     >>> fused = torch.zeros(5, 12, 8)
     >>> dense_rows(fused[:, :4]).data_ptr() == fused.data_ptr()
     True
@@ -201,10 +171,17 @@ def dense_rows(x: Tensor) -> Tensor:
 def refuse_wide(name: str, *tensors: Tensor) -> None:
     """Refuse what is neither fp16 nor bf16.
 
-    Source: Dao 2023 (the kernels exist in half precision only).
-
     >>> refuse_wide("flash_attn", torch.zeros(1, dtype=torch.float16))
     """
     for x in tensors:
         if x.dtype not in (torch.float16, torch.bfloat16):
             raise ValueError(f"{name}: got {x.dtype}, needs float16 or bfloat16; convert the model: model.bfloat16()")
+
+
+def refuse_dropout(name: str, context: PackedContext) -> None:
+    """Refuse dropout on the probabilities, for kernels that have none.
+
+    >>> refuse_dropout("torch", PackedContext(torch.tensor([0, 3]), 3))
+    """
+    if context.dropout:
+        raise ValueError(f"{name}: dropout={context.dropout}, but it has no dropout; set it to 0, or use flash_attn")

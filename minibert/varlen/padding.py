@@ -1,4 +1,4 @@
-"""Padding is taken off once, at the door, and put back only when somebody asks.
+"""Padding is removed once, before the embedding, and put back only when the caller asks for padded results.
 
 A padded batch is a rectangle (B, T) in which short texts are filled up with [PAD]. The packed form is one row (N,) of
 the real tokens, and `cu_seqlens` (B + 1,), the running sum of the lengths, says where each text begins and ends:

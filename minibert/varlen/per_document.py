@@ -9,52 +9,36 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from minibert.varlen.reference import PackedContext
+
 STRIP = 512  # queries at a time
 SCORES = 2**20  # scores at a time, over all heads: what fits into a processor's cache
 
 
-def per_document_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    cu_seqlens: Tensor,
-    max_seqlen: int,
-    window: int | None = None,
-    dropout: float = 0.0,
-    scale: float | None = None,
-    shared: dict | None = None,
-) -> Tensor:
+def per_document_attention(query: Tensor, key: Tensor, value: Tensor, context: PackedContext) -> Tensor:
     """The same numbers as `reference_attention`, one call of the fused kernel per run of documents.
 
-    Shape: query (N, H, K), key and value (N, G, K), cu_seqlens (B + 1,) -> (N, H, K).
+    Shape: query (N, H, K), key and value (N, G, K) -> (N, H, K).
 
     Neighbours of one length are a batch already: (n · T, H, K) is viewed as (n, T, H, K), so many short texts that
     were sorted by length take few calls.
 
     Source: Vaswani et al. 2017, section 3.2; Dao et al. 2022 (the fused kernel).
 
-    >>> x = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(0))
-    >>> borders = torch.tensor([0, 2, 5])
     >>> from minibert.varlen.reference import reference_attention
-    >>> torch.allclose(per_document_attention(x, x, x, borders, 3), reference_attention(x, x, x, borders, 3)[0])
+    >>> x = torch.randn(5, 2, 4, generator=torch.Generator().manual_seed(0))
+    >>> context = PackedContext(torch.tensor([0, 2, 5]), 3)
+    >>> torch.allclose(per_document_attention(x, x, x, context), reference_attention(x, x, x, context)[0])
     True
     """
     key, value = repeat_groups(query, key, value)
-    shared = {} if shared is None else shared
-    if "lengths" not in shared:
-        shared["lengths"] = cu_seqlens.diff().tolist()  # on a GPU this waits for the device: once, not in every layer
+    # On a GPU `tolist` waits for the device: once, not in every layer.
+    lengths = context.once("lengths", lambda: context.cu_seqlens.diff().tolist())
     outputs, start = [], 0
-    for length, run in groupby(shared["lengths"]):
+    for length, run in groupby(lengths):
         end = start + length * len(list(run))
         run_of_texts = (x[start:end].unflatten(0, (-1, length)).transpose(1, 2) for x in (query, key, value))
-        band = None
-        if window is not None and length > window + 1:  # shorter documents lie inside the window anyway
-            name = ("window", length, window)
-            if name not in shared:
-                index = torch.arange(length, device=query.device)
-                shared[name] = (index[:, None] - index[None, :]).abs() <= window  # (T, T), True = visible
-            band = shared[name]
-        output = attend(*run_of_texts, band, dropout, scale)
+        output = attend_equal_lengths(*run_of_texts, window_mask(length, context), context.dropout, context.scale)
         outputs.append(output.transpose(1, 2).flatten(0, 1))  # (n, H, T, K) -> (n · T, H, K)
         start = end
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
@@ -77,7 +61,26 @@ def repeat_groups(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Te
     return key.repeat_interleave(repeats, dim=1), value.repeat_interleave(repeats, dim=1)
 
 
-def attend(
+def window_mask(length: int, context: PackedContext) -> Tensor | None:
+    """Which token of a text sees which, True where it does; None where all see all. Made once for each length.
+
+    Shape: -> (T, T), or None.
+
+    >>> window_mask(3, PackedContext(torch.tensor([0, 3]), 3, window=1)).int().tolist()
+    [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
+    """
+    window = context.window
+    if window is None or length <= window + 1:  # a text this short lies inside the window
+        return None
+
+    def make() -> Tensor:
+        index = torch.arange(length, device=context.cu_seqlens.device)
+        return (index[:, None] - index[None, :]).abs() <= window
+
+    return context.once(("window", length, window), make)
+
+
+def attend_equal_lengths(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float = 0.0, scale: float | None = None
 ) -> Tensor:
     """Attention over a batch of texts of one length.
@@ -87,7 +90,7 @@ def attend(
     Source: Vaswani et al. 2017, section 3.2; Dao et al. 2022 (the fused kernel).
 
     >>> x = torch.randn(1, 2, 3, 4, generator=torch.Generator().manual_seed(0))
-    >>> torch.allclose(attend(x, x, x, None), attend_in_strips(x, x, x, None), atol=1e-6)
+    >>> torch.allclose(attend_equal_lengths(x, x, x, None), attend_in_strips(x, x, x, None), atol=1e-6)
     True
     """
     in_half = query.device.type == "cpu" and query.dtype == torch.bfloat16
