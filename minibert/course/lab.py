@@ -129,6 +129,7 @@ class Lab:
 
     `cases(rng)` yields the cases, drawn from `rng` alone. `mistakes` maps what the learner is told to what was done.
     `run` is how a case is asked unless it says so itself; `before` and `after` look at what cases cannot show.
+    `coarse`: answers are verdicts such as "passes", so a mistake is named only where it answers every case alike.
     """
 
     solution: Callable
@@ -137,6 +138,7 @@ class Lab:
     run: Callable = plainly
     before: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
     after: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
+    coarse: bool = False
     source: str = ""
 
     def __post_init__(self):
@@ -225,10 +227,12 @@ class Lab:
         def fits(wrong: Callable, place: int) -> bool:
             return _agree(cases[place], answers[place], self._quietly(wrong, cases[place]))
 
-        for candidates in (self.wrong, self.pairs):
+        for candidates in (self.wrong,) if self.coarse else (self.wrong, self.pairs):
             for says, wrong in candidates.items():
                 if all(fits(wrong, place) for place in order):
                     return says
+        if self.coarse:
+            return ""
         bad = [i for i in order if i == failed or not _agree(cases[i], answers[i], wants[i])]
         best, most = "", ENOUGH * len(bad)
         for says, wrong in self.wrong.items():
