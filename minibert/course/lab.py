@@ -65,12 +65,24 @@ def gradients(answer: Any, *inputs) -> tuple[Tensor, ...]:
 
     found = call(ask, *inputs)
     if any(slope is None for slope in found):
+        names = _parameters(answer, len(inputs))
+        asked = [name for name, x in zip(names, inputs, strict=True) if _has_slope(x)]
+        lost = [name for name, slope in zip(asked, found, strict=True) if slope is None]
         raise Wrong(
-            "no gradient leads back from the output to the inputs",
+            f"no gradient leads back from the output to {'the inputs' if lost == asked else ', '.join(lost)}",
             "an output that can be trained through",
             "detach, .data, .item(), numpy, no_grad or torch.tensor(...) on the way, or a constant is returned",
         )
     return tuple(found)
+
+
+def _parameters(function: Any, count: int) -> list[str]:
+    """The names of the first parameters, as the learner wrote them."""
+    with contextlib.suppress(TypeError, ValueError):
+        names = list(inspect.signature(function).parameters)
+        if len(names) >= count:
+            return names[:count]
+    return [f"input {place}" for place in range(1, count + 1)]
 
 
 def _has_slope(x: Any) -> bool:
@@ -243,7 +255,7 @@ class Lab:
         return best
 
     def _quietly(self, answer: Any, case: Case) -> Any:
-        """What an answer gives where nothing may be raised any more; a finding equals nothing else."""
+        """What an answer gives where nothing may be raised any more; a finding is an answer, too."""
         try:
             return self.ask(answer, case)
         except (Wrong, NotAttempted) as finding:
@@ -307,6 +319,8 @@ def _agree(case: Case, got: Any, other: Any) -> bool:
         return torch.allclose(got.double(), other.double(), 10 * case.tolerance, case.tolerance, equal_nan=True)
     if type(got) is not type(other):
         return False
+    if isinstance(got, Wrong):
+        return got.args == other.args  # both cut off the same gradients, for instance
     if type(got) in (tuple, list):
         return len(got) == len(other) and all(_agree(case, a, b) for a, b in zip(got, other, strict=True))
     if type(got) is dict:

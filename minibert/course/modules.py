@@ -9,7 +9,7 @@ from torch.overrides import TorchFunctionMode
 
 from minibert.course.exercise import Wrong
 from minibert.course.expect import make_module
-from minibert.course.tools import call
+from minibert.course.tools import call, kind_of
 
 
 class FixedDropout(TorchFunctionMode):
@@ -63,11 +63,15 @@ def expect_parameters(module: nn.Module, right: nn.Module) -> None:
         if name not in found:
             kind = type(right.get_submodule(owner)).__name__
             seen = f"there is no parameter {name}; there are: {', '.join(found) or 'none'}"
-            cause = f"make self.{owner} an nn.{kind}" if owner else f"make self.{name} an nn.Parameter"
+            cause = f"make self.{owner} an nn.{kind}" if owner else f"self.{name} = nn.Parameter(...)"
+            if not owner and (there := getattr(module, name, None)) is not None:
+                cause = f"self.{name} is {kind_of(there)}, which no optimizer will find: wrap it, {cause}"
             raise Wrong(seen, f"{name} {tuple(parameter.shape)}", cause)
         if found[name].shape != parameter.shape:
             seen = f"{name} has shape {tuple(found[name].shape)}"
             raise Wrong(seen, f"{tuple(parameter.shape)}", "look at the sizes it is made with")
+        if not found[name].requires_grad:
+            raise Wrong(f"{name} does not learn", "a parameter that learns", "requires_grad is switched off")
     if surplus := sorted(set(found) - set(wanted)):
         raise Wrong(f"there are more parameters: {', '.join(surplus[:4])}", ", ".join(wanted))
     twice = [name for name in wanted if sum(found[name] is other for other in found.values()) > 1]
@@ -92,26 +96,36 @@ def run_module(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: boo
 
 
 def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs) -> dict[str, Tensor]:
-    """The gradient of a weighted sum of the output at each parameter; the weights of the sum are fixed.
+    """The gradient of a weighted sum of the output at each parameter and each input of floats.
 
     Raises:
-        Wrong: no gradient reaches a parameter.
+        Wrong: no gradient reaches one of them.
 
     >>> weights = {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}
     >>> sorted(module_gradients(nn.Linear, (2, 1), weights, False, torch.ones(3, 2)))
     ['bias', 'weight']
     """
     module = _loaded(answer, sizes, weights).train(train)
-    with FixedDropout():
-        output = call(module, *inputs)
-    if isinstance(output, Tensor) and output.requires_grad:
+
+    def slopes(*given):
+        given = tuple(x.requires_grad_() if isinstance(x, Tensor) and x.is_floating_point() else x for x in given)
+        ends = dict(module.named_parameters())
+        floats = [x for x in given if isinstance(x, Tensor) and x.requires_grad]
+        ends |= {f"the input{f' {n}' if len(floats) > 1 else ''}": x for n, x in enumerate(floats, 1)}
+        output = module(*given)
+        if not isinstance(output, Tensor) or not output.requires_grad:
+            return dict.fromkeys(ends)
         factors = torch.rand(output.shape, generator=torch.Generator().manual_seed(0)) + 0.5
-        (output * factors.to(output.dtype)).sum().backward()
-    silent = [name for name, parameter in module.named_parameters() if parameter.grad is None]
+        total = (output * factors.to(output.dtype)).sum()
+        return dict(zip(ends, torch.autograd.grad(total, list(ends.values()), allow_unused=True), strict=True))
+
+    with FixedDropout():
+        found = call(slopes, *inputs)
+    silent = [name for name, slope in found.items() if slope is None]
     if silent:
         cause = "detach, .data, no_grad or torch.tensor(...) on the way, or a part that is made and not used"
-        raise Wrong(f"no gradient reaches {', '.join(silent[:4])}", "the loss reaches every parameter", cause)
-    return {name: parameter.grad for name, parameter in module.named_parameters()}
+        raise Wrong(f"no gradient reaches {', '.join(silent[:4])}", "the loss reaches every parameter and input", cause)
+    return found
 
 
 def _loaded(answer: Any, sizes: tuple, weights: dict[str, Tensor]) -> nn.Module:
@@ -121,5 +135,7 @@ def _loaded(answer: Any, sizes: tuple, weights: dict[str, Tensor]) -> nn.Module:
         raise Wrong(
             f"there is no parameter {missing[0]}", ", ".join(weights), "names and shapes are part of the exercise"
         )
+    for weight in weights.values():
+        module.to(weight.dtype)
     module.load_state_dict(weights, strict=False)
     return module

@@ -154,6 +154,7 @@ def expect_tensor(
             type(None): "is the `return` missing?",
             list: "torch.stack, or torch.tensor",
             np.ndarray: "stay in torch, or torch.from_numpy",
+            float: "`.item()`, float() or math makes a plain Python number, through which nothing can be trained",
             tuple: "return one tensor only, without a comma behind it",
         }
         raise Wrong(f"{name} is {kind_of(got)}", want, causes.get(type(got), "return the tensor itself"))
