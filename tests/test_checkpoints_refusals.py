@@ -205,6 +205,45 @@ def test_a_pickle_is_not_opened(folder, name, tmp_path_factory):
     assert not trap.exists()
 
 
+@pytest.mark.parametrize("shards", [1, 2])
+def test_the_advice_for_a_pickle_gives_a_folder_that_opens(folder, shards):
+    model = MaskedLanguageModel.from_pretrained(folder)
+    tensors = checkpoints.load_tensors(folder / WEIGHTS)
+    tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"]  # shared memory
+    (folder / WEIGHTS).unlink()
+    torch.save({"weight_decay": 0.1}, folder / "optimizer.pt")
+    torch.save({"lr": 1e-5}, folder / "training_args.bin")
+    names = [f"pytorch_model-0000{i + 1}-of-00002.bin" for i in range(2)] if shards == 2 else ["pytorch_model.bin"]
+    for i, name in enumerate(names):
+        torch.save(dict(list(tensors.items())[i::shards]), folder / name)
+    with pytest.raises(ValueError, match=r"pytorch_model.*run this in that folder: python -c") as caught:
+        MaskedLanguageModel.from_pretrained(folder)
+    code = str(caught.value).partition('python -c "')[2].removesuffix('"')
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    again = MaskedLanguageModel.from_pretrained(folder)
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("model.fp16.safetensors", "rename it to model.safetensors"),
+        ("tf_model.h5", "another framework"),
+        ("adapter_config.json", "merge it into its base model"),
+        ("optimizer.pt", "no model.safetensors in it"),
+    ],
+)
+def test_what_lies_there_instead_of_weights_is_named(folder, name, says):
+    (folder / WEIGHTS).rename(folder / name)
+    refused(folder, "no model.safetensors in it", says)
+
+
+def test_a_pointer_of_git_lfs_is_no_damaged_file(folder):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 90868376\n"
+    (folder / WEIGHTS).write_text(pointer, encoding="utf-8")
+    refused(folder, WEIGHTS, "Git LFS", "git lfs pull")
+
+
 def test_no_weights_at_all(folder):
     (folder / WEIGHTS).unlink()
     refused(folder, "no model.safetensors")

@@ -10,11 +10,13 @@ import zlib
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minibert import viz
 from minibert.viz import AttentionView, ScatterView
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
 from minibert.viz.page import palette_png
@@ -211,6 +213,21 @@ def test_every_form_of_attention_is_taken_and_none_is_changed(form):
     assert torch.equal(whole, before)
     tolerance = 0.02 if form == "bfloat16" else 0.005
     assert (view.links.probabilities(1, 1) - whole[1, 1]).abs().max() < tolerance
+
+
+@pytest.mark.filterwarnings("error")
+def test_tensors_that_still_know_their_gradient_are_drawn_without_a_warning(tmp_path):
+    """A model called without no_grad() gives such tensors."""
+    attentions = maps(size=4).requires_grad_()
+    vectors = torch.eye(4).repeat(2, 1, 1).requires_grad_()
+    viz.plot_attention(WORDS[:4], attentions[0, 0])
+    viz.describe_attention(WORDS[:4], attentions[0, 0])
+    AttentionView(WORDS[:4], list(attentions)).to_html(tmp_path / "a.html")
+    ScatterView(WORDS[:4], vectors, ["a", "b"] * 2, control=vectors).to_html(tmp_path / "b.html")
+    viz.plot_word_by_layer(vectors, ["a", "b"] * 2, control=vectors)
+    viz.neighbour_table(vectors[0], WORDS[:4])
+    viz.project(vectors[0])
+    plt.close("all")
 
 
 def test_long_texts_keep_the_strongest_links():

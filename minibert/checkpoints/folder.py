@@ -31,6 +31,8 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 LABELLED = ("SequenceClassifier", "TokenClassifier")
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+STATES = ("optimizer", "scheduler", "scaler", "rng_state", "training_args")  # files of a trainer, no weights
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
@@ -168,7 +170,8 @@ def read_json(file: Path) -> dict:
 class TensorFiles(Mapping):
     """The tensors of one or several safetensors files, read when asked for; a context manager that closes them.
 
-    `where` maps each name to its file, or None to a file all of whose tensors count.
+    `where` maps each name to its file, or None to a file all of whose tensors count. A tensor that two names share may
+    be stored once; the file's metadata then says what stands for the other name.
 
     Raises:
         ValueError: a file is truncated or no safetensors file, or names and files do not match.
@@ -187,18 +190,29 @@ class TensorFiles(Mapping):
             try:
                 self._handles[file] = safetensors.safe_open(file, framework="pt")
             except (safetensors.SafetensorError, OSError) as error:
+                if file.read_bytes()[:20] == b"version https://git-":
+                    raise ValueError(
+                        f"{file}: a pointer of Git LFS, not the weights; `git lfs pull` in its folder fetches them"
+                    ) from None
                 raise ValueError(f"{file}: truncated, or no safetensors file ({error}); fetch it again") from error
         inside = {name: file for file, handle in self._handles.items() for name in handle.keys()}
-        self._where = inside if None in where else dict(where)
-        if self._where != inside:
-            odd = sorted(set(self._where.items()) ^ set(inside.items()))
+        self._where = {name: (file, name) for name, file in inside.items()}
+        for file, handle in self._handles.items():
+            for name, kept in (handle.metadata() or {}).items():
+                if inside.get(kept) == file:
+                    self._where.setdefault(name, (file, kept))
+        reachable = {name: file for name, (file, _) in self._where.items()}
+        stated = inside if None in where else where
+        odd = sorted((set(stated.items()) - set(reachable.items())) | (set(inside.items()) - set(stated.items())))
+        if odd:
             raise ValueError(f"the index and its files disagree about {odd[0][0]} ({odd[0][1].name}); fetch them again")
 
     def __getitem__(self, name: str) -> Tensor:
+        file, kept = self._where[name]
         try:
-            return self._handles[self._where[name]].get_tensor(name)
+            return self._handles[file].get_tensor(kept)
         except safetensors.SafetensorError as error:
-            raise ValueError(f"{self._where[name]}: cannot read {name} ({error})") from error
+            raise ValueError(f"{file}: cannot read {kept} ({error})") from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._where)
@@ -228,14 +242,30 @@ def open_weights(folder: Path) -> TensorFiles:
         return TensorFiles({None: folder / WEIGHTS})
     if (folder / INDEX).is_file():
         return TensorFiles(_read_index(folder))
-    pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
-    if pickles:
-        raise ValueError(
-            f"{folder}: holds only {pickles[0]}. That is a pickle, which can run any code when it is opened, so it is "
-            "never read here. If you trust it, convert it where it came from: "
-            "torch.load(file, weights_only=True), then safetensors.torch.save_file(tensors, 'model.safetensors')"
+    raise ValueError(f"{folder}: no {WEIGHTS} in it (and no {INDEX}){_what_lies_there_instead(folder)}")
+
+
+def _what_lies_there_instead(folder: Path) -> str:
+    names = sorted(file.name for file in folder.glob("*") if file.is_file())
+    pickles = [name for name in names if name.endswith(PICKLES) and not name.startswith(STATES)]
+    if pickles:  # the command opens it safely, too: weights_only=True runs no code of the file
+        first = pickles[0]
+        files = f"sorted(glob.glob('{first[: first.index('-')]}-*'))" if "-of-" in first else repr([first])
+        return (
+            f", only {first}. That is a pickle, which can run any code when it is opened, so it is never read here. "
+            f'To convert it, run this in that folder: python -c "import glob, torch, safetensors.torch; '
+            f"tensors = {{name: tensor.clone() for file in {files} for name, tensor in torch.load(file, "
+            "map_location='cpu', weights_only=True).items()}; "
+            f"safetensors.torch.save_file(tensors, '{WEIGHTS}', {{'format': 'pt'}})\""
         )
-    raise ValueError(f"{folder}: no {WEIGHTS} in it (and no {INDEX})")
+    if "adapter_config.json" in names:
+        return ": it is an adapter; merge it into its base model (peft's merge_and_unload) and save that model"
+    other = [name for name in names if name.endswith((".safetensors", ".h5", ".msgpack", ".onnx", ".gguf"))]
+    if not other:
+        return ""
+    if other[0].endswith(".safetensors"):
+        return f", but {other[0]}; if that is the whole model, rename it to {WEIGHTS}"
+    return f", only {other[0]}, which is of another framework; fetch the model's {WEIGHTS}"
 
 
 def _read_index(folder: Path) -> dict[str, Path]:

@@ -219,6 +219,10 @@ def to_ours(
     """
     kind, tie = kind_of(type(model)), model.config.tie
     files = _plain_names(stored, table)  # plain name -> name in the file
+    if tie:  # a file without duplicates keeps either name
+        for copy, original in table.tied.items():
+            if copy in files:
+                files.setdefault(original, files[copy])
     left = set(files)
     ours, missing = {}, {}
     for name, parameter in model.state_dict().items():
@@ -311,7 +315,8 @@ def _check_tied(stored: Mapping[str, Tensor], files: dict[str, str], table: Name
     for copy, original in table.tied.items():
         if copy not in files or original not in files:
             continue
-        if not torch.equal(stored[files[copy]], stored[files[original]]):
+        first, second = stored[files[copy]], stored[files[original]]
+        if first.shape != second.shape or not torch.equal(first.float(), second.float()):
             raise ValueError(
                 f"{files[copy]} differs from {files[original]}, but the config ties them (tie_word_embeddings): "
                 "set it to false in config.json if the file is right"

@@ -139,6 +139,7 @@ def check_probabilities(maps: Tensor, name: str) -> None:
     ...
     ValueError: map: a row sums to 1.6, expected at most 1; pass probabilities (after softmax), of a model in eval mode
     """
+    maps = maps.detach()
     if not maps.is_floating_point():
         raise ValueError(f"{name}: dtype {maps.dtype}, expected floating point probabilities")
     if not bool(maps.isfinite().all()):
