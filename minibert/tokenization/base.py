@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from minibert.tokenization.encoding import Batch, Encoding, fill_template, fit, pad_batch
+from minibert.tokenization.encoding import Batch, Encoding, check_truncation, fill_template, fit, pad_batch
 from minibert.tokenization.json_write import roles_to_config, write_json
-from minibert.tokenization.normalization import check_text
+from minibert.tokenization.normalization import check_text, kind_of
 from minibert.tokenization.pretokenization import BYTE_TO_CHAR
 from minibert.tokenization.template import Parts
 from minibert.tokenization.vocabulary import TokenFinder, Vocabulary
@@ -179,9 +179,9 @@ class Tokenizer(TokenizerInterface):
                 raise ValueError(f"the template uses {name!r}, which is not in the vocabulary; add it or the template")
         # Two passes, as in the library: over the raw text, then over each normalised rest of it.
         self._raw_finder = TokenFinder({t.content: t for t in parts.added_tokens if not t.normalized})
-        self._finder = TokenFinder(
-            {parts.normalizer.normalize(t.content): t for t in parts.added_tokens if t.normalized}
-        )
+        normalized = [t for t in parts.added_tokens if t.normalized]
+        # Of two tokens with the same normalised form the first is found; in the library either may be, run by run.
+        self._finder = TokenFinder({parts.normalizer.normalize(t.content): t for t in reversed(normalized)})
         self._pieces_of = WordCache(self._pieces)
         self._ids_of = WordCache(self._fast_ids)
 
@@ -250,8 +250,8 @@ class Tokenizer(TokenizerInterface):
         truncation: a policy of encoding.py; generator: for "pop_longer_random" only.
 
         Raises:
-            ValueError: invalid text, or a max_length that leaves no room for a token of the text or that the policy
-                cannot meet.
+            ValueError: invalid text, a max_length that leaves no room for a token of the text or that the policy
+                cannot meet, an unknown policy, or one without max_length.
 
         >>> from minibert.tokenization import WordPieceTokenizer
         >>> tok = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "the": 4, "cat": 5, "##s": 6})
@@ -270,7 +270,7 @@ class Tokenizer(TokenizerInterface):
         slots = template.single if pair is None else template.pair
         if not add_special_tokens:
             slots = tuple(slot for slot in slots if slot[0] in ("$A", "$B"))
-        if max_length is not None:
+        if check_truncation(max_length, truncation):
             texts = fit(slots, texts, max_length, truncation, generator)
         return fill_template(slots, texts, self._id_of)
 
@@ -316,7 +316,7 @@ class Tokenizer(TokenizerInterface):
         """Ids (a list or a 1-D tensor) back to text.
 
         Raises:
-            ValueError: an id without a token.
+            ValueError: an id without a token, or anything but whole numbers in one row.
 
         >>> from minibert.tokenization import WordPieceTokenizer
         >>> tok = WordPieceTokenizer({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "the": 4, "cat": 5, "##s": 6})
@@ -368,26 +368,32 @@ def check_batch(texts: Sequence[str | tuple[str, str]]) -> list[tuple[str, str |
     """(text, pair or None) for every entry of a batch that holds only texts or only pairs.
 
     Raises:
-        ValueError: one str, an empty batch, a mix, or tuples that do not hold two texts.
+        ValueError: one str, an empty batch, an entry that is neither a text nor a pair of two, or a mix; the message
+            says which entry, and what it is.
 
     >>> check_batch(["a", "b"])
     [('a', None), ('b', None)]
     """
     if isinstance(texts, str):
         raise ValueError("encode_batch expects a list of texts or pairs, got one text; use encode or [text]")
-    texts = list(texts)
-    if not texts:
-        raise ValueError("the batch is empty; give at least one text")
-    single = isinstance(texts[0], str)
+    if isinstance(texts, bytes | Mapping) or not isinstance(texts, Iterable):
+        raise ValueError(f"encode_batch expects a list of texts or pairs, got {kind_of(texts)}")
     pairs: list[tuple[str, str | None]] = []
     for index, entry in enumerate(texts):
-        if isinstance(entry, str) != single:
-            raise ValueError(f"the batch mixes texts and pairs (entry {index}); encode them in two batches")
-        if single:
-            pairs.append((entry, None))
+        if isinstance(entry, str):
+            pair = entry, None
         elif isinstance(entry, tuple | list) and len(entry) == 2:
-            pairs.append((entry[0], entry[1]))
-            check_text(entry[1])
+            for place, text in zip(("first", "second"), entry, strict=True):
+                if not isinstance(text, str):
+                    raise ValueError(f"the {place} text of entry {index}: expected a text (str), got {kind_of(text)}")
+            pair = entry[0], entry[1]
+        elif isinstance(entry, tuple | list):
+            raise ValueError(f"entry {index} must be a text or a pair of two texts, got {len(entry)}: {entry!r:.80}")
         else:
-            raise ValueError(f"entry {index} must be a text or a pair of two texts, got {entry!r:.80}")
+            raise ValueError(f"entry {index}: expected a text (str) or a pair of two, got {kind_of(entry)}")
+        pairs.append(pair)
+        if (pair[1] is None) != (pairs[0][1] is None):
+            raise ValueError(f"the batch mixes texts and pairs (entry {index}); encode them in two batches")
+    if not pairs:
+        raise ValueError("the batch is empty; give at least one text")
     return pairs

@@ -78,6 +78,28 @@ def fill_template(slots: Sequence[Slot], texts: Sequence[Encoding], id_of: Mappi
     return out
 
 
+def check_truncation(max_length: int | None, policy: str) -> bool:
+    """Whether there is something to cut; the two options must make sense together.
+
+    Raises:
+        ValueError: an unknown policy, one without a max_length, or a max_length that is no whole number from 1.
+
+    >>> check_truncation(None, "longest_first"), check_truncation(128, "only_first")
+    (False, True)
+    """
+    if policy not in POLICIES:
+        like = {True: ' (True elsewhere is "longest_first" here)', False: " (without max_length nothing is cut)"}
+        hint = like.get(policy, "") if isinstance(policy, bool) else ""
+        raise ValueError(f"unknown truncation policy {policy!r}{hint}; choose one of {', '.join(POLICIES)}")
+    if max_length is None:
+        if policy != POLICIES[0]:
+            raise ValueError(f"truncation={policy!r} has no effect without max_length; give max_length=..., in tokens")
+        return False
+    if isinstance(max_length, bool) or not hasattr(max_length, "__index__") or max_length < 1:
+        raise ValueError(f"max_length must be a whole number of tokens from 1, or None, got {max_length!r:.80}")
+    return True
+
+
 def fit(
     slots: Sequence[Slot],
     texts: Sequence[Encoding],

@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from minibert.tokenization.normalization import check_text
+from minibert.tokenization.normalization import check_text, kind_of
 
 Pair = tuple[int, int]
 Ranks = Mapping[tuple[int, int], tuple[int, int]]  # pair of ids -> (rank, id of the joined token)
@@ -235,7 +235,11 @@ def check_texts(texts: Iterable[str]) -> Iterable[str]:
     """
     if isinstance(texts, str):
         raise ValueError("train expects an iterable of texts, got one text; write [text]")
-    for text in texts:
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise ValueError(f"train expects an iterable of texts, got {kind_of(texts)}")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise ValueError(f"text {index} of the corpus: expected a text (str), got {kind_of(text)}")
         check_text(text)
         yield text
 
@@ -256,10 +260,13 @@ def check_sizes(vocab_size: int, smallest: int, min_count: int, what: str) -> No
     """Check that the vocabulary has room for what it must hold.
 
     Raises:
-        ValueError: it has not, or min_count is below 1.
+        ValueError: it has not, min_count is below 1, or one of the two is no whole number.
 
     >>> check_sizes(300, 261, 1, "5 special tokens and 256 bytes")
     """
+    for name, value in (("vocab_size", vocab_size), ("min_count", min_count)):
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise ValueError(f"{name} must be a whole number, got {value!r:.80}")
     if vocab_size < smallest:
         raise ValueError(f"vocab_size={vocab_size} is too small: {what} already take {smallest} entries")
     if min_count < 1:

@@ -42,7 +42,7 @@ def check_text(text: str) -> None:
     >>> check_text("fine")
     """
     if not isinstance(text, str):
-        raise ValueError(f"expected a text (str), got {type(text).__name__}: {text!r:.80}")
+        raise ValueError(f"expected a text (str), got {kind_of(text)}")
     if not text.isascii():
         try:
             text.encode("utf-8")
@@ -51,6 +51,23 @@ def check_text(text: str) -> None:
                 f"the text holds half of a surrogate pair at character {error.start}, which is not valid Unicode; "
                 "read the source with the right encoding, or text.encode('utf-8', 'replace').decode('utf-8')"
             ) from error
+
+
+def kind_of(value: object) -> str:
+    """What a value is that should have been a text, and what to do about it; for messages.
+
+    >>> kind_of(None)
+    'NoneType: None, a missing value; leave it out or put "" in its place'
+    """
+    shown = f"{value!r:.80}"
+    hint = ""
+    if value is None or shown in ("nan", "<NA>", "NaT"):  # what tables hold in an empty cell
+        hint = ', a missing value; leave it out or put "" in its place'
+    elif isinstance(value, bytes | bytearray):
+        hint = '; decode it first, as a rule with .decode("utf-8")'
+    elif isinstance(value, list | tuple):
+        hint = "; texts are encoded in a list with encode_batch, words are joined first"
+    return f"{type(value).__name__}: {shown}{hint}"
 
 
 def is_chinese(char: str) -> bool:

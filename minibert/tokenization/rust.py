@@ -8,11 +8,11 @@ import tokenizers
 import torch
 
 from minibert.tokenization.base import TokenizerInterface, word_starts
-from minibert.tokenization.encoding import Encoding, fitting_spans
+from minibert.tokenization.encoding import Encoding, check_truncation, fitting_spans
 from minibert.tokenization.json_read import naming
 from minibert.tokenization.normalization import check_text
 from minibert.tokenization.pretokenization import CHAR_TO_BYTE
-from minibert.tokenization.vocabulary import AddedToken
+from minibert.tokenization.vocabulary import AddedToken, check_ids
 
 
 class RustTokenizer(TokenizerInterface):
@@ -96,8 +96,8 @@ class RustTokenizer(TokenizerInterface):
         """Encode a text, or two, with offsets into the original; the options are those of `WordPieceTokenizer.encode`.
 
         Raises:
-            ValueError: invalid text, a text the library cannot encode, or a max_length that leaves no room for a
-                token of the text or that the policy cannot meet.
+            ValueError: invalid text, a text the library cannot encode, a max_length that leaves no room for a
+                token of the text or that the policy cannot meet, an unknown policy, or one without max_length.
 
         >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
         >>> tok.encode("the").offsets
@@ -107,7 +107,7 @@ class RustTokenizer(TokenizerInterface):
         # The library shows a token that swallowed a space as " [MASK]"; here a token is what the vocabulary calls it.
         tokens = [self._token_of[token_id] for token_id in found.ids]
         whole = Encoding(found.ids, tokens, found.offsets, found.type_ids, found.special_tokens_mask, found.word_ids)
-        if max_length is None:
+        if not check_truncation(max_length, truncation):
             return whole
         sides = found.sequence_ids  # 0 or 1 for the texts, None for the template
         lengths = [sides.count(0)] if pair is None else [sides.count(0), sides.count(1)]
@@ -147,13 +147,13 @@ class RustTokenizer(TokenizerInterface):
         """Ids (a list or a 1-D tensor) back to text.
 
         Raises:
-            ValueError: an id without a token.
+            ValueError: an id without a token, or anything but whole numbers in one row.
 
         >>> tok = RustTokenizer(tokenizers.Tokenizer(tokenizers.models.WordLevel({"the": 0, "?": 1}, unk_token="?")))
         >>> tok.decode([0])
         'the'
         """
-        ids = [int(token_id) for token_id in ids]
+        ids = check_ids(ids)
         self._tokens(ids, skip_special_tokens)  # refuses ids without a token
         return self.inner.decode(ids, skip_special_tokens=skip_special_tokens)
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import regex
+
 # The names the model families use, in the order in which they are tried.
 NAMES = {
     "pad": ("[PAD]", "<pad>", "<|pad|>", "<|padding|>"),
@@ -16,6 +18,10 @@ NAMES = {
     "mask": ("[MASK]", "<mask>", "<|mask|>"),
 }
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+# Unicode's word characters (Technical Standard 18, annex C), as in the library. To Python's own \w the vowel signs of
+# Hindi and the joiners are no letters, and superscript digits are.
+_WORD = regex.compile(r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]")
 
 
 @dataclass(frozen=True)
@@ -121,15 +127,44 @@ class Vocabulary:
         """The tokens of ids (a list or a 1-D tensor); an id without a token is a ValueError."""
         special = set(self.special_ids) if skip_special_tokens else ()
         tokens = []
-        for token_id in map(int, ids):
+        for token_id in check_ids(ids):
             if token_id not in self._token_of:
+                hint = "; -100 marks a position without a label, leave those out" if token_id == -100 else ""
                 raise ValueError(
                     f"id {token_id} has no token; this tokenizer knows {len(self)} tokens with ids below "
-                    f"{self.vocab_size}"
+                    f"{self.vocab_size}{hint}"
                 )
             if token_id not in special:
                 tokens.append(self._token_of[token_id])
         return tokens
+
+
+def check_ids(ids: Iterable[int]) -> list[int]:
+    """The ids to decode as a list of int.
+
+    Raises:
+        ValueError: several rows, a single number, a text, or numbers that are not whole; the message says what to do.
+
+    >>> check_ids((5, 6))
+    [5, 6]
+    """
+    if isinstance(ids, str | bytes | Mapping):
+        raise ValueError(f"decode expects a list of ids, got {type(ids).__name__}: {ids!r:.80}")
+    shape = tuple(getattr(ids, "shape", ()))
+    if len(shape) > 1 or (not hasattr(ids, "shape") and isinstance(ids, Sequence) and _has_rows(ids)):
+        what = f"an array of shape {shape}" if shape else "a list of lists"
+        raise ValueError(f"decode expects the ids of one text, got {what}; decode row by row: [decode(row) for ...]")
+    if not isinstance(ids, Iterable) or (hasattr(ids, "shape") and not shape):
+        raise ValueError(f"decode expects a list of ids, got one number: {ids!r:.80}; write [id]")
+    values = ids.tolist() if hasattr(ids, "tolist") else list(ids)
+    for value in values:
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
+            raise ValueError(f"ids are whole numbers, got {value!r:.80}; logits are turned into ids by argmax(-1)")
+    return [int(value) for value in values]
+
+
+def _has_rows(ids: Sequence) -> bool:
+    return any(isinstance(row, list | tuple) or len(getattr(row, "shape", ())) > 0 for row in ids)
 
 
 def check_vocabulary(vocab: Mapping[str, int], added: Sequence[AddedToken]) -> dict[int, str]:
@@ -206,11 +241,14 @@ class TokenFinder:
             if token.single_word and (_is_word(text[start - 1 : start]) or _is_word(text[stop : stop + 1])):
                 continue
             if token.lstrip:
+                start = max(start, done)  # what the token before took along (rstrip) is not found again
                 while start > done and _is_space(text[start - 1]):
                     start -= 1
             if token.rstrip:
                 while stop < len(text) and _is_space(text[stop]):
                     stop += 1
+            if start >= stop:
+                continue
             if start > done:
                 yield None, done, start
             yield token.id, start, stop
@@ -220,7 +258,7 @@ class TokenFinder:
 
 
 def _is_word(char: str) -> bool:
-    return char != "" and re.match(r"\w", char) is not None
+    return _WORD.match(char) is not None
 
 
 def _is_space(char: str) -> bool:
