@@ -4,10 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import randomize, small_config
+from oracles import FAMILIES, build, ragged_batch, randomize, small_config
 
 import minibert.model.linear as linear
 import minibert.model.rotary as rotary
+from minibert.model import MaskedLanguageModel
 from minibert.model.feed_forward import GatedFeedForward
 from minibert.model.linear import Linear, as_convolution
 from minibert.model.rotary import rotary_tables, rotate
@@ -87,3 +88,15 @@ def test_the_gate_in_place_changes_no_number_and_no_input():
         without_gradient = layer(x)
     torch.testing.assert_close(without_gradient, layer(x).detach(), rtol=1e-5, atol=1e-6)
     assert torch.equal(x, kept)
+
+
+@pytest.mark.filterwarnings("ignore")  # the compiler warns that it traces through caches
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_compiled_model_answers_as_the_plain_one(family):
+    config = small_config(family)
+    model = build(MaskedLanguageModel, config)
+    batch = ragged_batch(config, [11, 5])
+    torch._dynamo.reset()
+    with torch.no_grad():
+        expected, found = model(*batch).logits, torch.compile(model, backend="eager")(*batch).logits
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)

@@ -227,6 +227,7 @@ def test_what_computes_names_its_source(name):
             "read_request",
             "describe_choice",
             "announce",
+            "find_installed",
         ),
     }
     lacking = [attribute for attribute, value in public_of(name) if "Source:" not in (inspect.getdoc(value) or "")]

@@ -15,6 +15,7 @@ set either, `choose_backend` decides: a pure function of the machine and of what
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -167,23 +168,31 @@ CPU = Machine()
 
 @cache
 def find_machine(device: torch.device) -> Machine:
-    """The machine as seen from this device; looked up once. Nothing is imported: packages are found by their metadata.
+    """The machine as seen from this device; looked up once.
 
     >>> find_machine(torch.device("cpu")).device
     'cpu'
     """
-    installed = tuple(name for name, package in PACKAGES.items() if _is_installed(package))
     major, minor = torch.__version__.split(".")[:2]
     capability = torch.cuda.get_device_capability(device) if device.type == "cuda" else None
-    return Machine(device.type, capability, (int(major), int(minor)), installed)
+    return Machine(device.type, capability, (int(major), int(minor)), INSTALLED)
 
 
-def _is_installed(package: str) -> bool:
-    try:
-        metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
+def find_installed() -> tuple[str, ...]:
+    """The back-ends whose packages are installed. Nothing is imported: packages are found by their metadata.
+
+    >>> set(find_installed()) <= set(PACKAGES)
+    True
+    """
+    installed = []
+    for name, package in PACKAGES.items():
+        with suppress(metadata.PackageNotFoundError):
+            metadata.version(package)
+            installed.append(name)
+    return tuple(installed)
+
+
+INSTALLED = find_installed()  # here and not in `find_machine`: torch.compile traces that, and cannot trace this
 
 
 def find_obstacles(name: str, machine: Machine, dtype: torch.dtype, head_size: int, dropout: float) -> list[str]:
