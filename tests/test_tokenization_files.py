@@ -405,9 +405,9 @@ def test_added_tokens_of_any_options_are_found_as_in_the_library(seed, tmp_path)
             rng.choices(["\n", " ", "x", "a", "X", "<e>", "\u093f", "²", "é", "the", "."], k=rng.randint(0, 9))
         )
         try:
-            theirs.encode(text)
+            expected = theirs.encode(text)
         except BaseException as error:  # the library stops with a panic where a token lies inside another's white space
             if "bad split" not in str(error):
                 raise
         else:
-            assert_same(ours, theirs, text)
+            assert ours.encode(text) == expected, text
