@@ -345,7 +345,7 @@ def test_dropout_must_follow_the_mode():
         ([1.0, 2.0], "torch.stack"),
         (np.ones(2), "numpy"),
         ((torch.ones(2), 1), "one tensor only"),
-        (1.0, "return the tensor itself"),
+        (1.0, "plain Python number"),
         (torch.ones(3), "dimension 0 has 3 entries where 2 belong"),
         (torch.ones(2, 1), "too many"),
         (torch.ones(2).double(), "float64"),

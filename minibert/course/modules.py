@@ -103,7 +103,7 @@ def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], trai
 
     >>> weights = {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}
     >>> sorted(module_gradients(nn.Linear, (2, 1), weights, False, torch.ones(3, 2)))
-    ['bias', 'weight']
+    ['bias', 'the input', 'weight']
     """
     module = _loaded(answer, sizes, weights).train(train)
 
