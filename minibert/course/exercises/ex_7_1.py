@@ -1,0 +1,159 @@
+"""7.1 The neighbours of a word in context."""
+
+import torch
+from torch import Tensor
+
+from minibert.course.exercise import Exercise, Wrong
+from minibert.course.lab import Case, Lab
+from minibert.course.tools import call, kind_of, show
+
+
+def neighbours(vectors, index, k):
+    """The k rows of vectors (S, D) with the highest cosine to row `index`, itself left out, best first: (k,)."""
+    unit = vectors / vectors.norm(dim=-1, keepdim=True)  # (S, D)
+    cosine = unit @ unit[index]  # (S,)
+    cosine[index] = float("-inf")
+    return cosine.topk(k).indices
+
+
+def ask(answer, vectors, index, k):
+    """The answer, once it is no pair of values and indices."""
+    got = call(answer, vectors, index, k)
+    if isinstance(got, tuple) and len(got) == 2 and all(isinstance(part, Tensor) for part in got):
+        raise Wrong(
+            f"the answer is {kind_of(tuple(got))}", "the indices alone", "topk gives values and indices: take .indices"
+        )
+    return got
+
+
+def distinct(rng, index, rows, draw):
+    """Vectors whose cosines with row `index` differ by more than any rounding."""
+    while True:
+        vectors = draw()
+        cosine = torch.cosine_similarity(vectors[rows].double(), vectors[index].double()[None], dim=-1)
+        if len(rows) < 2 or cosine.sort().values.diff().min() > 1e-3:
+            return vectors
+
+
+def cases(rng):
+    def lengths():
+        """Of very different lengths, and with a mean far from zero."""
+        return torch.randn(12, 5, generator=rng) * (3 * torch.rand(12, 1, generator=rng)).exp() + 0.5
+
+    def away():
+        """Row 2 has negative cosines with all others."""
+        vectors = -torch.rand(6, 4, generator=rng) - 0.1
+        vectors[2] = vectors[2].abs()
+        return vectors
+
+    def twins(place, asks, factor):
+        vectors = torch.randn(9, 4, generator=rng)
+        vectors[place] = factor * vectors[asks]
+        return vectors
+
+    # By hand: row 0 asks. Row 1 points almost the same way, row 2 is long and at 45 degrees, row 3 points back.
+    hand = torch.tensor([[1.0, 0.0], [0.2, 0.02], [3.0, 3.0], [-1.0, 0.2]])
+    paper = "cosines with row 0 are 0.995 (row 1), 0.707 (row 2), -0.981 (row 3)"
+    for k in (1, 3):
+        yield Case((hand, 0, k), paper, f"neighbours([[1, 0], [0.2, 0.02], [3, 3], [-1, 0.2]], 0, {k})")
+    for index, k in ((4, 3), (0, 5), (7, 11), (11, 2)):
+        others = [row for row in range(12) if row != index]
+        vectors = distinct(rng, index, others, lengths)
+        yield Case(
+            (vectors, index, k),
+            "random vectors of very different lengths",
+            f"answer for 12 vectors, {index}, {k}",
+            double=k == 3,
+        )
+    yield Case((distinct(rng, 2, [0, 1, 3, 4, 5], away), 2, 5), ZERO, "answer for 6 vectors, 2, 5")
+    equal = "two rows point exactly the same way: leave out row `index`, not whatever comes first in the order"
+    for place, asks, factor in ((1, 6, 2.0), (6, 1, 2.0), (0, 8, 1.0), (8, 0, 1.0)):
+        others = [row for row in range(9) if row not in (place, asks)]
+        vectors = distinct(rng, asks, others, lambda a=place, b=asks, f=factor: twins(a, b, f))
+        yield Case((vectors, asks, 3), equal, f"answer for 9 vectors, {asks}, 3", certain=True)
+    for opposite in ([[2.0, 0], [0, 5], [-3, 0]], [[-3.0, 0], [0, 5], [2, 0]], [[0.0, 5], [2, 0], [-3, 0]]):
+        vectors = torch.tensor(opposite)
+        index = opposite.index([2, 0])
+        yield Case((vectors, index, 2), OPPOSITE, f"neighbours({show(opposite)}, {index}, 2)", certain=True)
+
+
+SELF = 'cosine[index] = float("-inf")'
+ITSELF = "it counts itself: everybody is most similar to itself, so leave row `index` out"
+ZERO = "all cosines may be negative; put minus infinity, not 0, at the place of row `index`, else it counts itself"
+OPPOSITE = "an exactly opposite vector has the cosine -1; put minus infinity, not -1, at the place of row `index`"
+COSINE = "= unit @ unit[index]"
+MISTAKES = {
+    "the order is turned round: these are the least similar ones": {COSINE: "= -unit @ unit[index]"},
+    "dot products without normalising: a long vector wins by its length; divide each row by its norm": {
+        " / vectors.norm(dim=-1, keepdim=True)": ""
+    },
+    ITSELF: {SELF: "pass"},
+    "divided by the squared norm: a short vector wins; divide each row by its norm": {
+        "keepdim=True)": "keepdim=True) ** 2"
+    },
+    "divided by the sum of the absolute entries; the norm is the root of the sum of squares": {
+        "norm(dim": "norm(p=1, dim"
+    },
+    "normalised along the wrong axis: each row, dim=-1, gets length 1, not each column": {"(dim=-1": "(dim=0"},
+    "distances (Euclid) instead of cosines: they depend on lengths, a cosine does not": {
+        COSINE: "= -(vectors - vectors[index]).norm(dim=1)"
+    },
+    "the largest distances instead of the largest cosines": {COSINE: "= (vectors - vectors[index]).norm(dim=1)"},
+    "the absolute value of the cosine, without its sign: an opposite vector is the least similar of all": {
+        COSINE: "= (unit @ unit[index]).abs()"
+    },
+    "the mean of all rows is taken away first: that is another similarity": {
+        "unit = vectors": "vectors = vectors - vectors.mean(0)\n    unit = vectors"
+    },
+    "the mean of each row is taken away first: that is a correlation, not a cosine": {
+        "unit = vectors": "vectors = vectors - vectors.mean(-1, keepdim=True)\n    unit = vectors"
+    },
+    "row `index` was cut out first, so the numbers of all rows behind it are one too small": {
+        SELF: "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])"
+    },
+    "`index` is not used: these are the neighbours of row 0": {
+        COSINE: "= unit @ unit[0]",
+        "cosine[index]": "cosine[0]",
+    },
+    "these are the neighbours of row 0, without row `index`": {COSINE: "= unit @ unit[0]"},
+    ZERO: {'float("-inf")': "0"},
+    OPPOSITE: {'float("-inf")': "-1"},
+    "every row that points exactly the same way is left out, too; leave out row `index` alone": {
+        "cosine[index] =": "cosine[cosine > 0.99999] ="
+    },
+    "the right ones in rising order: the most similar comes first": {".indices": ".indices.flip(0)"},
+    "the right ones, but sorted by their number: sort by similarity": {".indices": ".indices.sort().values"},
+    "one too few: it asks for k with itself among them, and takes itself out afterwards": {
+        SELF: "pass",
+        "topk(k).indices": "topk(k).indices[1:]",
+    },
+    "one too many: k neighbours are wanted, row `index` is not one of them": {
+        SELF: "pass",
+        "topk(k)": "topk(k + 1)",
+    },
+    "k is not used: all rows are returned": {"topk(k)": "topk(len(vectors))"},
+    "these are similarities; their places are asked for, which topk and sort give as .indices": {".indices": ".values"},
+    "these are rows of `vectors` themselves; their numbers are asked for": {
+        "return cosine.topk(k).indices": "return vectors[cosine.topk(k).indices]"
+    },
+}
+
+EXERCISE = Exercise(
+    number="7.1",
+    title="The neighbours of a word in context",
+    minutes=15,
+    difficulty=2,
+    signature="neighbours(vectors (S, D), index, k) -> (k,) int64, the most similar first",
+    hints=(
+        "Similar means: pointing in the same direction, however long the vectors are. And everybody is most\n"
+        "similar to itself, so the occurrence that asks must not be among the answers.",
+        "unit vectors (S, D), each of length 1; their products with the one that asks: (S,) cosines;\n"
+        "the entry `index` of those can never win; of the rest the k largest, as indices (k,).\n"
+        "Do not rely on the asker being first in the order: another vector may be exactly as similar.",
+        "unit = each row over its own length\n"
+        "cosine = product of every unit row with unit row number index\n"
+        "put minus infinity at place index (in a copy, or in the cosines, never in what you were given)\n"
+        "return the places of the k largest cosines, largest first",
+    ),
+    parts=(Lab(neighbours, cases, MISTAKES, run=ask),),
+)
