@@ -195,6 +195,43 @@ def test_nan_is_no_agreement():
         opponents.check_agreement(torch.tensor([float("nan")]), torch.tensor([1.0]))
 
 
+@pytest.mark.parametrize("bench", [inference, training])
+def test_nobody_switches_an_attention_while_the_clock_runs(bench, monkeypatch):
+    """With two opponents, one model was switched to and fro within its own time."""
+    from transformers import PreTrainedModel
+
+    switch, switched = PreTrainedModel.set_attn_implementation, []
+
+    def recorded(model, name):
+        switched.append(name)
+        return switch(model, name)
+
+    def turns(calls, *arguments, **options):
+        switched.clear()
+        found = in_turns(calls, *arguments, **options)
+        assert switched == []
+        return found
+
+    monkeypatch.setattr(PreTrainedModel, "set_attn_implementation", recorded)
+    monkeypatch.setattr(bench, "in_turns", turns)
+    settings = Settings(
+        models=("modernbert-nano",), workloads=("2x16",), repeats=2, memory=False, opponents=("sdpa", "eager")
+    )
+    assert {"sdpa", "eager"} <= set(bench.run(settings)["results"][0]["contenders"])
+
+
+def test_an_opponent_with_another_attention_has_the_same_weights_and_answers():
+    theirs = opponents.their_encoder(EncoderConfig.preset("modernbert-nano"))
+    ids, mask = workloads.padded_batch(workloads.Workload("w", (40, 9)), EncoderConfig.preset("modernbert-nano"))
+    with torch.no_grad():
+        expected, eager = (
+            inference.their_forward(model, ids, mask)[mask.bool()]
+            for model in (theirs, opponents.with_attention(theirs, "eager"))
+        )
+    torch.testing.assert_close(eager, expected, rtol=0, atol=1e-4)
+    assert theirs.config._attn_implementation == "sdpa"
+
+
 def test_dropout_is_equal_on_both_sides():
     for preset in report.MODELS:
         small = report.bench_config(preset).replace(layers=1, hidden=24, heads=12, intermediate=24)
@@ -253,7 +290,8 @@ def test_both_sides_learn():
     config = report.bench_config("modernbert-nano").replace(layers=2)
     theirs = opponents.their_language_model(config)
     ours = opponents.with_their_weights(opponents.our_language_model(config), theirs)
-    steps = training.Steps(ours, theirs, workloads.masked_batch(workloads.Workload("w", (9, 20)), config, 0.3))
+    batch = workloads.masked_batch(workloads.Workload("w", (9, 20)), config, 0.3)
+    steps = training.Steps(ours, theirs, batch, ("sdpa", "sparse"))
     our_losses, their_losses = zip(*[(steps.ours(False), steps.theirs("sdpa", False)) for _ in range(4)], strict=True)
     assert our_losses[-1] < our_losses[0]
     assert torch.allclose(torch.stack(our_losses), torch.stack(their_losses), atol=1e-4)
@@ -266,8 +304,8 @@ def test_a_step_scores_the_tokens_and_in_the_dtype_it_says(bf16, dtype):
     config = report.bench_config("modernbert-nano").replace(layers=2)
     ours, theirs = opponents.our_language_model(config), opponents.their_language_model(config)
     batch = workloads.masked_batch(workloads.Workload("w", (9, 20)), config, 0.3)
-    steps, seen = training.Steps(ours, theirs, batch), []
-    for model in (ours, theirs):
+    steps, seen = training.Steps(ours, theirs, batch, ("sdpa", "sparse")), []
+    for model in (ours, *steps.their_models.values()):
         model.decoder.register_forward_hook(lambda _, __, scores: seen.append((scores.dtype, scores[..., 0].numel())))
     steps.ours(bf16), steps.theirs("sdpa", bf16), steps.theirs("sparse", bf16)
     assert seen == [(dtype, 9), (dtype, 2 * 20), (dtype, 9)]

@@ -6,6 +6,7 @@ part of our time. Neither side has a pooler or a prediction head.
 
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +68,7 @@ def measure(case: Case, settings: Settings, peak: float) -> dict:
         half = theirs
     calls = {"ours": lambda: our_forward(ours, ids, mask)} | calls
     for name in settings.opponents:
-        calls[name] = lambda name=name: their_forward(half, ids, mask, name)
+        calls[name] = partial(their_forward, opponents.with_attention(half, name), ids, mask)
     if case.dtype == "bf16":
         errors |= {
             f"{name} bf16": opponents.error(calls[name]()[real], expected) for name in ("ours", *settings.opponents)
@@ -149,13 +150,12 @@ def our_forward(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
     return model(ids, mask).hidden
 
 
-def their_forward(model: nn.Module, ids: Tensor, mask: Tensor, attention: str = "sdpa") -> Tensor:
+def their_forward(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
     """Last hidden states (B, T, D) of `transformers`' encoder.
 
     >>> their_forward(opponents.their_encoder(bench_config("bert-nano")), *torch.ones(2, 1, 3, dtype=torch.long)).shape
     torch.Size([1, 3, 128])
     """
-    opponents.use_attention(model, attention)
     return model(input_ids=ids, attention_mask=mask).last_hidden_state
 
 
@@ -168,11 +168,12 @@ def alone(spec: dict) -> Callable[[], object]:
     """
     config = bench_config(spec["model"])
     ours = spec["contender"] == "ours"
-    model = opponents.our_encoder(config) if ours else opponents.their_encoder(config)
+    if ours:
+        model = opponents.our_encoder(config)
+    else:
+        model = opponents.with_attention(opponents.their_encoder(config), spec["contender"])
     model = model.to(DTYPES[spec["dtype"]])
     tiny, ids = (padded_batch(Workload("alone", tuple(lengths)), config) for lengths in ([2, 4], spec["lengths"]))
-    forward = torch.inference_mode()(
-        our_forward if ours else lambda *batch: their_forward(model, *batch[1:], spec["contender"])
-    )
+    forward = torch.inference_mode()(our_forward if ours else their_forward)
     forward(model, *tiny)
     return lambda: forward(model, *ids)

@@ -1,11 +1,10 @@
 """The opponent, `transformers`, and our model with its weights; nothing is timed before their answers agree."""
 
+import copy
 import importlib.util
 
 import torch
-import transformers
 from torch import Tensor, nn
-from transformers.initialization import no_init_weights
 
 from minibert.checkpoints import config_to_hf, load_state_dict_from
 from minibert.config import EncoderConfig
@@ -40,7 +39,7 @@ def their_encoder(config: EncoderConfig, seed: int = 0) -> nn.Module:
     'BertModel'
     """
     options = {"add_pooling_layer": False} if config.family == "bert" else {}
-    return _draw(transformers.AutoModel, config, seed, options)
+    return _draw("AutoModel", config, seed, options)
 
 
 def their_language_model(config: EncoderConfig, seed: int = 0) -> nn.Module:
@@ -49,17 +48,20 @@ def their_language_model(config: EncoderConfig, seed: int = 0) -> nn.Module:
     >>> type(their_language_model(EncoderConfig.preset("eurobert-nano"))).__name__
     'EuroBertForMaskedLM'
     """
-    return _draw(transformers.AutoModelForMaskedLM, config, seed, {})
+    return _draw("AutoModelForMaskedLM", config, seed, {})
 
 
-def _draw(auto_class, config: EncoderConfig, seed: int, options: dict) -> nn.Module:
+def _draw(auto_class: str, config: EncoderConfig, seed: int, options: dict) -> nn.Module:
+    import transformers  # here, so that the benches without an opponent work without it
+    from transformers.initialization import no_init_weights
+
     raw = config_to_hf(config)
     raw.pop("minibert", None)
     family = raw.pop("model_type")
     if family == "minibert":
         raise ValueError("transformers has no model of this config: bench one of the published families")
     with no_init_weights():  # their way of drawing takes half a minute, and the weights need only be random
-        model = auto_class.from_config(
+        model = getattr(transformers, auto_class).from_config(
             transformers.AutoConfig.for_model(family, **raw), attn_implementation="sdpa", **options
         )
     model.tie_weights()  # part of the drawing that was left out
@@ -81,16 +83,32 @@ def draw_weights(model: nn.Module, seed: int = 0) -> nn.Module:
     return model
 
 
-def use_attention(model: nn.Module, name: str) -> None:
-    """Let a model of `transformers` compute its attention by "sdpa", "eager" or "flash_attention_2".
+def with_attention(model: nn.Module, name: str) -> nn.Module:
+    """A second model of `transformers` on the same weights, whose attention is "sdpa", "eager" or "flash_attention_2".
+
+    To switch one model to and fro would cost time within the measurement.
 
     >>> model = their_encoder(EncoderConfig.preset("bert-nano"))
-    >>> use_attention(model, "eager")
-    >>> model.config._attn_implementation
-    'eager'
+    >>> twin = with_attention(model, "eager")
+    >>> twin.config._attn_implementation, model.config._attn_implementation
+    ('eager', 'sdpa')
+    >>> all(ours is theirs for ours, theirs in zip(twin.parameters(), model.parameters(), strict=True))
+    True
     """
-    if model.config._attn_implementation != name:
-        model.set_attn_implementation(name)
+    twin = with_same_weights(model)
+    twin.set_attn_implementation(name)
+    return twin
+
+
+def with_same_weights(model: nn.Module) -> nn.Module:
+    """A second model with settings of its own, whose weights are those of `model` and no copies.
+
+    >>> model = nn.Linear(2, 2)
+    >>> with_same_weights(model).weight is model.weight
+    True
+    """
+    weights = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    return copy.deepcopy(model, weights)  # what is in this table counts as copied already
 
 
 def with_their_weights(ours: nn.Module, theirs: nn.Module) -> nn.Module:

@@ -10,7 +10,6 @@ import torch
 from minibert.bench.machine import machine, versions
 from minibert.bench.workloads import Workload, find_workload
 from minibert.config import EncoderConfig
-from minibert.corpora import DataUnavailable
 from minibert.files import write_text
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -101,6 +100,8 @@ def find_cases(settings: Settings, report: dict) -> Iterator[Case]:
     >>> [case.label for case in cases], report["skipped"]
     (['bert-nano 2x8 fp32'], ['bert-nano 2x999: texts of 999 tokens, and the model has 128 positions'])
     """
+    from minibert.corpora import DataUnavailable
+
     found = []
     for model in settings.models:
         config = bench_config(model)

@@ -61,15 +61,14 @@ def measure(case: Case, settings: Settings, peak: float) -> dict:
     batch = masked_batch(case.workload, case.config, FAMILY_MASKING[case.config.family]["mask_rate"], settings.seed)
     batch = tuple(tensor.to(device) for tensor in batch)
     agreement = equal_scores(ours, theirs, batch)
-    steps = Steps(ours, theirs, batch)
+    sparse = ("sparse",) if hasattr(theirs, "sparse_prediction") else ()
+    steps = Steps(ours, theirs, batch, (*settings.opponents, *sparse))
     bf16 = case.dtype == "bf16"
     calls: dict[str, Callable] = {"ours": lambda: steps.ours(bf16)}
     if bf16 and "sdpa" in settings.opponents:
         calls["sdpa fp32"] = lambda: steps.theirs("sdpa", bf16=False)
-    for name in settings.opponents:
+    for name in (*settings.opponents, *sparse):
         calls[name] = lambda name=name: steps.theirs(name, bf16)
-    if hasattr(theirs, "sparse_prediction"):
-        calls["sparse"] = lambda: steps.theirs("sparse", bf16)
     masked = int((batch[2] != IGNORE).sum())
     weights = [(case.workload.tokens, weight) for weight in weight_matrices(ours.encoder.blocks)]
     weights += [(masked, weight) for weight in [*weight_matrices(ours.head), ours.decoder.weight.detach()]]
@@ -146,18 +145,31 @@ def their_loss(model: nn.Module, ids: Tensor, mask: Tensor, labels: Tensor) -> T
 class Steps:
     """Both models in train mode, each with its optimiser; a call is one step.
 
+    `attentions` are those of `transformers`; all share one set of weights. "sparse" is sdpa with the vocabulary scored
+    at the masked positions only.
+
     >>> config = bench_config("bert-nano")
     >>> batch = masked_batch(Workload("mine", (9,)), config, 0.2)
     >>> steps = Steps(opponents.our_language_model(config), None, batch)
     >>> losses = [steps.ours(bf16=False) for _ in range(2)]
     """
 
-    def __init__(self, ours: nn.Module | None, theirs: nn.Module | None, batch: tuple[Tensor, Tensor, Tensor]):
-        self.batch, self.our_model, self.their_model = batch, ours, theirs
+    def __init__(
+        self,
+        ours: nn.Module | None,
+        theirs: nn.Module | None,
+        batch: tuple[Tensor, Tensor, Tensor],
+        attentions: tuple[str, ...] = ("sdpa",),
+    ):
+        self.batch, self.our_model, self.their_models = batch, ours, {}
         if ours is not None:
             self.our_optimizer = AdamW(ours.train().parameters(), lr=LEARNING_RATE)
         if theirs is not None:
             self.their_optimizer = torch.optim.AdamW(theirs.train().parameters(), lr=LEARNING_RATE)
+            for name in attentions:
+                twin = opponents.with_attention(theirs, "sdpa" if name == "sparse" else name)
+                twin.sparse_prediction = name == "sparse"
+                self.their_models[name] = twin
 
     def ours(self, bf16: bool) -> Tensor:
         """One step of ours; the loss."""
@@ -165,9 +177,7 @@ class Steps:
 
     def theirs(self, attention: str, bf16: bool) -> Tensor:
         """One step of `transformers` with this attention; "sparse" is sdpa with the vocabulary at masked positions."""
-        self.their_model.sparse_prediction = attention == "sparse"
-        opponents.use_attention(self.their_model, "sdpa" if attention == "sparse" else attention)
-        return self._step(self.their_model, self.their_optimizer, their_loss, bf16)
+        return self._step(self.their_models[attention], self.their_optimizer, their_loss, bf16)
 
     def _step(self, model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Callable, bf16: bool) -> Tensor:
         with torch.autocast(self.batch[0].device.type, dtype=torch.bfloat16, enabled=bf16):
@@ -189,5 +199,5 @@ def alone(spec: dict) -> Callable[[], object]:
     if spec["contender"] == "ours":
         steps = Steps(opponents.our_language_model(config), None, batch)
         return lambda: steps.ours(bf16)
-    steps = Steps(None, opponents.their_language_model(config), batch)
+    steps = Steps(None, opponents.their_language_model(config), batch, (spec["contender"],))
     return lambda: steps.theirs(spec["contender"], bf16)

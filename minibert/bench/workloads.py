@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from minibert import corpora
 from minibert.config import EncoderConfig
 from minibert.shipped_models import shipped
 
@@ -84,6 +83,7 @@ def find_workload(name: str, family: str = "modernbert", seed: int = 0) -> Workl
 
 
 def _sentences(family: str, seed: int, count: int = 64, words: range = range(4, 21)) -> Workload:
+    from minibert import corpora
     from minibert.tokenization import load_tokenizer
 
     documents = corpora.load("sotu", stand_in=False)

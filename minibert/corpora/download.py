@@ -20,8 +20,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-import platformdirs
-
 from minibert.corpora.archive import extract, remove
 from minibert.corpora.catalogue import Entry
 from minibert.corpora.lock import only_one
@@ -41,7 +39,11 @@ def cache_folder() -> Path:
     True
     """
     chosen = os.environ.get("MINIBERT_CACHE")
-    return Path(chosen).expanduser().resolve() if chosen else Path(platformdirs.user_cache_dir("minibert", False))
+    if chosen:
+        return Path(chosen).expanduser().resolve()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("minibert", False))
 
 
 def folder_of(entry: Entry) -> Path:
