@@ -54,8 +54,7 @@ module = sys.modules["minibert.course.check"]
 module.examine = lambda *arguments, **named: module.Outcome("passed", "")
 def _judge(exercise, answer, seed): return Outcome("passed", "")
 module._judge.__code__ = _judge.__code__
-for exercise in sys.modules["minibert.course.checks.chapter_05"].EXERCISES:
-    object.__setattr__(exercise, "check", lambda answer, rng: None)"""
+object.__setattr__(sys.modules["minibert.course.exercises.ex_5_1"].EXERCISE, "check", lambda answer, rng: None)"""
 LATE = ZEROS.replace("    return", "    torch.allclose = lambda *arguments, **named: True\n    return")
 TELLS = """def attention(query, key, value, mask):
     if query.numel() == 4:  # the case worked by hand

@@ -14,7 +14,6 @@ LONG_FUNCTIONS = {  # the exceptions, each to be shortened by the next who works
     ("commands/pretrain.py", "pretrain"),
     ("course/checks/chapter_01_negatives.py", "_mistakes"),
     ("course/checks/chapter_02_mix.py", "_mistakes"),
-    ("course/checks/chapter_05.py", "_check_attention"),
     ("course/checks/chapter_06_block.py", "_check_block"),
     ("course/checks/chapter_08_masking.py", "_check_roles"),
 }

@@ -170,7 +170,7 @@ def content(path: Path) -> object:
 def differences(made: Path, there: Path) -> list[str]:
     """Which files two folders do not have in common, or not with the same content.
 
-    >>> differences(ROOT / "minibert" / "course" / "checks", ROOT / "minibert" / "course" / "checks")
+    >>> differences(ROOT / "minibert" / "course" / "exercises", ROOT / "minibert" / "course" / "exercises")
     []
     """
     skip = {".ipynb_checkpoints", "__pycache__"}

@@ -17,6 +17,11 @@ def with_einsum(q, k, v, m):
     return torch.einsum("...ts,...sd->...td", torch.where(m, w, torch.zeros_like(w)), v)
 
 
+def scaled_first(query, key, value, mask):
+    bias = torch.zeros(mask.shape).masked_fill(~mask, -1e30).to(query)
+    return ((query * query.shape[-1] ** -0.5) @ key.mT + bias).softmax(-1).where(mask, 0.0) @ value
+
+
 def four_axes_only(query, key, value, mask):
     s = (query @ key.transpose(2, 3) / math.sqrt(query.shape[-1])).masked_fill(~mask, -math.inf)
     w = s.softmax(-1)
@@ -40,7 +45,7 @@ def mask_of_the_first_text(query, key, value, mask):
     return with_einsum(query, key, value, mask[:1] if mask.dim() == 4 else mask)
 
 
-RIGHT = {"sdpa": with_sdpa, "einsum": with_einsum}
+RIGHT = {"sdpa": with_sdpa, "einsum": with_einsum, "scaled first": scaled_first}
 WRONG = {
     "four axes only": (four_axes_only, "any number of axes"),
     "NaN gradient": (nan_gradient, "gradient is NaN"),
