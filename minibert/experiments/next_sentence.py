@@ -10,7 +10,7 @@ from minibert import corpora
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
 from minibert.tasks.probe import fit_probe
-from minibert.tasks.retrieval import embed_texts
+from minibert.tasks.sentence_embeddings import embed_texts
 from minibert.tokenization import load_tokenizer
 
 NEGATIVES = ("other speech", "same speech", "swapped")
