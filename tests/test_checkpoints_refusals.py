@@ -430,8 +430,10 @@ def test_every_file_has_the_permissions_of_a_new_file(folder):
 
 def test_the_tokenizer_is_saved_beside_the_model(tmp_path):
     class Tokenizer:
-        def save(self, file):
-            file.write_text("{}", encoding="utf-8")
+        vocab_size = 61
+
+        def save_pretrained(self, folder):
+            (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
 
     checkpoints.save_model(Encoder(nano()), tmp_path / "new" / "folder", tokenizer=Tokenizer())
     assert sorted(file.name for file in (tmp_path / "new" / "folder").iterdir()) == [

@@ -2,6 +2,7 @@
 
 from minibert.checkpoints.folder import load_config, load_model, load_tensors, save_model, save_tensors
 from minibert.checkpoints.hf_config import config_from_hf, config_to_hf
+from minibert.checkpoints.sentence_folder import model_folder
 from minibert.checkpoints.translate import load_state_dict_from
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "load_model",
     "load_state_dict_from",
     "load_tensors",
+    "model_folder",
     "save_model",
     "save_tensors",
 ]

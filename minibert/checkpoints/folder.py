@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from minibert.checkpoints.hf_config import config_from_hf, config_to_hf, labels_from_hf
+from minibert.checkpoints.sentence_folder import model_folder, read_recipe, write_recipe
 from minibert.checkpoints.translate import (
     FAMILIES,
     NameTable,
@@ -51,9 +52,10 @@ def load_model(
     """Open a folder as a model of class `cls`, in eval mode, on the CPU. No network, no pickle.
 
     Weights stored in half precision become `dtype`. Heads that `cls` does not have are left out and named in
-    `model.unused_weights`; the labels' names, if the folder has some, are in `model.label_names`. An `Encoder` has a
-    pooler if the folder does. For fine-tuning, `new_head=True` draws (with `generator`) what the folder lacks of the
-    head and of BERT's pooler, and a classifier that was trained for another number of `labels` or another task.
+    `model.unused_weights`; the labels' names, if the folder has some, are in `model.label_names`; how the folder makes
+    one vector of a text is in `model.recipe`. An `Encoder` has a pooler if the folder does. For fine-tuning,
+    `new_head=True` draws (with `generator`) what the folder lacks of the head and of BERT's pooler, and a classifier
+    that was trained for another number of `labels` or another task.
 
     Raises:
         ValueError: no such folder, a missing, truncated or pickled file, a config our encoder cannot express, a
@@ -68,7 +70,7 @@ def load_model(
     >>> classifier.labels, classifier.unused_weights[0]
     (3, 'cls.predictions.bias')
     """
-    folder, kind = Path(folder), kind_of(cls)
+    folder, kind = model_folder(folder), kind_of(cls)
     if dtype not in DTYPES:
         names = ", ".join(map(str, DTYPES))
         raise ValueError(f"dtype={dtype!r}: expected {names}; weights are floating-point numbers")
@@ -96,6 +98,7 @@ def load_model(
             dtype=dtype,
             generator=generator,
         )
+    model.recipe = read_recipe(folder, config.max_len, config.hidden, open_weights)
     model.label_names = names if names is not None and len(names) == labels and not foreign else None
     return model.eval()
 
@@ -113,7 +116,7 @@ def load_config(folder: str | Path) -> EncoderConfig:
     ...     load_config(folder).layers
     4
     """
-    folder = Path(folder)
+    folder = model_folder(folder)
     return config_from_hf(_read_config(folder), _read_tokenizer(folder))
 
 
@@ -314,6 +317,9 @@ def save_tensors(tensors: Mapping[str, Tensor], file: str | Path, metadata: dict
 def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
     """Write `model` (and `tokenizer`, if given) to a folder that `load_model` and `transformers` open.
 
+    A tokenizer in the folder that does not say how long its texts may be learns the model's `max_len`. A model that was
+    opened from a folder with the files of sentence-transformers (`model.recipe`) writes them again.
+
     A config that no published family can express is saved in a form of our own, which only minibert opens. The new
     files are completed beside the old ones and then put in their place, so an interrupted save leaves the old model;
     only when the config changes too is there an instant between two renames.
@@ -329,9 +335,14 @@ def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
     ...     load_model(Encoder, folder).config.hidden
     128
     """
-    folder = Path(folder)
+    folder, model = Path(folder), getattr(model, "_orig_mod", model)  # what torch.compile wraps
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: is a file; a model is saved to a folder")
+    if tokenizer is not None and tokenizer.vocab_size > model.config.vocab_size:
+        raise ValueError(
+            f"the tokenizer has {tokenizer.vocab_size} tokens, the model only vocab_size={model.config.vocab_size}: "
+            "save the tokenizer that the model was trained with"
+        )
     for name, parameter in model.named_parameters():
         if parameter.is_meta or not torch.isfinite(parameter).all():
             state = "is on the meta device (no values)" if parameter.is_meta else "holds NaN or infinity"
@@ -345,8 +356,12 @@ def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
         if text.encode("utf-8") != old_text:  # rarely; else the weights' own replacement is all that happens
             write_text(folder / CONFIG, text)
     _remove_shards(folder)
+    recipe = getattr(model, "recipe", None)
+    if recipe is not None and recipe.stated:
+        write_recipe(recipe, folder, model.config.hidden, save_tensors)
     if tokenizer is not None:
-        tokenizer.save(folder / "tokenizer.json")
+        tokenizer.save_pretrained(folder)
+    _say_how_long_a_text_may_be(folder, model.config)
 
 
 def describe(model: PackedModel) -> dict:
@@ -394,6 +409,15 @@ def _as_before_on_error(file: Path) -> Iterator[bytes | None]:
         elif file.read_bytes() != old:
             file.write_bytes(old)
         raise
+
+
+def _say_how_long_a_text_may_be(folder: Path, config: EncoderConfig) -> None:
+    """Without it `transformers` never cuts a text, and learned positions end."""
+    file = folder / "tokenizer_config.json"
+    settings = read_json(file) if file.is_file() else {"model_max_length": None}
+    if "model_max_length" not in settings:
+        settings["model_max_length"] = config.max_len
+        write_text(file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
 
 
 def _remove_shards(folder: Path) -> None:

@@ -1,6 +1,6 @@
 """What a trained encoder is used for."""
 
 from minibert.tasks.cloze import fill_blanks
-from minibert.tasks.sentence_embeddings import embed_texts
+from minibert.tasks.sentence_embeddings import compare, embed_texts
 
-__all__ = ["embed_texts", "fill_blanks"]
+__all__ = ["compare", "embed_texts", "fill_blanks"]

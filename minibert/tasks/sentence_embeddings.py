@@ -5,25 +5,37 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from minibert.model.heads import first_token, mean_token
+from minibert.checkpoints.sentence_folder import POOLING, SIMILARITIES, Dense, Recipe
 from minibert.tasks.inference import inference
 from minibert.varlen import find_packing, unpad
 
 
 def embed_texts(
-    texts: Iterable[str], model, tok, pool: str = "mean", batch_size: int = 32, truncate: bool = True
+    texts: Iterable[str],
+    model,
+    tok,
+    pool: str | None = None,
+    batch_size: int = 32,
+    truncate: bool = True,
+    prompt_name: str | None = None,
 ) -> Tensor:
-    """One unit-length vector per text, on the CPU.
+    """One vector per text, on the CPU: the mean over the text's tokens, at length 1.
 
-    `pool` is "mean" (over the text's tokens, padding never among them) or "cls" (the first token). Of a text with more
-    tokens than the model's `max_len` only the beginning counts; with `truncate=False` it is refused instead. The model
-    is in evaluation mode meanwhile, whatever mode it is in before and after.
+    A model that was opened from a folder with the files of sentence-transformers does what these say instead (pooling,
+    prompts, dense layers, normalisation, lower case). `pool` overrides the pooling: "mean", "cls" (the first token),
+    "max", "mean_sqrt_len_tokens", "weightedmean" or "lasttoken". `prompt_name` chooses one of the folder's prompts; by
+    default it is the folder's default prompt, if any.
 
-    Shape: B texts -> (B, D) float32, each row of length 1.
+    Of a text with more tokens than the folder's limit, or the model's `max_len`, only the beginning counts; with
+    `truncate=False` it is refused instead. The model is in evaluation mode meanwhile, whatever mode it is in before
+    and after.
+
+    Shape: B texts -> (B, D) float32; D grows with several poolings and is what the last dense layer makes it.
 
     Raises:
-        ValueError: no text, one text that is not in a list, an unknown `pool`, a `batch_size` below 1, or, with
-            `truncate=False`, a text that is too long.
+        ValueError: no text, one text that is not in a list, an unknown `pool` or `prompt_name`, a `batch_size` below 1,
+            files of sentence-transformers that ask for what we do not do, or, with `truncate=False`, a text that is too
+            long.
 
     Source: Reimers and Gurevych 2019, section 3.
 
@@ -34,13 +46,22 @@ def embed_texts(
     torch.Size([2, 128])
     """
     texts = _checked(texts)
-    if pool not in ("mean", "cls"):
-        raise ValueError(f"pool={pool!r}: expected mean or cls")
+    recipe = _recipe_of(model)
+    if pool is not None and pool not in POOLING:
+        raise ValueError(f"pool={pool!r}: expected one of {', '.join(POOLING)}")
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r}: expected a whole number of at least 1")
-    limit = model.config.max_len
+    modes = recipe.pooling if pool is None else (pool,)
+    prompt = _prompt(recipe, prompt_name)
+    texts = [prompt + text for text in texts]
+    if recipe.lowercase:
+        texts = [text.lower() for text in texts]
+    skip = 0 if recipe.include_prompt or not prompt else _tokens_of_prompt(prompt, tok, recipe.lowercase)
+    limit = model.config.max_len if recipe.max_length is None else recipe.max_length
+    if model.config.position == "learned":
+        limit = min(limit, model.config.max_len)
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # like lengths together: less padding
-    vectors = torch.empty(len(texts), model.config.hidden)
+    vectors = {}
     with inference(model) as device:
         for start in range(0, len(texts), batch_size):
             rows = order[start : start + batch_size]
@@ -54,9 +75,108 @@ def embed_texts(
                 )
             packing = find_packing(batch.attention_mask.to(device))
             hidden = model.packed(unpad(batch.input_ids.to(device), packing), packing.cu_seqlens).hidden  # (N, D)
-            pooled = (first_token if pool == "cls" else mean_token)(hidden, packing.cu_seqlens)  # (B, D)
-            vectors[rows] = torch.nn.functional.normalize(pooled.float(), dim=-1).cpu()
-    return vectors
+            pooled = torch.cat([pool_tokens(hidden, packing.cu_seqlens, mode, skip) for mode in modes], dim=-1)
+            for step in recipe.steps:
+                pooled = _dense(pooled, step) if isinstance(step, Dense) else _normalize(pooled)
+            vectors.update(zip(rows, pooled[:, : recipe.dimensions].float().cpu(), strict=True))
+    return torch.stack([vectors[row] for row in range(len(texts))])
+
+
+def pool_tokens(hidden: Tensor, cu_seqlens: Tensor, mode: str, skip: int = 0) -> Tensor:
+    """Token vectors as one vector per text: (N, D), (B + 1,) -> (B, D). The first `skip` tokens of each are left out.
+
+    "cls" is the first token, "lasttoken" the last, "max" the largest number of each channel, "mean" the mean,
+    "mean_sqrt_len_tokens" the sum over the square root of the length, "weightedmean" a mean in which the i-th token of
+    the text counts i times (from 1).
+
+    Raises:
+        ValueError: an unknown mode, or a text that has no tokens behind `skip`.
+
+    Source: Reimers and Gurevych 2019, section 3; Muennighoff 2022 (SGPT) for the weighted mean.
+
+    >>> hidden, borders = torch.tensor([[1.0], [4.0], [7.0]]), torch.tensor([0, 2, 3])
+    >>> pool_tokens(hidden, borders, "mean").tolist(), pool_tokens(hidden, borders, "weightedmean").tolist()
+    ([[2.5], [7.0]], [[3.0], [7.0]])
+    """
+    borders = cu_seqlens.to(hidden.device).long()
+    first, last, lengths = borders[:-1] + skip, borders[1:] - 1, borders.diff() - skip
+    if int(lengths.min()) < 1:
+        raise ValueError("a text has no tokens behind its prompt, so there is nothing to pool: leave empty texts out")
+    if mode in ("cls", "lasttoken"):
+        return hidden[first if mode == "cls" else last]
+    if mode not in POOLING:
+        raise ValueError(f"pooling {mode!r}: expected one of {', '.join(POOLING)}")
+    text = torch.arange(len(lengths), device=hidden.device).repeat_interleave(borders.diff())  # (N,)
+    place = torch.arange(len(hidden), device=hidden.device) - borders[text]  # of each token in its text, from 0
+    kept = place >= skip
+    hidden, text, place = hidden[kept], text[kept], place[kept]
+    if mode == "max":
+        return torch.stack([states.amax(0) for states in hidden.split(lengths.tolist())])
+    wide = hidden.float() if hidden.dtype in (torch.float16, torch.bfloat16) else hidden  # sums of many small numbers
+    weight = (place + 1 if mode == "weightedmean" else torch.ones_like(place)).to(wide.dtype)  # (N,)
+    zeros = wide.new_zeros(len(lengths), wide.shape[1])
+    total = zeros.index_add(0, text, wide * weight[:, None])  # (B, D)
+    divisor = wide.new_zeros(len(lengths)).index_add(0, text, weight)  # (B,)
+    divisor = divisor.sqrt() if mode == "mean_sqrt_len_tokens" else divisor
+    return (total / divisor[:, None]).to(hidden.dtype)
+
+
+def compare(vectors: Tensor, others: Tensor, similarity: str = "cosine") -> Tensor:
+    """How alike each vector is to each of the others: (A, D), (B, D) -> (A, B), more is more alike.
+
+    `similarity` is "cosine", "dot", or a distance with a minus before it: "euclidean", "manhattan". What the folder
+    of a model prefers is `model.recipe.similarity`.
+
+    Raises:
+        ValueError: an unknown similarity.
+
+    >>> compare(torch.tensor([[3.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 4.0]]), "euclidean").tolist()
+    [[-2.0, -5.0]]
+    """
+    if similarity == "cosine":
+        return _normalize(vectors) @ _normalize(others).T
+    if similarity == "dot":
+        return vectors @ others.T
+    if similarity not in SIMILARITIES:
+        raise ValueError(f"similarity={similarity!r}: expected one of {', '.join(SIMILARITIES)}")
+    return -torch.cdist(vectors, others, p=2.0 if similarity == "euclidean" else 1.0)
+
+
+def _recipe_of(model) -> Recipe:
+    recipe = getattr(model, "recipe", None) or Recipe()
+    if recipe.problem:
+        raise ValueError(f"{recipe.problem}; the hidden states can be had from the model itself, the vectors cannot")
+    return recipe
+
+
+def _prompt(recipe: Recipe, name: str | None) -> str:
+    if name is None:
+        return recipe.prompts.get(recipe.default_prompt, "")
+    if name not in recipe.prompts:
+        there = ", ".join(recipe.prompts) or "none"
+        raise ValueError(f"prompt_name={name!r}: the model's folder has no such prompt; there are: {there}")
+    return recipe.prompts[name]
+
+
+def _tokens_of_prompt(prompt: str, tok, lowercase: bool) -> int:
+    """How many tokens the prompt is, special ones before it counted, but not one that ends it."""
+    ids = tok.encode(prompt.lower() if lowercase else prompt).ids
+    return len(ids) - (ids[-1] in set(tok.special_ids))
+
+
+def _dense(vectors: Tensor, layer: Dense) -> Tensor:
+    def fitting(tensor: Tensor | None) -> Tensor | None:
+        return None if tensor is None else tensor.to(vectors)
+
+    output = torch.nn.functional.linear(vectors, fitting(layer.weight), fitting(layer.bias))
+    output = getattr(torch.nn, layer.activation)()(output)
+    if isinstance(layer.residual, Tensor):
+        return output + torch.nn.functional.linear(vectors, fitting(layer.residual))
+    return output + vectors if layer.residual == "input" else output
+
+
+def _normalize(vectors: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)
 
 
 def _checked(texts: Iterable[str]) -> list[str]:
