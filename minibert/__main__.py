@@ -30,14 +30,18 @@ def main():
 def run() -> None:
     """Run the command line; what the package refuses becomes one line on stderr and exit code 1.
 
-    Remarks, such as which attention back-end was chosen, go to stderr too, so that results can be piped.
+    Remarks, such as which attention back-end was chosen, go to stderr too, so that results can be piped. A character
+    that the output's encoding lacks (Windows' code pages, LANG=C) is written as an escape; it ends no command.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("minibert").setLevel(logging.INFO)
     try:
-        main(prog_name="python -m minibert")
+        main(prog_name="python -m minibert", windows_expand_args=False)  # texts hold * and ~ and $, as they are
     except (ValueError, OSError, RuntimeError) as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
 
 

@@ -1,9 +1,18 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and text files as others write them: byte order marks, line ends."""
 
+import codecs
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 @contextmanager
@@ -45,3 +54,59 @@ def write_text(file: str | Path, text: str) -> None:
     """
     with replacing(file) as staged:
         staged.write_text(text, encoding="utf-8", newline="\n")
+
+
+def decode(data: bytes, name: str, encoding: str = "utf-8") -> str:
+    r"""The text in the bytes of `name`: in `encoding`, unless a byte order mark at the front says another one.
+
+    The mark itself is no text. PowerShell and Notepad write it, and UTF-16 with it.
+
+    Raises:
+        ValueError: the bytes are not in that encoding, or hold zero bytes, as UTF-16 without a mark does.
+
+    >>> decode(b"\xef\xbb\xbfcaf\xc3\xa9", "a.txt"), decode("caf\u00e9".encode("utf-16"), "a.txt")
+    ('café', 'café')
+    """
+    for mark, marked in _MARKS:
+        if data.startswith(mark):
+            encoding = marked
+            break
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        called = encoding.upper().removesuffix("-SIG")
+        raise ValueError(f"{name} is not {called} (byte {error.start}): save it as UTF-8 first") from None
+    if "\0" in text:
+        raise ValueError(f"{name} holds zero bytes: it is no text, or UTF-16 without a mark; save it as UTF-8 first")
+    return text
+
+
+def read_text(file: str | Path) -> str:
+    """A text file's text, see `decode`; its line ends are left as they are.
+
+    Raises:
+        ValueError: it is neither UTF-8 nor has a byte order mark of what it is.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a.txt").write_bytes(b"\\xef\\xbb\\xbfa")
+    ...     read_text(Path(folder) / "a.txt")
+    'a'
+    """
+    return decode(Path(file).read_bytes(), str(file))
+
+
+def split_lines(text: str) -> list[str]:
+    r"""The lines of a text, without their ends.
+
+    A line ends at "\n" or "\r\n"; where there is no "\n" at all, at "\r", as on old Macs. `str.splitlines` also cuts at
+    form feeds, U+0085, U+2028 and others, which stand inside sentences. A byte order mark at the front of a line, left
+    there when files were joined, is no text.
+
+    >>> split_lines("One\u2028still one.\r\n\ufeffTwo.\n")
+    ['One\u2028still one.', 'Two.']
+    """
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    lines = [line.rstrip("\r").removeprefix("\ufeff") for line in text.split("\n")]
+    return lines if lines[-1] else lines[:-1]

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from minibert.commands.shared import find_folder, model_option
+from minibert.commands.shared import TextCommand, find_folder, model_option, note, print_text
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("text")
 @model_option
 @click.option("--layer", default=0, show_default=True, help="Layer, counted from 0; negative counts from the end.")
@@ -36,10 +36,6 @@ def attend(text, model, layer, head, top, plot):
         if not -count <= value < count:
             raise ValueError(f"--{name} {value}: this model has {count}, numbered 0 to {count - 1}")
     probabilities = maps[layer][0, head]  # (T, T)
-    for token, row in zip(encoded.tokens, probabilities, strict=True):
-        values, keys = row.topk(min(top, len(row)))
-        seen = "  ".join(f"{encoded.tokens[k]} {v:.2f}" for v, k in zip(values.tolist(), keys.tolist(), strict=True))
-        click.echo(f"{token:>16}  ->  {seen}")
     if plot:
         import matplotlib
 
@@ -47,4 +43,9 @@ def attend(text, model, layer, head, top, plot):
         from minibert.viz import plot_attention
 
         plot_attention(encoded.tokens, probabilities, f"layer {layer}, head {head}").figure.savefig(plot, dpi=120)
-        click.echo(f"wrote {plot}", err=True)
+    for token, row in zip(encoded.tokens, probabilities, strict=True):
+        values, keys = row.topk(min(top, len(row)))
+        seen = "  ".join(f"{encoded.tokens[k]} {v:.2f}" for v, k in zip(values.tolist(), keys.tolist(), strict=True))
+        print_text(f"{token:>16}  ->  {seen}")
+    if plot:
+        note(f"wrote {plot}")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from minibert.commands.shared import note, print_text
+
 # Which options mean something to which bench; an option that would be ignored is refused.
 OPTIONS = {
     "inference": {"device", "dtype", "repeats", "workload", "model", "opponent", "plot", "memory"},
@@ -69,13 +71,13 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
         memory=memory,
     )
     results = _run(what, settings, save, length)
-    for line in table(results):
-        click.echo(line)
-    save(results)
+    save(results)  # before anything is printed, which may fail
     if plot:
         from minibert.bench.plot import plot_report
 
         plot_report(results, out.with_suffix(".png"))
+    for line in table(results):
+        print_text(line)
 
 
 def default_models(what: str) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ def default_opponents(on_gpu: bool) -> tuple[str, ...]:
 
 def _run(what: str, settings, save, lengths: tuple[int, ...]) -> dict:
     def say(line: str) -> None:
-        click.echo(line, err=True)
+        note(line)
 
     if what == "tokenizers":
         from minibert.bench import tokenizers

@@ -2,6 +2,8 @@
 
 import click
 
+from minibert.commands.shared import print_text
+
 
 @click.group()
 def data():
@@ -13,7 +15,7 @@ def list_entries():
     """List every data set: size, licence, and whether it is in the cache."""
     from minibert import corpora
 
-    click.echo(corpora.catalogue_table())
+    print_text(corpora.catalogue_table())
 
 
 @data.command()
@@ -35,6 +37,6 @@ def show(name):
     from minibert import corpora
 
     try:
-        click.echo(corpora.describe(name))
+        print_text(corpora.describe(name))
     except corpora.DataUnavailable as error:
         raise click.ClickException(str(error)) from error

@@ -1,15 +1,13 @@
 """`python -m minibert embed`: texts as vectors."""
 
-import json
-
 import click
 
-from minibert.commands.shared import bf16_option, dtype_of, find_folder, read_texts
+from minibert.commands.shared import TextCommand, bf16_option, dtype_of, find_folder, print_json, print_text, read_texts
 
 POOLING = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("texts", nargs=-1)
 @click.option("--model", "-m", default="minilm", show_default=True, help="A folder, minilm, or a nano model's name.")
 @click.option("--pool", type=click.Choice(POOLING), help="How tokens become one vector.  [default: as the folder says]")
@@ -37,7 +35,7 @@ def embed(texts, model, pool, prompt_name, bf16, similarity):
     vectors = embed_texts(lines, network, tok, pool, prompt_name=prompt_name)
     if similarity:
         for row, text in zip(compare(vectors, vectors, network.recipe.similarity), lines, strict=True):
-            click.echo("  ".join(f"{value:6.3f}" for value in row.tolist()) + f"  {text}")
+            print_text("  ".join(f"{value:6.3f}" for value in row.tolist()) + f"  {text}")
     else:
         for vector in vectors.tolist():
-            click.echo(json.dumps(vector))
+            print_json(vector)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from minibert.commands.shared import note, print_text
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -19,20 +21,20 @@ def experiment(name, out):
 
     if name is None:
         for each in NAMES:
-            click.echo(f"{each:<16}{find(each).question}")
+            print_text(f"{each:<16}{find(each).question}")
         return
     chosen = find(name)
-    click.echo(f"{chosen.question} {len(chosen.arms)} arms, {len(chosen.seeds)} seeds", err=True)
+    note(f"{chosen.question} {len(chosen.arms)} arms, {len(chosen.seeds)} seeds")
 
     def tell(row):
-        click.echo(f"{row['arm']}, seed {row['seed']}: {row['seconds']} s", err=True)
+        note(f"{row['arm']}, seed {row['seed']}: {row['seconds']} s")
 
     now = Result(run(chosen, out, on_result=tell))
     measures = list(dict.fromkeys(measure for row in now.report["results"] for measure in row["measures"]))
-    click.echo(now.table(*measures))
+    print_text(now.table(*measures))
     try:
         before = stored(name)
     except ValueError as error:
-        click.echo(f"\n{error}", err=True)
+        note(f"\n{error}")
         return
-    click.echo(f"\nstored, on {before.hardware}:\n{before.table(*measures)}")
+    print_text(f"\nstored, on {before.hardware}:\n{before.table(*measures)}")

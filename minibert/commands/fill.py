@@ -1,13 +1,21 @@
 """`python -m minibert fill`: guess the hidden word."""
 
-import json
-
 import click
 
-from minibert.commands.shared import bf16_option, dtype_of, find_folder, json_option, model_option, read_texts
+from minibert.commands.shared import (
+    TextCommand,
+    bf16_option,
+    dtype_of,
+    find_folder,
+    json_option,
+    model_option,
+    print_json,
+    print_text,
+    read_texts,
+)
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("texts", nargs=-1)
 @model_option
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="How many words to print.")
@@ -32,11 +40,11 @@ def fill(texts, model, top, bf16, as_json):
     answers = [(text, fill_blanks(text, network, tok, top)) for text in read_texts(texts)]
     for text, blanks in answers:
         if not as_json:
-            click.echo(text)
+            print_text(text)
         for ranked in blanks:
             if as_json:
-                click.echo(json.dumps({"text": text, "words": ranked}, ensure_ascii=False))
+                print_json({"text": text, "words": ranked})
             else:
                 for word, probability in ranked:
-                    click.echo(f"{probability:7.4f}  {word}")
-                click.echo()
+                    print_text(f"{probability:7.4f}  {word}")
+                print_text("")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from minibert.commands.shared import note, print_text
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -23,7 +25,8 @@ def grade(folder, out, seconds, jobs):
 
     if out.exists() and not out.is_dir():
         raise ValueError(f"--out {out}: a file; expected a folder")
-    result = grade_all(folder, out, seconds, jobs, progress=lambda text: click.echo(repr(text)[1:-1], err=True))
-    click.echo(to_console(result))
-    for file in write_reports(result, out):
-        click.echo(f"wrote {file}", err=True)
+    result = grade_all(folder, out, seconds, jobs, progress=lambda text: note(repr(text)[1:-1]))
+    written = write_reports(result, out)  # before anything is printed, which may fail
+    print_text(to_console(result))
+    for file in written:
+        note(f"wrote {file}")

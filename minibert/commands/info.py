@@ -1,11 +1,10 @@
 """`python -m minibert info`: this machine, and the models by their numbers."""
 
-import json
 import platform
 
 import click
 
-from minibert.commands.shared import find_folder
+from minibert.commands.shared import find_folder, print_json, print_text
 
 
 def environment_report() -> dict[str, str]:
@@ -78,9 +77,9 @@ def info(model, as_json):
                 raise ValueError(f"{error}; or a preset: {', '.join(PRESETS)}") from None
         report = {"family": config.family} | count_parameters(config) | dataclasses.asdict(config)
     if as_json:
-        click.echo(json.dumps(report))
+        print_json(report)
     else:
         width = max(map(len, report))
         for name, value in report.items():
             shown = f"{value:,}" if type(value) is int and value > 9999 else value
-            click.echo(f"{name:<{width}}  {shown}")
+            print_text(f"{name:<{width}}  {shown}")

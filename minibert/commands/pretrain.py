@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from minibert.commands.run_folder import claim_folder, read_text_file
+from minibert.commands.shared import note, print_json
 from minibert.presets import PRESETS
 
 
@@ -131,7 +132,7 @@ def pretrain(
 
     def say(message: str):
         if rank() == 0:
-            click.echo(f"[{time.perf_counter() - started:5.0f} s] {message}", err=True)
+            note(f"[{time.perf_counter() - started:5.0f} s] {message}")
 
     device = click.get_current_context().with_resource(process_group(device))
     accumulate = accumulate or world_size()
@@ -184,4 +185,4 @@ def pretrain(
     )  # fmt: skip
     write_text(out / "training.json", json.dumps(summary, indent=2) + "\n")
     say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
-    click.echo(json.dumps(result))
+    print_json(result)

@@ -1,10 +1,15 @@
-"""What the commands have in common: finding a model, reading texts."""
+"""What the commands have in common: finding a model, reading texts, printing in any encoding."""
 
+import contextlib
+import json
+import os
+import re
 import sys
 from pathlib import Path
 
 import click
 
+from minibert.files import decode, split_lines
 from minibert.shipped_models import SHIPPED, shipped
 
 
@@ -30,8 +35,74 @@ def find_folder(name: str) -> Path:
     raise ValueError(f"no model {name!r}: expected a folder, minilm, or one of {', '.join(SHIPPED)}")
 
 
+class TextCommand(click.Command):
+    """A command whose arguments are texts, which may begin with a dash: "-5 degrees", "- a list item".
+
+    What cannot be an option is a text: it holds white space, or no letter follows the dashes. Everything after -- is a
+    text too, and the message for an unknown option says so.
+
+    >>> command = TextCommand("show", params=[click.Argument(["texts"], nargs=-1), click.Option(["--pair"])])
+    >>> command.make_context("show", ["-5 degrees", "--pair", "-6 degrees", "- a"]).params
+    {'pair': '-6 degrees', 'texts': ('-5 degrees', '- a')}
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, self._texts_last(ctx, args))
+        except click.NoSuchOption as error:
+            error.message = f"{error.format_message()} A text that begins with a dash goes after -- (two dashes)."
+            error.possibilities = None  # they are in the message already
+            raise
+
+    def _texts_last(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The options, then --, then the texts, in their order."""
+        options = {name: option for option in self.get_params(ctx) for name in (*option.opts, *option.secondary_opts)}
+        first, texts = [], []
+        rest = iter(args)
+        for arg in rest:
+            known = options.get(arg)
+            if arg == "--":
+                texts += rest
+            elif isinstance(known, click.Option) and not known.is_flag and not known.count:
+                value = next(rest, None)
+                if value is None:
+                    raise click.BadOptionUsage(arg, f"Option {arg!r} requires an argument.", ctx)
+                first += [arg, value]
+            elif len(arg) > 1 and arg.startswith("-"):
+                is_text = _is_text(arg, options)
+                (texts if is_text else first).append(arg)
+                if is_text:
+                    note(f"{arg!r} is read as a text; to be sure, put -- before texts that begin with a dash")
+            else:
+                texts.append(arg)
+        return [*first, "--", *map(as_text, texts)]
+
+
+def as_text(argument: str) -> str:
+    """An argument of the command line as the text that was typed, also where the locale says ASCII (LANG=C).
+
+    Python keeps bytes that it cannot decode as halves of surrogate pairs; here they are read as UTF-8.
+
+    >>> as_text("caf\\udcc3\\udca9")
+    'café'
+    """
+    with contextlib.suppress(ValueError):
+        argument = os.fsencode(argument).decode("utf-8")
+    return argument.removeprefix("\ufeff")
+
+
+def _is_text(argument: str, options) -> bool:
+    """Whether an argument that begins with a dash is a text and not an option, known or misspelt."""
+    name = argument.partition("=")[0]
+    if name in options:  # --pair=two words
+        return False
+    return re.search(r"\s", argument) is not None or re.match("--?[A-Za-z]", argument) is None
+
+
 def read_texts(texts: tuple[str, ...]) -> list[str]:
     """The texts of the command line, or one text per line of standard input when there are none.
+
+    Standard input is UTF-8, what its byte order mark says, or the code page of the console. Blank lines are no texts.
 
     >>> read_texts(("one text", "another"))
     ['one text', 'another']
@@ -40,10 +111,52 @@ def read_texts(texts: tuple[str, ...]) -> list[str]:
         return list(texts)
     if sys.stdin is None or sys.stdin.isatty():
         raise click.UsageError("no text: give it as an argument, or one text a line on standard input")
-    lines = [line.rstrip("\r\n") for line in sys.stdin]
-    if not any(line.strip() for line in lines):
+    lines = [line for line in split_lines(_standard_input()) if line.strip()]
+    if not lines:
         raise click.UsageError("standard input holds no text")
-    return [line for line in lines if line.strip()]
+    return lines
+
+
+def _standard_input() -> str:
+    binary = getattr(sys.stdin, "buffer", None)
+    if binary is None:  # a stand-in that holds text
+        return sys.stdin.read()
+    data = binary.read()
+    encoding = sys.stdin.encoding or "utf-8"
+    if not data.isascii():  # valid UTF-8 is UTF-8 then, whatever the code page: files come through pipes as they are
+        with contextlib.suppress(ValueError):
+            return decode(data, "standard input")
+    return decode(data, "standard input", encoding)
+
+
+def print_text(text: str) -> None:
+    """Print a result on standard output.
+
+    Characters that its encoding lacks are written as escapes, which `minibert.__main__.run` asks of the stream. (By
+    itself, click writes UTF-8 to a stream that says ASCII.)
+
+    >>> print_text("done")
+    done
+    """
+    click.echo(text, file=sys.stdout)
+
+
+def print_json(value) -> None:
+    """Print a value as JSON on one line; where the output is not UTF-8, every character beyond ASCII is escaped.
+
+    >>> print_json({"step": 1})
+    {"step": 1}
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print_text(json.dumps(value, ensure_ascii=not encoding.lower().startswith("utf")))
+
+
+def note(text: str) -> None:
+    """Print progress or a remark on standard error, so that results can be piped.
+
+    >>> note("half way")
+    """
+    click.echo(text, file=sys.stderr)
 
 
 model_option = click.option(

@@ -1,13 +1,20 @@
 """`python -m minibert tokenize`: what a model reads."""
 
-import json
-
 import click
 
-from minibert.commands.shared import find_folder, json_option, model_option, read_texts
+from minibert.commands.shared import (
+    TextCommand,
+    as_text,
+    find_folder,
+    json_option,
+    model_option,
+    print_json,
+    print_text,
+    read_texts,
+)
 
 
-@click.command()
+@click.command(cls=TextCommand)
 @click.argument("texts", nargs=-1)
 @model_option
 @click.option("--tokenizer", type=click.Path(exists=True), help="A tokenizer.json instead of the model's.")
@@ -22,11 +29,12 @@ def tokenize(texts, model, tokenizer, pair, rust, as_json):
     from minibert.tokenization import load_tokenizer
 
     tok = load_tokenizer(tokenizer or find_folder(model), rust=rust)
+    pair = pair and as_text(pair)
     for text in read_texts(texts):
         encoded = tok.encode(text, pair=pair)
         if as_json:
             fields = {name: getattr(encoded, name) for name in ("ids", "tokens", "offsets", "segment_ids")}
-            click.echo(json.dumps(fields, ensure_ascii=False))
+            print_json(fields)
         else:
             for token_id, token, (start, end) in zip(encoded.ids, encoded.tokens, encoded.offsets, strict=True):
-                click.echo(f"{token_id:7d}  {start:5d}-{end:<5d}  {token}")
+                print_text(f"{token_id:7d}  {start:5d}-{end:<5d}  {token}")
