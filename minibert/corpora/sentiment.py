@@ -14,6 +14,7 @@ from typing import TypeVar
 from minibert.corpora.archive import read_members
 from minibert.corpora.glue import sst2
 from minibert.corpora.rows import LabelledText, RatedText
+from minibert.files import split_lines
 
 _ARCHIVE = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
 _FILES = {
@@ -31,7 +32,7 @@ def rated(folder: Path, name: str) -> list[RatedText]:
     """All rows of one of VADER's four sources, in file order."""
     inner = io.BytesIO((folder / _ARCHIVE).read_bytes())
     text = read_members(inner, [_FILES[name]], _LIMIT, label="hutto_ICWSM_2014.tar.gz")[_FILES[name]].decode("utf-8")
-    rows = (line.split("\t") for line in text.splitlines() if line.strip())
+    rows = (line.split("\t") for line in split_lines(text) if line.strip())
     return [RatedText(text=row[2], rating=float(row[1])) for row in rows]
 
 

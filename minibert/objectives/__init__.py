@@ -3,7 +3,13 @@
 from minibert.objectives.losses import mlm_loss, mlm_loss_sum, nsp_loss, nsp_loss_sum, pretraining_loss
 from minibert.objectives.masking import IGNORE, mask_tokens
 from minibert.objectives.packing import LOOK_AHEAD, best_fit, pack_rows
-from minibert.objectives.sentence_pairs import Example, build_pairs, build_segments, truncate_pair
+from minibert.objectives.sentence_pairs import (
+    Example,
+    build_pairs,
+    build_segments,
+    split_sentence,
+    truncate_pair,
+)
 
 __all__ = [
     "IGNORE",
@@ -19,5 +25,6 @@ __all__ = [
     "nsp_loss_sum",
     "pack_rows",
     "pretraining_loss",
+    "split_sentence",
     "truncate_pair",
 ]

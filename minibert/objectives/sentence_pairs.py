@@ -145,6 +145,27 @@ def truncate_pair(a: list[int], b: list[int], room: int, rng: random.Random) -> 
         longer.pop(0 if rng.random() < 0.5 else -1)
 
 
+def split_sentence(tokens: Tokens, max_len: int) -> list[Tokens]:
+    """Cut a sentence that no pair can hold into pieces, two neighbours of which fill one; a shorter one stays whole.
+
+    BERT's code cuts what is too long for a pair of `max_len` tokens and drops the rest, nearly all of a text that has a
+    whole document on each line.
+
+    >>> split_sentence([1, 2, 3, 4, 5, 6], max_len=8), split_sentence([1, 2, 3], max_len=8)
+    ([[1, 2], [3, 4, 5], [6]], [[1, 2, 3]])
+    """
+    room = max_len - 3
+    if len(tokens) <= room:
+        return [tokens]
+    sizes = (room // 2, room - room // 2)
+    pieces, start = [], 0
+    while start < len(tokens):
+        stop = start + sizes[len(pieces) % 2]
+        pieces.append(tokens[start:stop])
+        start = stop
+    return pieces
+
+
 def build_segments(documents: Sequence[Tokens], max_len: int, cls_id: int, sep_id: int) -> list[Example]:
     """Cut documents into `[CLS] tokens [SEP]` pieces of at most `max_len` tokens, for models without pairs.
 

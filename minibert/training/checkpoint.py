@@ -390,13 +390,28 @@ class TrainingLog:
     def read(self) -> list[dict]:
         """Return all whole records; a last line that a kill cut short is left out.
 
+        Raises:
+            ValueError: a line before it is damaged; the message names the file, the line and what to do.
+
         >>> TrainingLog(Path("nowhere")).read()
         []
         """
         if not self.path.exists():
             return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1]]  # what follows the last newline is not whole
+        lines = self.path.read_bytes().split(b"\n")
+        return [self._record(number, line) for number, line in enumerate(lines[:-1], 1)]  # the last one is not whole
+
+    def _record(self, number: int, line: bytes) -> dict:
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+                raise ValueError("no object with a step")
+        except ValueError as error:
+            raise ValueError(
+                f"{self.path}, line {number}, is damaged ({error}): delete this line, or the file (the weights do not "
+                "depend on it)"
+            ) from None
+        return record
 
     def cut(self, step: int) -> None:
         """Drop every record after `step`: the resumed run will write them again.

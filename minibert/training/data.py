@@ -8,8 +8,18 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from minibert.objectives import IGNORE, LOOK_AHEAD, Example, build_pairs, build_segments, mask_tokens, pack_rows
+from minibert.objectives import (
+    IGNORE,
+    LOOK_AHEAD,
+    Example,
+    build_pairs,
+    build_segments,
+    mask_tokens,
+    pack_rows,
+    split_sentence,
+)
 from minibert.objectives.masking import check_rates
+from minibert.objectives.sentence_pairs import IS_NEXT
 from minibert.training.recipe import check_seed, check_share, check_switch, check_whole
 
 
@@ -170,7 +180,9 @@ class PretrainingData:
     A document is a list of sentences. With `pairs` an example is [CLS] A [SEP] B [SEP] with a next-sentence label
     (BERT), otherwise one segment (ModernBERT, EuroBERT); it has at most `max_len` tokens, and a batch at most
     `batch_tokens`. `mask_rate`, `mask_split` and `whole_words` are as in `mask_tokens`, `short_seq_prob` as in
-    `build_pairs`. `validation_share` is the share of the documents that is set aside, 0 for none.
+    `build_pairs`. `validation_share` is the share of the documents that is set aside, 0 for none. With pairs, a
+    sentence that is too long for one is split if `split_long` (see `split_sentence`), else cut; None splits if most of
+    the text stands in such sentences, as with a whole document on each line. `count` says what became of the text.
 
     Raises:
         ValueError: for too few documents, text that is not in lists, or settings out of range.
@@ -197,6 +209,7 @@ class PretrainingData:
         whole_words: bool = False,
         short_seq_prob: float = 0.1,
         validation_share: float = 0.05,
+        split_long: bool | None = None,
         seed: int = 0,
     ):
         check_switch("pairs", pairs)
@@ -206,6 +219,8 @@ class PretrainingData:
         check_rates(mask_rate, mask_split)
         check_share("short_seq_prob", short_seq_prob)
         check_share("validation_share", validation_share, may_be_all=False)
+        if split_long is not None:
+            check_switch("split_long", split_long)
         check_seed(seed)
         if batch_tokens < max_len:
             raise ValueError(f"batch_tokens ({batch_tokens}) must be at least max_len ({max_len}): one full example")
@@ -217,11 +232,7 @@ class PretrainingData:
         self.short_seq_prob, self.validation_share, self.seed = short_seq_prob, validation_share, seed
         self.starts_word = torch.tensor(tokenizer.word_starts()) if whole_words else None
 
-        documents = clean_documents(documents)
-        random.Random(f"{seed} split").shuffle(documents)
-        held_out = held_out_documents(len(documents), validation_share, fewest=2 if pairs else 1)
-        tokenised = [self._tokenise(document) for document in documents]
-        self.validation_documents, self.documents = tokenised[:held_out], tokenised[held_out:]
+        self._read(documents, split_long)
         self.restart()
 
     def restart(self) -> None:
@@ -315,11 +326,60 @@ class PretrainingData:
         for document in self.validation_documents + self.documents:
             digest.update(repr(document).encode("utf-8"))
         names = ("pairs", "max_len", "batch_tokens", "mask_rate", "mask_split", "short_seq_prob", "validation_share")
-        settings = {name: getattr(self, name) for name in (*names, "seed")}
+        settings = {name: getattr(self, name) for name in (*names, "split_long", "seed")}
         settings["vocab_size"] = self.tokenizer.vocab_size
         # Another way to order the batches gives another stream: then this text must change.
         settings["order"] = f"best fit from {LOOK_AHEAD} batches, shortest first, masks by batch"
         return {**settings, "whole_words": self.starts_word is not None, "tokens_sha256": digest.hexdigest()}
+
+    def count(self) -> dict[str, int]:
+        """Return what became of the text, in numbers; those from `examples` on are of the epoch at hand.
+
+        `documents`, `sentences` and `tokens` are what is trained on, `validation_documents` what is set aside;
+        `empty_documents` have no token and are left out. `pieces` are the sentences after the long ones were split,
+        `unknown` of the tokens the tokenizer's unknown token. `kept` of the tokens stand in the `examples`, the rest is
+        cut off where a pair is too long; what a random B repeats is not counted. `true_pairs` are true neighbours.
+
+        >>> counts = _tiny().count()
+        >>> counts["documents"], counts["validation_documents"], counts["tokens"], counts["kept"]
+        (3, 1, 13, 13)
+        """
+        sentences = [s for document in self.documents for s in (document if self.pairs else [document])]
+        unknown = getattr(self.tokenizer, "unk_id", None)
+        kept = 0
+        for example in self.examples:
+            second = sum(example.segment_ids)  # tokens of B, its [SEP] included
+            kept += len(example.ids) - second - 2
+            kept += second - 1 if example.next_label == IS_NEXT else 0
+        return self._given | {
+            "pieces": len(sentences),
+            "tokens": sum(map(len, sentences)),
+            "unknown": sum(list(sentence).count(unknown) for sentence in sentences),
+            "examples": len(self.examples),
+            "kept": kept,
+            "true_pairs": sum(example.next_label == IS_NEXT for example in self.examples),
+        }
+
+    def _read(self, documents, split_long: bool | None) -> None:
+        """Tokenise the documents, and set some aside."""
+        documents = clean_documents(documents)
+        random.Random(f"{self.seed} split").shuffle(documents)
+        tokenised = [self._tokenise(document) for document in documents]
+        sizes = [len(document) for document, tokens in zip(documents, tokenised, strict=True) if tokens]
+        tokenised = [tokens for tokens in tokenised if tokens]
+        self.split_long = self.pairs and (
+            _is_mostly_long(tokenised, self.max_len) if split_long is None else split_long
+        )
+        if self.split_long:
+            tokenised = [[part for s in document for part in split_sentence(s, self.max_len)] for document in tokenised]
+        held_out = held_out_documents(len(tokenised), self.validation_share, fewest=2 if self.pairs else 1)
+        self.validation_documents, self.documents = tokenised[:held_out], tokenised[held_out:]
+        self._given = {
+            "documents": len(self.documents),
+            "sentences": sum(sizes[held_out:]),
+            "validation_documents": held_out,
+            "empty_documents": len(documents) - len(tokenised),
+        }
 
     def _go_to(self, epoch: int, batch: int) -> None:
         rng = random.Random(f"{self.seed} epoch {epoch}")  # a string seed: the same on every platform
@@ -330,7 +390,7 @@ class PretrainingData:
 
     def _tokenise(self, document: Sequence[str]):
         if self.pairs:
-            return [self.tokenizer.ids(sentence) for sentence in document]
+            return [ids for sentence in document if (ids := self.tokenizer.ids(sentence))]
         # A byte-level tokenizer makes the space part of the next word, so sentences are joined before, not after.
         return self.tokenizer.ids(" ".join(document))
 
@@ -348,6 +408,12 @@ class PretrainingData:
     def _mask(self, batch: PackedBatch, where: str) -> PackedBatch:
         seed = random.Random(f"{self.seed} masks {where}").getrandbits(63)
         return mask_batch(batch, self.tokenizer, self.mask_rate, self.mask_split, self.starts_word, seed=seed)
+
+
+def _is_mostly_long(documents: Sequence[Sequence[Sequence[int]]], max_len: int) -> bool:
+    """Whether most of the tokens stand in sentences that no pair of `max_len` tokens can hold."""
+    lengths = [len(sentence) for document in documents for sentence in document]
+    return 2 * sum(length for length in lengths if length > max_len - 3) > sum(lengths)
 
 
 def _tiny() -> PretrainingData:
