@@ -50,3 +50,25 @@ def test_line_ends_of_every_system():
 
 def test_marks_between_joined_files_are_no_text():
     assert split_lines(decode(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", "joined")) == ["a", "b"]
+
+
+def test_the_files_of_a_model_folder_may_begin_with_a_mark(tmp_path):
+    """Notepad and PowerShell write one when somebody corrects a line."""
+    import shutil
+
+    from minibert import MaskedLanguageModel, load_tokenizer, shipped
+
+    folder = tmp_path / "model"
+    shutil.copytree(shipped("bert-nano"), folder)
+    for file in folder.glob("*.json"):
+        file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
+    assert load_tokenizer(folder).vocab == load_tokenizer(shipped("bert-nano")).vocab
+    assert MaskedLanguageModel.from_pretrained(folder).config.family == "bert"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_vocabulary_may_begin_with_a_mark(tmp_path, encoding):
+    from minibert import WordPieceTokenizer
+
+    (tmp_path / "vocab.txt").write_bytes("[PAD]\r\n[UNK]\r\nthe\r\n".encode(encoding))
+    assert WordPieceTokenizer.from_vocab_txt(tmp_path / "vocab.txt").vocab == {"[PAD]": 0, "[UNK]": 1, "the": 2}

@@ -46,7 +46,7 @@ def peak_memory_alone(spec: dict) -> int:
     True
     """
     command = [sys.executable, "-m", "minibert.bench.memory"]
-    done = subprocess.run(command, input=json.dumps(spec), capture_output=True, encoding="utf-8")
+    done = subprocess.run(command, input=json.dumps(spec), capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise RuntimeError(f"measuring the memory of {spec.get('contender')} failed: {last}")
@@ -72,7 +72,7 @@ def growth(call: Callable[[], object]) -> int:
 
 
 def _status(key: str) -> int:
-    for line in STATUS.read_text(encoding="utf-8").splitlines():
+    for line in STATUS.read_text(encoding="utf-8").split("\n"):
         if line.startswith(f"{key}:"):
             return int(line.split()[1]) * 1024
     raise RuntimeError(f"{STATUS} does not say {key}")

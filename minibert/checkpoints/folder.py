@@ -25,7 +25,7 @@ from minibert.checkpoints.translate import (
     to_theirs,
 )
 from minibert.config import EncoderConfig
-from minibert.files import replacing, write_text
+from minibert.files import read_text, replacing, write_text
 from minibert.model.base import PackedModel
 
 CONFIG = "config.json"
@@ -157,7 +157,7 @@ def read_json(file: Path) -> dict:
     ValueError: nowhere.json: not found
     """
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
     except FileNotFoundError:
         raise ValueError(f"{file}: not found") from None
     except ValueError as error:

@@ -114,7 +114,9 @@ class Exercise:
             return self.parts[0].check(answer, rng)
         names = [part.name for part in self.parts]
         if type(answer) not in (tuple, list) or len(answer) != len(names):
-            got = f"{len(answer)} thing{'s' * (len(answer) != 1)}" if type(answer) in (tuple, list) else "something else"
+            got = (
+                f"{len(answer)} thing{'s' * (len(answer) != 1)}" if type(answer) in (tuple, list) else "something else"
+            )
             raise Wrong(f"the answer is {got}", self.signature, f"pass all in parentheses: ({', '.join(names)})")
         findings, blank = [], 0
         for part, one in zip(self.parts, answer, strict=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minibert.bench.machine import machine, versions
-from minibert.files import write_text
+from minibert.files import read_text, write_text
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _finished(report: dict, file: Path) -> list[dict]:
             raise ValueError(f"{file}: the folder {file.parent} does not exist; make it first")
         return []
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(read_text(file))
         rows = found["results"]
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{file} is no report of an experiment; choose another name, or move it away") from None

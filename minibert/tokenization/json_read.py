@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from minibert.files import read_text
 from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer, NoNormalizer
 from minibert.tokenization.pretokenization import GPT2, LLAMA3
 from minibert.tokenization.template import Normalizer, Parts, Slot, Template
@@ -39,8 +40,8 @@ def read_json(path: str | Path) -> dict:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        data = json.loads(read_text(path))
+    except ValueError as error:
         raise ValueError(f"{path} is not valid JSON in UTF-8: {error}; is the download complete?") from error
     if not isinstance(data, dict):
         raise ValueError(f"{path} holds a JSON {type(data).__name__}, expected an object")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from minibert.files import read_text
 from minibert.tokenization import json_read, json_write
 from minibert.tokenization.base import Piece, Tokenizer, word_starts
 from minibert.tokenization.merges import (
@@ -173,7 +174,7 @@ class WordPieceTokenizer(Tokenizer):
         if not path.is_file():
             raise ValueError(f"there is no file {path}")
         # Only "\n" ends a line: str.splitlines would also cut at U+2028 and others that vocabularies hold.
-        lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        lines = read_text(path).removesuffix("\n").split("\n")
         vocab: dict[str, int] = {}
         for index, line in enumerate(lines):
             token = line.rstrip("\r")
