@@ -81,13 +81,20 @@ def attention_flops(config: EncoderConfig, lengths: Sequence[int]) -> int:
     """
     pairs = 0
     for layer in range(config.layers):
-        for length in lengths:
-            if config.is_global(layer) or length <= config.half_window:
-                pairs += length * length
-            else:
-                w = config.half_window
-                pairs += length * (2 * w + 1) - w * (w + 1)  # the first and the last W tokens see fewer
+        window = None if config.is_global(layer) else config.half_window
+        pairs += sum(attention_pairs(length, window) for length in lengths)
     return 4 * config.hidden * pairs
+
+
+def attention_pairs(length: int, window: int | None) -> int:
+    """How many pairs of a query and a key that it sees a text has; `window` is W, None for all pairs.
+
+    >>> attention_pairs(5, None), attention_pairs(5, 1)
+    (25, 13)
+    """
+    if window is None or length <= window:
+        return length * length
+    return length * (2 * window + 1) - window * (window + 1)  # the first and the last W tokens see fewer
 
 
 def model_flops(

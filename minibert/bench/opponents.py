@@ -32,26 +32,26 @@ def check_opponents(opponents, device: str) -> None:
                 raise ValueError(f"opponent {name}: needs the package flash-attn, which is not installed")
 
 
-def their_encoder(config: EncoderConfig, seed: int = 0) -> nn.Module:
+def their_encoder(config: EncoderConfig, seed: int = 0, device: str = "cpu") -> nn.Module:
     """`transformers`' encoder of this config with its own random weights, without a pooler, in eval mode.
 
     >>> type(their_encoder(EncoderConfig.preset("bert-nano"))).__name__
     'BertModel'
     """
     options = {"add_pooling_layer": False} if config.family == "bert" else {}
-    return _draw("AutoModel", config, seed, options)
+    return _draw("AutoModel", config, seed, options, device)
 
 
-def their_language_model(config: EncoderConfig, seed: int = 0) -> nn.Module:
+def their_language_model(config: EncoderConfig, seed: int = 0, device: str = "cpu") -> nn.Module:
     """`transformers`' masked language model of this config with its own random weights, in eval mode.
 
     >>> type(their_language_model(EncoderConfig.preset("eurobert-nano"))).__name__
     'EuroBertForMaskedLM'
     """
-    return _draw("AutoModelForMaskedLM", config, seed, {})
+    return _draw("AutoModelForMaskedLM", config, seed, {}, device)
 
 
-def _draw(auto_class: str, config: EncoderConfig, seed: int, options: dict) -> nn.Module:
+def _draw(auto_class: str, config: EncoderConfig, seed: int, options: dict, device: str) -> nn.Module:
     import transformers  # here, so that the benches without an opponent work without it
     from transformers.initialization import no_init_weights
 
@@ -65,7 +65,7 @@ def _draw(auto_class: str, config: EncoderConfig, seed: int, options: dict) -> n
             transformers.AutoConfig.for_model(family, **raw), attn_implementation="sdpa", **options
         )
     model.tie_weights()  # part of the drawing that was left out
-    return draw_weights(model.float(), seed).eval()
+    return draw_weights(model.float().to(device), seed).eval()
 
 
 @torch.no_grad()
@@ -76,7 +76,7 @@ def draw_weights(model: nn.Module, seed: int = 0) -> nn.Module:
     >>> 0.5 < norm.weight.mean() < 1.5, -0.5 < norm.bias.mean() < 0.5
     (tensor(True), tensor(True))
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
     for name, parameter in model.named_parameters():
         is_gain = parameter.dim() == 1 and name.endswith("weight")
         parameter.normal_(float(is_gain), 0.02, generator=generator)
@@ -122,7 +122,7 @@ def with_their_weights(ours: nn.Module, theirs: nn.Module) -> nn.Module:
     return load_state_dict_from(ours, theirs.state_dict()).eval()
 
 
-def our_encoder(config: EncoderConfig, seed: int = 0) -> Encoder:
+def our_encoder(config: EncoderConfig, seed: int = 0, device: str = "cpu") -> Encoder:
     """Our encoder with random weights of its own, without a pooler, in eval mode.
 
     >>> our_encoder(EncoderConfig.preset("bert-nano")).pooler is None
@@ -130,10 +130,10 @@ def our_encoder(config: EncoderConfig, seed: int = 0) -> Encoder:
     """
     with torch.device("meta"):
         model = Encoder(config, pooler=False)
-    return draw_weights(model.to_empty(device="cpu"), seed).eval()
+    return draw_weights(model.to_empty(device=device), seed).eval()
 
 
-def our_language_model(config: EncoderConfig, seed: int = 0) -> MaskedLanguageModel:
+def our_language_model(config: EncoderConfig, seed: int = 0, device: str = "cpu") -> MaskedLanguageModel:
     """Our masked language model with random weights of its own.
 
     >>> our_language_model(EncoderConfig.preset("bert-nano")).config.layers
@@ -141,7 +141,7 @@ def our_language_model(config: EncoderConfig, seed: int = 0) -> MaskedLanguageMo
     """
     with torch.device("meta"):
         model = MaskedLanguageModel(config)
-    model = model.to_empty(device="cpu")
+    model = model.to_empty(device=device)
     model.tie_weights()  # to_empty gave the two names memory of their own
     return draw_weights(model, seed)
 

@@ -18,6 +18,7 @@ def table(report: dict) -> list[str]:
         "pretrain": _loop_rows,
         "tokenizers": _tokenizer_rows,
         "alignment": _alignment_rows,
+        "gpu": _gpu_rows,
     }[report["bench"]](report)
     lines = align(rows)
     for name, contenders in report.get("exponents", {}).items():
@@ -83,6 +84,28 @@ def _tokenizer_rows(report: dict) -> list[list[str]]:
             ratio = f"{encoding[f'ours_over_library_{side}']:.2f}"
             rows.append([name, f"ids, MB/s ({side.replace('_', ' ')})", ours, library, ratio])
     return rows
+
+
+def _gpu_rows(report: dict) -> list[list[str]]:
+    rows = [["part", "who", "tokens/s", "ours is faster", "TFLOP/s", "of the card", "memory MiB", "kernel"]]
+    for name, part in report["parts"].items():
+        if "error" in part:
+            rows.append([name, part["error"]])
+        elif "all_right" in part:
+            wrong = sum(not case["right"] for case in part["cases"])
+            rows.append([name, "right" if part["all_right"] else f"WRONG in {wrong} of {len(part['cases'])} cases"])
+        elif "measured_tflops" in part:
+            card = part["card_tflops"]
+            share = "unknown card" if card is None else f"{part['measured_tflops'] / card:.0%}"
+            rows.append([name, "torch.mm", "", "", f"{part['measured_tflops']:.1f}", share])
+        for who, found in part.get("contenders", {}).items():
+            ratio = part["speedup"].get(who, {}).get("median_of_rounds")
+            share, held, ran = found["share_of_card"], found["peak_bytes"], found["kernels"]
+            rows.append([name, who, f"{found['tokens_per_second']:.0f}", "" if ratio is None else f"{ratio:.2f}"])
+            rows[-1] += [f"{found['tflops']:.2f}", "" if share is None else f"{share:.0%}"]
+            rows[-1] += ["" if held is None else f"{held / 2**20:.0f}", ran[0]["kernel"][:60] if ran else ""]
+        rows += [[name, who, reason] for who, reason in part.get("failed", {}).items()]
+    return [row + [""] * (len(rows[0]) - len(row)) for row in rows]
 
 
 def _alignment_rows(report: dict) -> list[list[str]]:

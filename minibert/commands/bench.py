@@ -14,6 +14,7 @@ OPTIONS = {
     "tokenizers": {"repeats"},
     "pretrain": {"device", "dtype", "repeats", "model"},
     "alignment": {"device", "dtype", "repeats"},
+    "gpu": {"device"},
 }
 ROUNDS = {"tokenizers": 3, "pretrain": 3, "alignment": 9}
 TRAINING_WORKLOADS = ("8x128", "8x512", "sentences")
@@ -22,7 +23,7 @@ CUDA_WORKLOADS = ("8x512", "32x512", "4x8192", "4x8192-full")
 
 @click.command()
 @click.argument("what", type=click.Choice(list(OPTIONS)), default="tokenizers")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1.")
+@click.option("--device", help="cpu, cuda, cuda:1. Default: cpu; for gpu, cuda where there is one.")
 @click.option("--dtype", type=click.Choice(["fp32", "bf16", "both"]), help="Default: fp32; bf16 on CUDA.")
 @click.option(
     "--repeats", type=click.IntRange(min=1), help="Measured rounds; default 5, tokenizers and pretrain 3, alignment 9."
@@ -45,6 +46,8 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
     tokenizers  training and encoding against the tokenizers library
     pretrain    the pretraining loop end to end: tokens/s, share of data preparation
     alignment   one matrix product, for vocabularies that are multiples of 64 and their neighbours
+    gpu         all that one wants to know of a GPU, in under 8 minutes; the file is written after every part, and the
+                same command goes on where it was interrupted; without a GPU, a small version
 
     Example: python -m minibert bench inference --dtype both --out data/benchmarks/inference.json --plot
     """
@@ -58,7 +61,11 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
             raise click.UsageError(f"--{parameter.name} means nothing to bench {what}")
     if plot and out is None:
         raise click.UsageError("--plot draws beside the JSON: give --out FILE too")
+    device = device or default_device(what)
     check_device(device)
+    if what == "gpu":
+        _run_gpu(device, out)
+        return
     save = report.saver(out)
     on_gpu = device.startswith("cuda")
     settings = report.Settings(
@@ -78,6 +85,17 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
         plot_report(results, out.with_suffix(".png"))
     for line in table(results):
         print_text(line)
+
+
+def default_device(what: str) -> str:
+    """cpu; for `bench gpu` a CUDA device, where there is one.
+
+    >>> default_device("inference")
+    'cpu'
+    """
+    import torch
+
+    return "cuda" if what == "gpu" and torch.cuda.is_available() else "cpu"
 
 
 def default_models(what: str) -> tuple[str, ...]:
@@ -116,6 +134,14 @@ def default_opponents(on_gpu: bool) -> tuple[str, ...]:
     return ("sdpa", "flash_attention_2") if flash else ("sdpa",)
 
 
+def _run_gpu(device: str, out: Path | None) -> None:
+    from minibert.bench import gpu
+    from minibert.bench.table import table
+
+    for line in table(gpu.run(device, out, say=lambda line: click.echo(line, err=True))):
+        click.echo(line)
+
+
 def _run(what: str, settings, save, lengths: tuple[int, ...]) -> dict:
     def say(line: str) -> None:
         note(line)
@@ -136,10 +162,11 @@ def _run(what: str, settings, save, lengths: tuple[int, ...]) -> dict:
         from minibert.bench import attention
 
         return attention.run(settings, save, say, lengths or attention.LENGTHS)
+    from minibert.bench import inference, training
+
     try:
-        from minibert.bench import inference, training
+        return (inference if what == "inference" else training).run(settings, save, say)
     except ImportError as error:
         if error.name != "transformers":
             raise
         raise click.ClickException("this bench needs the opponent: pip install 'transformers>=5'") from None
-    return (inference if what == "inference" else training).run(settings, save, say)
