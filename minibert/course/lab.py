@@ -227,7 +227,10 @@ class Lab:
         return status(finding.seen, finding.expected, cause)
 
     def _blame(self, answer: Any, cases: list[Case], seen: list) -> str:
-        """The mistake that answers every case alike, else two at once, else the one that explains most."""
+        """The mistake that answers every case alike, else two at once, else the one that explains most.
+
+        The last must explain half of the wrong answers, and more of them than it would spoil of the right ones.
+        """
         failed = len(seen) - 1
         answers = seen + [self._quietly(answer, case) for case in cases[failed + 1 :]]
         if unsteady := next((one for one in answers if isinstance(one, Unsteady)), None):
@@ -249,7 +252,8 @@ class Lab:
         for says, wrong in self.wrong.items():
             if fits(wrong, failed):
                 explained = sum(fits(wrong, place) for place in bad)
-                if explained >= most and not (best and explained == most):
+                against = sum(not fits(wrong, place) for place in order if place not in bad)
+                if explained >= most and explained > against and not (best and explained == most):
                     best, most = says, explained
         return best
 
