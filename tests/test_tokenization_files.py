@@ -6,7 +6,6 @@ import random
 
 import pytest
 import tokenizers
-import transformers
 from tokenization_samples import MULTILINGUAL, assert_same, byte_level, in_rust, standard_library, wordpiece
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -315,7 +314,11 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
         ({"pad_token": 3}, "pad_token must be a string"),
         ({"mask_token": {"id": 3}}, "mask_token.content is missing"),
         ({"do_lower_case": "no"}, "do_lower_case must be true or false"),
-        ({"pad_token": "<no>"}, "not in the vocabulary"),
+        ({"added_tokens_decoder": {"9": {"content": "<new>"}}}, "added_tokens_decoder: '<new>' is to have the id 9"),
+        ({"added_tokens_decoder": {"x": {"content": "<new>"}}}, "whole numbers in quotes, got 'x'"),
+        ({"extra_special_tokens": "<new>"}, "extra_special_tokens must be a list"),
+        ({"model_max_length": "512"}, "model_max_length must be a number"),
+        ({"split_special_tokens": True}, "split_special_tokens is true"),
     ],
 )
 def test_a_damaged_tokenizer_config_is_refused(config, message, tmp_path):
@@ -332,24 +335,6 @@ def test_a_folder_keeps_the_roles(tmp_path):
     assert load_tokenizer(tmp_path / "folder").pad_id == 1
     assert load_tokenizer(tmp_path / "folder", rust=True).pad_id == 1
     assert load_tokenizer(tmp_path / "folder" / "tokenizer.json").pad_id is None
-
-
-def test_a_folder_with_vocab_txt_only(tmp_path):
-    (tmp_path / "vocab.txt").write_text("[UNK]\nÉ\ne\n", encoding="utf-8")
-    assert load_tokenizer(tmp_path).ids("É") == [2]
-    write_json(tmp_path / "tokenizer_config.json", {"do_lower_case": False, "unk_token": "[UNK]"})
-    assert load_tokenizer(tmp_path).ids("É") == [1]
-
-
-@pytest.mark.parametrize("make", [wordpiece, byte_level])
-def test_transformers_opens_our_folder(make, tmp_path):
-    tok = make()
-    tok.save_pretrained(tmp_path)
-    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    batch = theirs(MULTILINGUAL, padding=True, return_tensors="pt")
-    ours = tok.encode_batch(MULTILINGUAL)
-    assert (batch["input_ids"] == ours.input_ids).all() and (batch["attention_mask"] == ours.attention_mask).all()
-    assert theirs.mask_token_id == tok.mask_id and theirs.pad_token_id == tok.pad_id
 
 
 def test_added_tokens_leftmost_longest_with_their_options():

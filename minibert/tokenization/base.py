@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from minibert.tokenization.encoding import Batch, Encoding, check_truncation, fill_template, fit, pad_batch
-from minibert.tokenization.json_write import roles_to_config, write_json
+from minibert.tokenization.json_write import write_folder, write_json
 from minibert.tokenization.normalization import check_text, kind_of
 from minibert.tokenization.pretokenization import BYTE_TO_CHAR
 from minibert.tokenization.template import Parts
@@ -29,6 +29,8 @@ class TokenizerInterface(Vocabulary, ABC):
     >>> issubclass(WordPieceTokenizer, TokenizerInterface)
     True
     """
+
+    model_max_length: int | None = None  # tokens that the model reads, where a folder says it; nothing is cut unasked
 
     @abstractmethod
     def encode(
@@ -125,8 +127,12 @@ class TokenizerInterface(Vocabulary, ABC):
         """
         write_json(Path(path), self.to_json())
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write tokenizer.json, and tokenizer_config.json with the roles, into a folder, made if needed.
+    def save_pretrained(self, folder: str | Path, *, segments: bool | None = None) -> None:
+        """Write all the files that `load_tokenizer` and `transformers` open into a folder, made if needed.
+
+        These are tokenizer.json and tokenizer_config.json (class, case, roles, `model_max_length`), and vocab.txt for
+        a tokenizer like BERT's. segments: whether the model reads segment ids (`token_type_ids`); if it is not said,
+        the folder's config.json is asked, and without one WordPiece has them and byte-level BPE has not.
 
         Raises:
             ValueError: the path is a file.
@@ -142,8 +148,7 @@ class TokenizerInterface(Vocabulary, ABC):
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"{folder} is a file; give a folder to write tokenizer.json into")
         folder.mkdir(parents=True, exist_ok=True)
-        self.save(folder / "tokenizer.json")
-        write_json(folder / "tokenizer_config.json", roles_to_config(self.roles))
+        write_folder(folder, self.to_json(), self.roles, self.model_max_length, segments)
 
 
 def word_starts(token_of: Mapping[int, str], size: int, prefix: str) -> list[bool]:

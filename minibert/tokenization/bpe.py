@@ -72,7 +72,8 @@ class ByteLevelBPETokenizer(Tokenizer):
         roles: Mapping[str, str] | None = None,
     ):
         if parts is None:
-            parts = default_parts(vocab, special, NFCNormalizer() if nfc else NoNormalizer(), byte_level=True)
+            normalizer = NFCNormalizer() if nfc else NoNormalizer()
+            parts = default_parts(vocab, special, normalizer, byte_level=True, roles=roles)
         super().__init__(vocab, parts, roles)
         self.pattern, self.ignore_merges = check_pattern(pattern), ignore_merges
         missing = [byte for byte, char in BYTE_TO_CHAR.items() if char not in vocab and byte not in _NEVER_IN_UTF8]
@@ -172,9 +173,22 @@ class ByteLevelBPETokenizer(Tokenizer):
         ...     ByteLevelBPETokenizer.from_file(Path(folder) / "tokenizer.json").merges == tok.merges
         True
         """
-        arguments = read_bpe(path)
+        data = json_read.read_json(path)
         with json_read.naming(path):
-            return cls(**arguments, roles=roles)
+            return cls.from_json(data, roles)
+
+    @classmethod
+    def from_json(cls, data: dict, roles: Mapping[str, str] | None = None) -> "ByteLevelBPETokenizer":
+        """The tokenizer of a tokenizer.json object, as `to_json` gives it.
+
+        Raises:
+            ValueError: another model, a component we do not have, or a key that is missing or of a wrong type.
+
+        >>> tok = ByteLevelBPETokenizer.train(["low lower lowest"], vocab_size=270)
+        >>> ByteLevelBPETokenizer.from_json(tok.to_json()).merges == tok.merges
+        True
+        """
+        return cls(**read_bpe(data), roles=roles)
 
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object.
@@ -228,38 +242,33 @@ class ByteLevelBPETokenizer(Tokenizer):
         return b"".join(parts).decode("utf-8", errors="replace")
 
 
-def read_bpe(path: str | Path) -> dict:
-    """The arguments of a `ByteLevelBPETokenizer`, but for its roles, from a tokenizer.json.
+def read_bpe(data: dict) -> dict:
+    """The arguments of a `ByteLevelBPETokenizer`, but for its roles, from a tokenizer.json object.
 
     Raises:
-        ValueError: a file of another model, a component we do not have, or a key that is missing or of a wrong type;
-            the message names the file and the key.
+        ValueError: another model, a component we do not have, or a key that is missing or of a wrong type; the message
+            names the key.
 
-    >>> import tempfile
     >>> words = {"type": "ByteLevel", "add_prefix_space": False}
-    >>> data = {"model": bpe_model({"a": 0, "aa": 1}, [("a", "a")], False), "pre_tokenizer": words}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     json_write.write_json(Path(folder) / "tokenizer.json", data)
-    ...     read_bpe(Path(folder) / "tokenizer.json")["merges"]
+    >>> model = bpe_model({"a": 0, "aa": 1}, [("a", "a")], False)
+    >>> read_bpe({"model": model, "pre_tokenizer": words})["merges"]
     [('a', 'a')]
     """
-    data = json_read.read_json(path)
-    with json_read.naming(path):
-        kind, model = json_read.model_of(data)
-        if kind != "BPE":
-            raise ValueError(f"the file holds a {kind} tokenizer; open it with load_tokenizer or WordPieceTokenizer")
-        for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
-            if model.values.get(name):
-                value = model.values[name]
-                raise ValueError(f"BPE with {name}={value!r:.80} is not supported; minibert reads byte-level BPE")
-        json_read.read_decoder(data, "ByteLevel")
-        return {
-            "vocab": model.get("vocab", dict),
-            "merges": _read_merges(model.get("merges", list)),
-            "pattern": json_read.read_pattern(data),
-            "ignore_merges": model.get("ignore_merges", bool, False),
-            "parts": json_read.read_parts(data),
-        }
+    kind, model = json_read.model_of(data)
+    if kind != "BPE":
+        raise ValueError(f"the file holds a {kind} tokenizer; open it with load_tokenizer or WordPieceTokenizer")
+    for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
+        if model.values.get(name):
+            value = model.values[name]
+            raise ValueError(f"BPE with {name}={value!r:.80} is not supported; minibert reads byte-level BPE")
+    json_read.read_decoder(data, "ByteLevel")
+    return {
+        "vocab": model.get("vocab", dict),
+        "merges": _read_merges(model.get("merges", list)),
+        "pattern": json_read.read_pattern(data),
+        "ignore_merges": model.get("ignore_merges", bool, False),
+        "parts": json_read.read_parts(data),
+    }
 
 
 def _read_merges(merges: list) -> list[tuple[str, str]]:

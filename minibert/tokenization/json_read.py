@@ -220,22 +220,41 @@ def read_parts(data: dict) -> Parts:
     model = file.entry("model") or Entry({})
     ids = model.get("vocab", dict, {}) | ids_of_added(data)
     template, trim, keep = read_post_processor(file, ids)
-    return Parts(_read_normalizer(file), template, _read_added(file), trim, keep)
+    return Parts(_read_normalizer(file), template, read_added(file), trim, keep)
 
 
-def _read_added(file: Entry) -> tuple[AddedToken, ...]:
-    flags = ("single_word", "lstrip", "rstrip")
+def read_added(file: Entry) -> tuple[AddedToken, ...]:
+    """The added tokens of a tokenizer.json.
+
+    Raises:
+        ValueError: a field that is missing, unknown or of a wrong type; the message names it.
+
+    >>> read_added(Entry({"added_tokens": [{"id": 4, "content": "[MASK]", "special": True}]}))[0].content
+    '[MASK]'
+    """
     tokens = []
     for entry in file.entries("added_tokens", []):
         unknown = set(entry.values) - set(AddedToken.__dataclass_fields__)
         if unknown:
             raise ValueError(f"{entry.place} has fields we do not know: {', '.join(sorted(unknown))}")
-        # The library's defaults: an ordinary added token is looked for after normalisation.
-        special = entry.get("special", bool, False)
-        options = {name: entry.get(name, bool, False) for name in flags}
-        options |= {"normalized": entry.get("normalized", bool, not special), "special": special}
-        tokens.append(AddedToken(entry.get("id", int), entry.get("content", str), **options))
+        tokens.append(read_token(entry, entry.get("id", int), special=False))
     return tuple(tokens)
+
+
+def read_token(entry: Entry, token_id: int | None, special: bool) -> AddedToken:
+    """An added token from an object with its options; `special` is the default of the option of that name.
+
+    Raises:
+        ValueError: no `content`, or an option of a wrong type; the message names it.
+
+    >>> read_token(Entry({"content": "[MASK]", "lstrip": True}), 4, special=True).normalized
+    False
+    """
+    special = entry.get("special", bool, special)
+    flags = {name: entry.get(name, bool, False) for name in ("single_word", "lstrip", "rstrip")}
+    # The library's default: an ordinary added token is looked for after normalisation.
+    normalized = entry.get("normalized", bool, not special)
+    return AddedToken(token_id, entry.get("content", str), **flags, normalized=normalized, special=special)
 
 
 def _read_normalizer(file: Entry) -> Normalizer:
@@ -384,23 +403,3 @@ def ids_of_added(data: dict) -> dict[str, int]:
     {'[MASK]': 4}
     """
     return {entry.get("content", str): entry.get("id", int) for entry in Entry(data).entries("added_tokens", [])}
-
-
-def roles_from_config(config: Mapping) -> dict[str, str]:
-    """The roles a tokenizer_config.json names; bos and eos stand in for cls and sep when those are missing.
-
-    Raises:
-        ValueError: a token that is neither a string nor an object with `content`; the message names the key.
-
-    >>> roles_from_config({"pad_token": "<pad>", "eos_token": {"content": "</s>"}})
-    {'pad': '<pad>', 'sep': '</s>'}
-    """
-    roles, entry = {}, Entry(dict(config))
-    for role, *others in (("pad",), ("unk",), ("cls", "bos"), ("sep", "eos"), ("mask",)):
-        for key in [f"{name}_token" for name in (role, *others)]:
-            token = entry.values.get(key)
-            if isinstance(token, dict):
-                token = Entry(token, key).get("content", str)
-            if token is not None and require(token, str, key):
-                roles.setdefault(role, token)
-    return roles

@@ -1,13 +1,23 @@
-"""Writing a tokenizer.json with every key that `tokenizers` and `transformers` need."""
+"""Writing a tokenizer's files, with every key that `tokenizers` and `transformers` need."""
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from minibert.files import write_text
+from minibert.tokenization.json_read import Entry, read_added, read_json
 from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer
 from minibert.tokenization.pretokenization import PATTERNS
 from minibert.tokenization.template import Parts, Slot, Template
+from minibert.tokenization.vocabulary import BERT_ROLES, AddedToken, add_tokens
+
+# BertNormalizer's options in tokenizer.json, and their names in tokenizer_config.json.
+BERT_OPTIONS = {
+    "lowercase": "do_lower_case",
+    "strip_accents": "strip_accents",
+    "handle_chinese_chars": "tokenize_chinese_chars",
+}
+BERT_MODELS = ("bert", "distilbert", "electra", "layoutlm")  # their class is BertTokenizer, and they read segment ids
 
 
 def to_json(parts: Parts, ids: Mapping[str, int], pattern: str | None, decoder: dict, model: dict) -> dict:
@@ -68,13 +78,47 @@ def _template_json(template: Template, ids: Mapping[str, int]) -> dict:
     }
 
 
-def roles_to_config(roles: Mapping[str, str]) -> dict:
-    """tokenizer_config.json's entries for the roles.
+def wordpiece_model(vocab: Mapping[str, int], unk_token: str, prefix: str, max_chars: int) -> dict:
+    """The model entry of a WordPiece tokenizer.json.
 
-    >>> roles_to_config({"mask": "[MASK]"})["mask_token"]
-    '[MASK]'
+    >>> wordpiece_model({"[UNK]": 0}, "[UNK]", "##", 100)["continuing_subword_prefix"]
+    '##'
     """
-    return {"tokenizer_class": "PreTrainedTokenizerFast", **{f"{role}_token": token for role, token in roles.items()}}
+    return {
+        "type": "WordPiece",
+        "unk_token": unk_token,
+        "continuing_subword_prefix": prefix,
+        "max_input_chars_per_word": max_chars,
+        "vocab": vocab,
+    }
+
+
+def bert_json(config: Mapping, vocab: Mapping[str, int], added: Sequence[AddedToken]) -> dict:
+    """The tokenizer.json object of the tokenizer that the class BertTokenizer makes of a vocabulary and a config.
+
+    config: a tokenizer_config.json with all of BERT's roles as strings.
+
+    Raises:
+        ValueError: no unknown, first or last token, an unknown token that the vocabulary lacks, or a value of another
+            type; the message names the key.
+
+    >>> vocab = {"[UNK]": 0, "[CLS]": 1, "[SEP]": 2, "[PAD]": 3, "[MASK]": 4}
+    >>> bert_json(BERT_ROLES, vocab, ())["model"]["unk_token"]
+    '[UNK]'
+    """
+    options = Entry(dict(config))
+    unk, cls, sep = (options.get(key, str) for key in ("unk_token", "cls_token", "sep_token"))
+    if unk not in vocab:
+        raise ValueError(f"unk_token is {unk!r}, which the vocabulary does not have; name the token for unknown words")
+    normalizer = BertNormalizer(
+        handle_chinese_chars=options.get("tokenize_chinese_chars", bool, True),
+        strip_accents=options.get("strip_accents", bool, None),
+        lowercase=options.get("do_lower_case", bool, True),
+    )
+    ids = {**vocab, **{token.content: token.id for token in added}}
+    parts = Parts(normalizer, Template.bert(cls, sep), tuple(added))
+    decoder = {"type": "WordPiece", "prefix": "##", "cleanup": True}
+    return to_json(parts, ids, None, decoder, wordpiece_model(vocab, unk, "##", 100))
 
 
 def write_json(path: Path, data: dict) -> None:
@@ -93,9 +137,62 @@ def write_json(path: Path, data: dict) -> None:
         raise ValueError(f"{path} is a folder; give a file in it, such as {path / 'tokenizer.json'}")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} to write {path.name} to; create it first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    write_text(path, json.dumps(data, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_folder(
+    folder: Path, data: dict, roles: Mapping[str, str], max_length: int | None = None, segments: bool | None = None
+) -> None:
+    """Write a tokenizer's files: tokenizer.json, tokenizer_config.json, and vocab.txt where BertTokenizer can read it.
+
+    The other files of a tokenizer that lay there go: they would be read beside the new ones.
+    segments: whether the model reads `token_type_ids`; if None, config.json says it, and without one WordPiece does.
+
+    >>> import tempfile
+    >>> from minibert.tokenization import WordPieceTokenizer
+    >>> vocab = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "the": 5}
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     write_folder(Path(name), WordPieceTokenizer(vocab).to_json(), {"unk": "[UNK]"})
+    ...     sorted(path.name for path in Path(name).iterdir())
+    ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt']
+    """
+    if segments is None:
+        model = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+        kind = model.get("model_type", "bert" if (data.get("model") or {}).get("type") == "WordPiece" else None)
+        segments = kind in BERT_MODELS
+    config = describe(data, roles)
+    config["model_input_names"] = ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
+    if max_length is not None:
+        config["model_max_length"] = max_length
+    write_json(folder / "tokenizer.json", data)
+    write_json(folder / "tokenizer_config.json", config)
+    words = {index: word for word, index in data["model"].get("vocab", {}).items()}
+    lines = [words.get(index, "") for index in range(len(words))]
+    readable = all(word and word == word.rstrip() and "\n" not in word for word in lines)
+    if config["tokenizer_class"] == "BertTokenizer" and readable:
+        write_text(folder / "vocab.txt", "".join(f"{word}\n" for word in lines))
+    else:
+        (folder / "vocab.txt").unlink(missing_ok=True)
+    for stale in ("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"):
+        (folder / stale).unlink(missing_ok=True)
+
+
+def describe(data: dict, roles: Mapping[str, str]) -> dict:
+    """tokenizer_config.json: the roles, BERT's options, and the class that makes this very tokenizer.
+
+    >>> describe({"model": {"type": "BPE"}}, {"mask": "[MASK]"})
+    {'tokenizer_class': 'PreTrainedTokenizerFast', 'mask_token': '[MASK]'}
+    """
+    config = {"tokenizer_class": "PreTrainedTokenizerFast"} | {f"{role}_token": token for role, token in roles.items()}
+    normalizer = data.get("normalizer") or {}
+    if normalizer.get("type") != "BertNormalizer" or data["model"].get("type") != "WordPiece":
+        return config
+    config |= {key: normalizer.get(name) for name, key in BERT_OPTIONS.items()}
+    full, vocab = BERT_ROLES | config, data["model"]["vocab"]
     try:
-        temporary.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)  # still there only if something went wrong
+        named = [AddedToken(None, full[key]) for key in BERT_ROLES]
+        same = bert_json(full, vocab, add_tokens(vocab, (), read_added(Entry(data)), named))
+    except ValueError:
+        return config
+    parts = ("normalizer", "pre_tokenizer", "post_processor", "decoder", "model", "added_tokens")
+    return config | ({"tokenizer_class": "BertTokenizer"} if all(same[part] == data[part] for part in parts) else {})

@@ -62,6 +62,24 @@ class RustTokenizer(TokenizerInterface):
         with naming(path):
             return cls(inner, roles)
 
+    @classmethod
+    def from_json(cls, data: dict, roles: Mapping[str, str] | None = None) -> "RustTokenizer":
+        """The tokenizer of a tokenizer.json object.
+
+        Raises:
+            ValueError: the library cannot read it.
+
+        >>> RustTokenizer.from_json({})
+        Traceback (most recent call last):
+        ...
+        ValueError: not a tokenizer the library can read: Model missing. at line 1 column 2
+        """
+        try:
+            inner = tokenizers.Tokenizer.from_str(json.dumps(data))
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"not a tokenizer the library can read: {error}") from error
+        return cls(inner, roles)
+
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object.
 

@@ -91,19 +91,22 @@ class Parts:
 
 
 def default_parts(
-    vocab: Mapping[str, int], special: Sequence[str], normalizer: Normalizer, byte_level: bool = False
+    vocab: Mapping[str, int],
+    special: Sequence[str],
+    normalizer: Normalizer,
+    byte_level: bool = False,
+    roles: Mapping[str, str] | None = None,
 ) -> Parts:
     """The surroundings of a fresh tokenizer: special tokens, BERT's template if they allow it, trimmed offsets.
+
+    roles: role -> token, where they are not the usual names; these tokens are special, too.
 
     >>> default_parts({"[CLS]": 0, "[SEP]": 1}, ["[CLS]", "[SEP]"], NoNormalizer()).template.single[0]
     ('[CLS]', 0)
     """
-    roles = choose_roles({name: vocab[name] for name in special if name in vocab})
-    added = [
-        AddedToken(vocab[name], name, lstrip=byte_level and name == roles.get("mask"))
-        for name in special
-        if name in vocab
-    ]
+    special = [name for name in dict.fromkeys([*special, *(roles or {}).values()]) if name in vocab]
+    roles = choose_roles({name: vocab[name] for name in special}, roles)
+    added = [AddedToken(vocab[name], name, lstrip=byte_level and name == roles.get("mask")) for name in special]
     framed = "cls" in roles and "sep" in roles
     template = Template.bert(roles["cls"], roles["sep"]) if framed else Template()
     return Parts(normalizer, template, tuple(added), trim_offsets=byte_level)

@@ -5,9 +5,12 @@ A tokenizer file says what the special tokens are, not what they are for; the ro
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import regex
+
+from minibert.files import read_text
 
 # The names the model families use, in the order in which they are tried.
 NAMES = {
@@ -18,6 +21,7 @@ NAMES = {
     "mask": ("[MASK]", "<mask>", "<|mask|>"),
 }
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+BERT_ROLES = {f"{role}_token": names[0] for role, names in NAMES.items()}  # as tokenizer_config.json spells them
 
 # Unicode's word characters (Technical Standard 18, annex C), as in the library. To Python's own \w the vowel signs of
 # Hindi and the joiners are no letters, and superscript digits are.
@@ -210,6 +214,78 @@ def choose_roles(tokens: Mapping[str, int], given: Mapping[str, str] | None = No
         if found:
             roles[role] = found[0]
     return roles
+
+
+def add_tokens(
+    vocab: Mapping[str, int],
+    present: Sequence[AddedToken],
+    stated: Sequence[AddedToken],
+    named: Sequence[AddedToken] = (),
+    extra: Sequence[AddedToken] = (),
+) -> tuple[AddedToken, ...]:
+    """The added tokens after some were added to those `present`, with the ids that `transformers` gives them.
+
+    A token that is known keeps its id; a new one gets the next free id. stated: with the ids that they should have,
+    and with options that win over those of a token that is present. named: what plays a role, and so is special;
+    extra: other special tokens; both with id None.
+
+    Raises:
+        ValueError: a stated id that the token cannot have.
+
+    >>> mask, pad = AddedToken(None, "<mask>"), AddedToken(None, "a")
+    >>> [(token.content, token.id) for token in add_tokens({"a": 0, "b": 1}, (), (), [mask, pad])]
+    [('a', 0), ('<mask>', 2)]
+    """
+    found = {token.content: token for token in present}
+    wanted = {token.content: token for token in stated if found.get(token.content) != token}
+    for token in (*named, *extra):
+        if token.content not in found:
+            wanted.setdefault(token.content, token)
+    roles = {token.content for token in named}
+    for content, token in wanted.items():
+        token_id = vocab.get(content, found[content].id if content in found else None)
+        if token_id is None:
+            token_id = max([len(vocab), *(other.id + 1 for other in found.values())])
+        if token.id not in (None, token_id):
+            state = "its id in the vocabulary is" if content in vocab else "the next free id is"
+            raise ValueError(
+                f"{content!r} is to have the id {token.id}, but {state} {token_id}, which transformers takes; make the "
+                "files agree with what the model was trained with"
+            )
+        found[content] = replace(token, id=token_id, special=token.special or content in roles)
+    return tuple(sorted(found.values(), key=lambda token: token.id))
+
+
+def read_vocab_txt(path: Path) -> dict[str, int]:
+    """token -> id of Google's vocab.txt: one token a line, the id is the line's number from 0.
+
+    White space after a token, a byte order mark and empty lines at the end are no part of it.
+
+    Raises:
+        ValueError: a missing file, one that is not UTF-8, or doubled or empty tokens; the message names the line.
+
+    Source: Devlin et al. 2019, released code (load_vocab).
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "vocab.txt").write_bytes(b"[UNK]\\r\\nthe\\r\\n")
+    ...     read_vocab_txt(Path(folder) / "vocab.txt")
+    {'[UNK]': 0, 'the': 1}
+    """
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    text = read_text(path)
+    # Only "\n" ends a line: str.splitlines would also cut at U+2028 and others that vocabularies hold.
+    lines = [line.rstrip() or line.rstrip("\r") for line in text.split("\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    vocab: dict[str, int] = {}
+    for index, token in enumerate(lines):
+        if not token or token in vocab:
+            what = f"was there before, in line {vocab[token] + 1}" if token else "is empty"
+            raise ValueError(f"{path}, line {index + 1}: the token {token!r} {what}; a token has one line, its id")
+        vocab[token] = index
+    return vocab
 
 
 class TokenFinder:

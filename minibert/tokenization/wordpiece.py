@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from minibert.files import read_text
 from minibert.tokenization import json_read, json_write
 from minibert.tokenization.base import Piece, Tokenizer, word_starts
 from minibert.tokenization.merges import (
@@ -24,7 +23,7 @@ from minibert.tokenization.merges import (
 from minibert.tokenization.normalization import BertNormalizer
 from minibert.tokenization.pretokenization import bert_spans, bert_words
 from minibert.tokenization.template import Parts, default_parts
-from minibert.tokenization.vocabulary import SPECIAL_TOKENS
+from minibert.tokenization.vocabulary import SPECIAL_TOKENS, read_vocab_txt
 
 # Whatever the normaliser does, it never looks across one of these, so text may be cut here and its chunks cached.
 CHUNK = re.compile(r"[^ \t\n\r]+")
@@ -110,7 +109,7 @@ class WordPieceTokenizer(Tokenizer):
         roles: Mapping[str, str] | None = None,
     ):
         if parts is None:
-            parts = default_parts(vocab, special, BertNormalizer(lowercase=lowercase))
+            parts = default_parts(vocab, special, BertNormalizer(lowercase=lowercase), roles=roles)
         if unk_token not in vocab:
             raise ValueError(f"the vocabulary has no {unk_token!r}; WordPiece needs a token for unknown words")
         if max_chars < 1:
@@ -158,6 +157,8 @@ class WordPieceTokenizer(Tokenizer):
     def from_vocab_txt(cls, path: str | Path, *, lowercase: bool = True, max_chars: int = 100) -> "WordPieceTokenizer":
         """Read Google's vocab.txt: one token per line, the id is the line's number from 0.
 
+        `load_tokenizer` of the folder reads the files beside it, too.
+
         Raises:
             ValueError: a missing or empty file, doubled or empty tokens, or a file without [UNK].
 
@@ -170,18 +171,7 @@ class WordPieceTokenizer(Tokenizer):
         ...     WordPieceTokenizer.from_vocab_txt(path).encode("there").ids
         [1, 2]
         """
-        path = Path(path)
-        if not path.is_file():
-            raise ValueError(f"there is no file {path}")
-        # Only "\n" ends a line: str.splitlines would also cut at U+2028 and others that vocabularies hold.
-        lines = read_text(path).removesuffix("\n").split("\n")
-        vocab: dict[str, int] = {}
-        for index, line in enumerate(lines):
-            token = line.rstrip("\r")
-            if not token or token in vocab:
-                raise ValueError(f"{path}, line {index + 1}: the token {token!r} is empty or was there before")
-            vocab[token] = index
-        return cls(vocab, lowercase=lowercase, max_chars=max_chars)
+        return cls(read_vocab_txt(Path(path)), lowercase=lowercase, max_chars=max_chars)
 
     @classmethod
     def from_file(cls, path: str | Path, roles: Mapping[str, str] | None = None) -> "WordPieceTokenizer":
@@ -197,9 +187,21 @@ class WordPieceTokenizer(Tokenizer):
         ...     WordPieceTokenizer.from_file(Path(folder) / "tokenizer.json").ids("The cat")
         [1, 0]
         """
-        arguments = read_wordpiece(path)
+        data = json_read.read_json(path)
         with json_read.naming(path):
-            return cls(**arguments, roles=roles)
+            return cls.from_json(data, roles)
+
+    @classmethod
+    def from_json(cls, data: dict, roles: Mapping[str, str] | None = None) -> "WordPieceTokenizer":
+        """The tokenizer of a tokenizer.json object, as `to_json` gives it.
+
+        Raises:
+            ValueError: another model, a component we do not have, or a key that is missing or of a wrong type.
+
+        >>> WordPieceTokenizer.from_json(WordPieceTokenizer({"[UNK]": 0, "the": 1}).to_json()).ids("the")
+        [1]
+        """
+        return cls(**read_wordpiece(data), roles=roles)
 
     def to_json(self) -> dict:
         """The tokenizer as a Hugging Face tokenizer.json object.
@@ -207,7 +209,7 @@ class WordPieceTokenizer(Tokenizer):
         >>> WordPieceTokenizer({"[UNK]": 0}).to_json()["model"]["type"]
         'WordPiece'
         """
-        model = wordpiece_model(self._vocab, self.unk_token, self.prefix, self.max_chars)
+        model = json_write.wordpiece_model(self._vocab, self.unk_token, self.prefix, self.max_chars)
         decoder = {"type": "WordPiece", "prefix": self.prefix, "cleanup": self.cleanup}
         return json_write.to_json(self._parts, self._id_of, None, decoder, model)
 
@@ -242,55 +244,34 @@ class WordPieceTokenizer(Tokenizer):
         return join_pieces(tokens, self.prefix, self.cleanup)
 
 
-def read_wordpiece(path: str | Path) -> dict:
-    """The arguments of a `WordPieceTokenizer`, but for its roles, from a tokenizer.json.
+def read_wordpiece(data: dict) -> dict:
+    """The arguments of a `WordPieceTokenizer`, but for its roles, from a tokenizer.json object.
 
     Raises:
-        ValueError: a file of another model, a component we do not have, or a key that is missing or of a wrong type;
-            the message names the file and the key.
+        ValueError: another model, a component we do not have, or a key that is missing or of a wrong type; the message
+            names the key.
 
-    >>> import tempfile
-    >>> words = {"type": "BertPreTokenizer"}
-    >>> data = {"model": wordpiece_model({"[UNK]": 0}, "[UNK]", "##", 100), "pre_tokenizer": words}
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     json_write.write_json(Path(folder) / "tokenizer.json", data)
-    ...     read_wordpiece(Path(folder) / "tokenizer.json")["max_chars"]
+    >>> model = json_write.wordpiece_model({"[UNK]": 0}, "[UNK]", "##", 100)
+    >>> read_wordpiece({"model": model, "pre_tokenizer": {"type": "BertPreTokenizer"}})["max_chars"]
     100
     """
-    data = json_read.read_json(path)
-    with json_read.naming(path):
-        kind, model = json_read.model_of(data)
-        if kind != "WordPiece":
-            raise ValueError(f"the file holds a {kind} tokenizer; open it with load_tokenizer or ByteLevelBPETokenizer")
-        json_read.read_bert_words(data)
-        decoder = json_read.read_decoder(data, "WordPiece")
-        prefix = model.get("continuing_subword_prefix", str, "##")
-        if decoder.get("prefix", str, prefix) != prefix:
-            raise ValueError(
-                f"decoder.prefix is {decoder.get('prefix', str)!r}, the model's is {prefix!r}; make them the same"
-            )
-        return {
-            "vocab": model.get("vocab", dict),
-            "max_chars": model.get("max_input_chars_per_word", int, 100),
-            "unk_token": model.get("unk_token", str, "[UNK]"),
-            "prefix": prefix,
-            "cleanup": decoder.get("cleanup", bool, True),
-            "parts": json_read.read_parts(data),
-        }
-
-
-def wordpiece_model(vocab: Mapping[str, int], unk_token: str, prefix: str, max_chars: int) -> dict:
-    """The model entry of a WordPiece tokenizer.json.
-
-    >>> wordpiece_model({"[UNK]": 0}, "[UNK]", "##", 100)["continuing_subword_prefix"]
-    '##'
-    """
+    kind, model = json_read.model_of(data)
+    if kind != "WordPiece":
+        raise ValueError(f"the file holds a {kind} tokenizer; open it with load_tokenizer or ByteLevelBPETokenizer")
+    json_read.read_bert_words(data)
+    decoder = json_read.read_decoder(data, "WordPiece")
+    prefix = model.get("continuing_subword_prefix", str, "##")
+    if decoder.get("prefix", str, prefix) != prefix:
+        raise ValueError(
+            f"decoder.prefix is {decoder.get('prefix', str)!r}, the model's is {prefix!r}; make them the same"
+        )
     return {
-        "type": "WordPiece",
-        "unk_token": unk_token,
-        "continuing_subword_prefix": prefix,
-        "max_input_chars_per_word": max_chars,
-        "vocab": vocab,
+        "vocab": model.get("vocab", dict),
+        "max_chars": model.get("max_input_chars_per_word", int, 100),
+        "unk_token": model.get("unk_token", str, "[UNK]"),
+        "prefix": prefix,
+        "cleanup": decoder.get("cleanup", bool, True),
+        "parts": json_read.read_parts(data),
     }
 
 
