@@ -1,0 +1,200 @@
+"""4.1 BERT's embeddings."""
+
+import torch
+from torch import nn
+
+from minibert.course.exercise import Exercise
+from minibert.course.expect import make_module
+from minibert.course.lab import Case, Lab
+from minibert.course.modules import expect_parameters, module_gradients, run_module
+
+
+class BertEmbeddings(nn.Module):
+    """Token, position and segment rows, summed, normalised, dropped out."""
+
+    def __init__(self, V, D, P, dropout):
+        super().__init__()
+        self.token = nn.Embedding(V, D)
+        self.position = nn.Embedding(P, D)
+        self.segment = nn.Embedding(2, D)
+        self.norm = nn.LayerNorm(D, eps=1e-12)  # PyTorch's default would be 1e-5
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, ids, segment_ids=None):
+        tokens, limit = ids.shape[1], self.position.num_embeddings
+        if tokens > limit:
+            raise ValueError(f"the text has {tokens} tokens, but there are {limit} positions: truncate it")
+        if segment_ids is None:
+            segment_ids = torch.zeros_like(ids)  # sentence A is row 0, which is not a row of zeros
+        places = torch.arange(tokens, device=ids.device)  # (T,), the same for every text
+        x = self.token(ids) + self.segment(segment_ids) + self.position(places)  # (B, T, D)
+        return self.dropout(self.norm(x))
+
+
+V, D, P = 11, 6, 7  # all sizes differ, so that an exchange cannot hide
+HAND = {  # rows 1 of token, 0 of position, 1 of segment sum to (1, 2, 3)
+    "token.weight": [[9.0, 9, 1], [1, 0, 0]],
+    "position.weight": [[0.0, 2, 0], [4, 4, 0], [5, 1, 5], [7, 1, 1]],
+    "segment.weight": [[1.0, 1, 5], [0, 0, 3]],
+    "norm.weight": [1.0, 1, 1],
+    "norm.bias": [0.0, 0, 0],
+}
+LONG = "compare T with P first, and raise a ValueError that names both numbers"
+
+
+def cases(rng):
+    hand, one = {name: torch.tensor(rows) for name, rows in HAND.items()}, torch.tensor([[1], [1]])
+    w = {name: torch.randn(p.shape, generator=rng) for name, p in BertEmbeddings(V, D, P, 0.0).state_dict().items()}
+    ids, full = (torch.randint(0, V, (3, tokens), generator=rng) for tokens in (5, P))
+    ids[0, :2], ids[1, 0] = torch.tensor([0, V - 1]), 0  # the ends of the table, and id 0 within another text
+    sides = torch.tensor([[0, 0, 1, 1, 1], [0, 0, 0, 0, 0], [1, 0, 1, 0, 1]])
+    sizes, small = (V, D, P, 0.3), (2, 3, 4, 0.3)
+    sums = "for rows (1, 0, 0) + (0, 2, 0) + (0, 0, 3), twice, the output"
+    variance = "the sum is (1, 2, 3), its mean 2, its variance (1 + 0 + 1) / 3"
+    yield Case((small, hand, False, one, one), variance, sums, tolerance=1e-4)
+    yield Case((sizes, w, False, ids, sides), "random tables, ids and segments")
+    first = "segment_ids None means sentence A everywhere: row 0 is added"
+    yield Case((small, hand, False, one, None), first, "with segment_ids None, the output", tolerance=1e-4)
+    left_out = "segment_ids may be left out: give the parameter the default None"
+    yield Case((sizes, w, False, ids), left_out, "without segment_ids, the output", certain=True)
+    for size in (1e-3, 1e-6, 0.0):  # at a variance of about 1e-12 eps decides half of the result
+        tiny = {name: x if name.startswith("norm") else size * x for name, x in hand.items()}
+        name = f"for rows {size:g} times as large, the output"
+        zero = "a variance of 0 has no root to divide by: is there an eps, and is it 1e-12?"
+        yield Case((small, tiny, False, one, one), "is its eps 1e-12?", name, zero, tolerance=1e-3)
+    enough = f"T = P = {P} tokens are allowed: positions 0 ... {P - 1}"
+    yield Case((sizes, w, False, full), enough, f"output for T = P = {P}")
+    for tokens in (P + 1, P + 5):
+        long, name = (
+            torch.randint(0, V, (1, tokens), generator=rng),
+            f"the answer to {tokens} tokens with {P} positions",
+        )
+        yield Case((sizes, w, False, long), LONG, name, certain=True)
+        yield Case((sizes, w, False, long, long % 2), LONG, f"{name} and segment_ids", certain=True)
+    last = "dropout is the last step, behind the norm, and only there"
+    yield Case((sizes, w, True, full), last, "in train mode the output")
+    yield Case(((V, D, P, 0.6), w, True, full), "use the dropout that was passed in", "with dropout 0.6 the output")
+    yield Case(((V, D, P, 0.0), w, True, full), "use the dropout that was passed in", "with dropout 0 the output")
+    learn = "every row that was looked up must be able to learn, and nothing else moves"
+    some = ids.clamp(min=1)  # id 0 may be kept from learning, as padding_idx=0 does
+    yield Case((sizes, w, False, some, sides), learn, "gradient of the loss", run=module_gradients)
+
+
+def before(answer, rng):
+    for v, d, p in ((V, D, P), (5, 4, 9)):
+        expect_parameters(make_module(answer, v, d, p, 0.0), BertEmbeddings(v, d, p, 0.0))
+
+
+TOKEN, SEGMENT, POSITION = "self.token(ids)", "self.segment(segment_ids)", "self.position(places)"
+NORM, PLACES, LAST = "self.norm(x)", "torch.arange(tokens, device=ids.device)", "self.dropout(self.norm(x))"
+VARIANCE = "(x - x.mean(-1, True)) / {} * self.norm.weight + self.norm.bias"
+EPS = "the norm's eps is {}, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise"
+IN_SILENCE = "a text that is too long is {}, in silence: compare T with P first, and raise a ValueError"
+LIMIT, CLOSED = "if tokens > limit:", "if False:"
+MESSAGE = 'f"the text has {tokens} tokens, but there are {limit} positions: truncate it"'
+MISTAKES = {
+    "the sum is not normalised: a LayerNorm stands behind it": {NORM: "x"},
+    EPS.format("1e-05"): {", eps=1e-12": ""},
+    EPS.format("1e-06"): {"1e-12": "1e-6"},
+    EPS.format("1e-07"): {"1e-12": "1e-7"},
+    EPS.format("1e-08"): {"1e-12": "1e-8"},
+    "there is no eps under the root; BERT's is 1e-12": {"1e-12": "0.0"},
+    "the eps stands outside the root: (variance + eps) under one root": {
+        NORM: VARIANCE.format("(x.std(-1, correction=0, keepdim=True) + 1e-12)")
+    },
+    "the variance divides by D - 1 (Bessel's correction); LayerNorm divides by D": {
+        NORM: VARIANCE.format("(x.var(-1, keepdim=True) + 1e-12).sqrt()")
+    },
+    "the norm does not subtract the mean": {
+        NORM: "x / (x.var(-1, correction=0, keepdim=True) + 1e-12).sqrt() * self.norm.weight + self.norm.bias"
+    },
+    "the norm's gain and offset are not used": {NORM: "nn.functional.layer_norm(x, (x.shape[-1],), eps=1e-12)"},
+    "the norm acts on the token's row alone; BERT normalises the sum of all three": {
+        TOKEN: f"self.norm({TOKEN})",
+        NORM: "x",
+    },
+    "the norm acts before the segments are added; BERT normalises the sum of all three": {
+        f"{TOKEN} + {SEGMENT} + {POSITION}": f"self.norm({TOKEN} + {POSITION}) + {SEGMENT}",
+        NORM: "x",
+    },
+    "positions count from 1; the first token of a text is at position 0": {PLACES: "torch.arange(1, tokens + 1)"},
+    "positions count the texts of the batch; they count the tokens of one text": {
+        PLACES: "torch.arange(len(ids))[:, None]"
+    },
+    "every token gets position 0; a token's position is its place in its text": {PLACES: "torch.zeros(tokens).long()"},
+    "the position table is looked up with the ids, not with the places 0 ... T - 1": {
+        PLACES: "ids.clamp(max=self.position.num_embeddings - 1)"
+    },
+    "positions run backwards: the first token of a text is at position 0": {PLACES: "torch.arange(tokens).flip(0)"},
+    "the position table is not used": {f" + {POSITION}": ""},
+    "the token table is not used": {f"{TOKEN} + ": ""},
+    IN_SILENCE.format("wrapped round"): {LIMIT: CLOSED, PLACES: f"{PLACES} % limit"},
+    IN_SILENCE.format("read with clamped positions"): {LIMIT: CLOSED, PLACES: f"{PLACES}.clamp(max=limit - 1)"},
+    IN_SILENCE.format("cut"): {
+        LIMIT: CLOSED,
+        "        if segment_ids is None:": "        ids, tokens = ids[:, :limit], min(tokens, limit)\n"
+        "        segment_ids = segment_ids if segment_ids is None else segment_ids[:, :limit]\n"
+        "        if segment_ids is None:",
+    },
+    "the table has no such row, and its IndexError tells the reader little: compare T with P first": {LIMIT: CLOSED},
+    "T is asserted; raise a ValueError, which nobody can switch off": {
+        f"if tokens > limit:\n            raise ValueError({MESSAGE})": f"assert tokens <= limit, {MESSAGE}"
+    },
+    "the message of the ValueError does not name both numbers, how many tokens came and how many fit": {
+        MESSAGE: '"the text is too long"'
+    },
+    f"the limit is one too low: T = P = {P} tokens are allowed": {LIMIT: "if tokens >= limit:"},
+    "the limit is one too high: P + 1 tokens have no row for the last one": {LIMIT: "if tokens > limit + 1:"},
+    "segment_ids are not used": {f" + {SEGMENT}": ""},
+    "segment_ids are read as if none had come: row 0 is added to every token": {
+        SEGMENT: "self.segment(segment_ids * 0)"
+    },
+    "without segment_ids the segment row is left out; None means sentence A, which is row 0": {
+        "segment_ids = torch.zeros_like(ids)  #": "return self.dropout(self.norm(self.token(ids) + self.position("
+        "torch.arange(tokens))))  #"
+    },
+    "without segment_ids row 1 is added; None means sentence A, which is row 0": {"zeros_like(ids)": "ones_like(ids)"},
+    "the segments are exchanged: 0 means row 0": {SEGMENT: "self.segment(1 - segment_ids)"},
+    "segment_ids must be given here; they may be left out, so the parameter needs the default None": {
+        "segment_ids=None": "segment_ids"
+    },
+    "the token's row is multiplied by sqrt(D), as in the first Transformer": {
+        TOKEN: f"{TOKEN} * self.token.embedding_dim**0.5"
+    },
+    "no dropout runs in train mode": {LAST: NORM},
+    "dropout runs outside training: nn.Dropout, or F.dropout with training=self.training": {
+        LAST: "nn.functional.dropout(self.norm(x), self.dropout.p)"
+    },
+    "dropout stands before the norm, which fills the holes again; dropout comes last": {
+        LAST: "self.norm(self.dropout(x))"
+    },
+    "dropout runs twice; use it once": {LAST: f"self.dropout({LAST})"},
+    "dropout runs with a probability of its own: use the one that is passed in": {
+        "nn.Dropout(dropout)": "nn.Dropout(0.1)"
+    },
+    "dropout drops whole tokens; it drops single numbers: nn.Dropout": {
+        LAST: "self.norm(x) * self.dropout(torch.ones(x.shape[:2]))[..., None]"
+    },
+}
+
+EXERCISE = Exercise(
+    number="4.1",
+    title="BERT's embeddings",
+    minutes=25,
+    difficulty=2,
+    signature="BertEmbeddings(V, D, P, dropout), an nn.Module: "
+    "forward(ids (B, T), segment_ids (B, T) or None) -> (B, T, D)",
+    hints=(
+        "Three look-ups, one sum, one norm, one dropout, in this order. The position of a token is its place in\n"
+        "its own text, counted from 0; nobody passes it in, so the module counts for itself.",
+        "token (V, D) looked up with ids (B, T) gives (B, T, D); segment (2, D) with segment_ids (B, T) likewise.\n"
+        "position (P, D) looked up with 0 ... T - 1 gives (T, D), which broadcasts over the texts of the batch.\n"
+        "The norm acts on the last axis, D. segment_ids None stands for zeros (B, T): sentence A is a row, too.",
+        "if T is larger than P: raise a ValueError that names both numbers\n"
+        "if no segment_ids came: take zeros shaped like ids\n"
+        "x = rows of token at the ids\n"
+        "x = x plus rows of segment at segment_ids, plus the first T rows of position\n"
+        "return dropout of norm of x; the norm was made with an eps of 1e-12",
+    ),
+    parts=(Lab(BertEmbeddings, cases, MISTAKES, run_module, before),),
+)
