@@ -134,7 +134,7 @@ class Case:
             yield replace(plain, inputs=inputs, name=f"{self.name} for inputs in float64", cause=cause, certain=True)
         if self.gradient:
             cause = "the output is right, its gradient is not"
-            yield replace(plain, name=f"the gradient of the {self.name}", cause=cause, run=gradients)
+            yield replace(plain, name=f"the gradient of {self.name}", cause=cause, run=gradients)
 
 
 @dataclass(frozen=True)
@@ -175,9 +175,10 @@ class Lab:
         if isinstance(self.solution, type):
             return {}  # hundreds of classes take too long to make
         for (one, first), (other, second) in itertools.combinations(patches, 2):
-            if not first.keys() & second.keys():
+            says = f"two things: {one}; and: {other}"
+            for both in (first | second, second | first) if not first.keys() & second.keys() else ():
                 with contextlib.suppress(ValueError, SyntaxError):  # one took away what the other would change
-                    made[f"two things: {one}; and: {other}"] = self._patched(first | second)
+                    made[says] = made.get(says) or self._patched(both)
         return made
 
     def _patched(self, patch: dict[str, str]) -> Callable:
@@ -208,11 +209,12 @@ class Lab:
                 raise self._named(finding, answer, cases, seen) from None
         self.after(answer, rng)
 
-    def ask(self, answer: Any, case: Case) -> Any:
-        """What the answer gives, twice the same; an exception is an answer, too."""
+    def ask(self, answer: Any, case: Case, twice: bool = True) -> Any:
+        """What the answer gives, twice the same if it is asked twice; an exception is an answer, too."""
         run = case.run or self.run
         try:
-            first, second = run(answer, *case.inputs), run(answer, *case.inputs)
+            first = run(answer, *case.inputs)
+            second = run(answer, *case.inputs) if twice else first
         except Crash as crash:
             return Raised(crash)
         if not same(first, second):
@@ -242,7 +244,7 @@ class Lab:
         order = [failed, *(place for place in range(len(cases)) if place != failed)]
 
         def fits(wrong: Callable, place: int) -> bool:
-            return _agree(cases[place], answers[place], self._quietly(wrong, cases[place]))
+            return _agree(cases[place], answers[place], self._quietly(wrong, cases[place], twice=False))
 
         for candidates in (self.wrong,) if self.coarse else (self.wrong, self.pairs):
             for says, wrong in candidates.items():
@@ -260,10 +262,10 @@ class Lab:
                     best, most = says, explained
         return best
 
-    def _quietly(self, answer: Any, case: Case) -> Any:
+    def _quietly(self, answer: Any, case: Case, twice: bool = True) -> Any:
         """What an answer gives where nothing may be raised any more; a finding is an answer, too."""
         try:
-            return self.ask(answer, case)
+            return self.ask(answer, case, twice)
         except (Wrong, NotAttempted) as finding:
             return finding
 
