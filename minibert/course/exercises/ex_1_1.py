@@ -1,0 +1,164 @@
+"""1.1 The loss of negative sampling."""
+
+import math
+
+import torch
+from torch.nn import functional
+
+from minibert.course.exercise import Exercise
+from minibert.course.lab import Case, Lab, gradients
+
+
+def negative_sampling_loss(centre, positive, negatives):
+    """Mean over the pairs of: -log sigmoid(neighbour's score) - sum of log sigmoid(-scores of the drawn words)."""
+    yes = (centre * positive).sum(dim=-1)  # (N,)
+    no = (centre[:, None] * negatives).sum(dim=-1)  # (N, n)
+    log_likelihood = functional.logsigmoid(yes) + functional.logsigmoid(-no).sum(dim=-1)  # (N,)
+    return -log_likelihood.mean()
+
+
+OVERFLOW = (
+    "exp of a large number is infinite, sigmoid of a large negative one is 0, and log of 0 is minus infinity: take "
+    "log and sigmoid in one step, with functional.logsigmoid"
+)
+HIDDEN = (
+    "an epsilon inside the log, or scores that are clipped, hide how wrong a confident answer is, and stop the "
+    "learning: functional.logsigmoid needs neither"
+)
+WHERE = "the loss is right and its gradient is not: torch.where computes both branches, and 0 times infinity is NaN"
+
+
+def cases(rng):
+    def drawn(N, n, D):
+        return tuple(torch.randn(*shape, generator=rng) for shape in ((N, D), (N, D), (N, n, D)))
+
+    def scored(yes, no):  # vectors (1, 0) and (score, 0)
+        yes, no = (torch.stack([x, 0 * x], dim=-1) for x in (torch.tensor(yes), torch.tensor(no)))
+        return torch.tensor([1.0, 0.0]).expand(len(yes), 2).clone(), yes, no
+
+    hand = torch.tensor([[1.0, 1.0]]), torch.tensor([[math.log(3), 0]]), torch.tensor([[[1, -1], [0, math.log(2)]]])
+    cause = "the probabilities of the right answers are 3/4, 1/2 and 1/3, their product is 1/8, and -ln 1/8 = 2.079"
+    negative = "an infinity or the log of a negative number: take log and sigmoid in one step, functional.logsigmoid"
+    name = "the loss of one pair with the scores ln 3 (neighbour), 0 and ln 2 (negatives)"
+    yield Case(hand, cause, name, if_nan=negative)
+    cause = "one pair is right, several are not: is the mean over the pairs, and over nothing else?"
+    name = "the loss of three random pairs with five negatives each"  # N, n and D all differ
+    yield Case(drawn(3, 5, 6), cause, name, double=True, gradient=True, if_nan=negative)
+    cause = "with one negative an axis has length 1: does a squeeze() without a number take it away?"
+    yield Case(drawn(4, 1, 3), cause, "the loss of four pairs with one negative each")
+    cause = "with vectors of width 1 an axis has length 1: does a squeeze() without a number take it away?"
+    yield Case(drawn(2, 3, 1), cause, "the loss for vectors of width 1")
+    for size in (20.0, 100.0, 1000.0):
+        large = scored([-size, size, size], [[size, -size], [size, size], [-size, -size]])
+        yield Case(large, HIDDEN, f"the loss for scores of {size:g} and -{size:g}", if_nan=OVERFLOW)
+        name = f"the gradient for scores of {size:g} and -{size:g}"
+        yield Case(large, "the loss is right, its gradient is not", name, if_nan=WHERE, run=gradients)
+
+
+YES, NO = "(centre * positive).sum(dim=-1)", "(centre[:, None] * negatives).sum(dim=-1)"
+PLUS, MINUS, RETURN = "functional.logsigmoid(yes)", "functional.logsigmoid(-no)", "-log_likelihood.mean()"
+BOTH, SUM = f"{PLUS} + {MINUS}.sum(dim=-1)", f"{MINUS}.sum(dim=-1)"
+AXIS = "a dot product sums over the wrong axis: the entries of two vectors lie along the last one, D (dim=-1)"
+MISTAKES = {
+    "the signs are exchanged: the neighbour's score is negated, and those of the negatives are not": {
+        "(yes)": "(-yes)",
+        "(-no)": "(no)",
+    },
+    "the negatives are not negated: their log-sigmoid takes the score with its sign turned": {"(-no)": "(no)"},
+    "both scores are negated: only those of the negatives are": {"(yes)": "(-yes)"},
+    "the sign is wrong: this is the log-likelihood, which grows as things get better; a loss is its negative": {
+        RETURN: RETURN[1:]
+    },
+    "there is one number for each pair: take the mean over the pairs": {RETURN: "-log_likelihood"},
+    "the pairs are added up, and the negatives averaged: it is the other way round": {
+        f"{MINUS}.sum": f"{MINUS}.mean",
+        RETURN: "-log_likelihood.sum()",
+    },
+    "the negatives are averaged; their n log-sigmoids add up": {f"{MINUS}.sum": f"{MINUS}.mean"},
+    "this is the mean over all n + 1 questions: those of one pair add up, the mean is over the pairs": {
+        RETURN: f"{RETURN} / (negatives.shape[1] + 1)"
+    },
+    "the mean for the neighbours, but the sum over all pairs for the negatives": {
+        BOTH: f"{PLUS}.mean() + {MINUS}.sum()"
+    },
+    "the pairs are added up; take the mean over the N pairs": {RETURN: "-log_likelihood.sum()"},
+    "there is no log-sigmoid: these are the bare scores, which can be driven to infinity": {
+        BOTH: "yes - no.sum(dim=-1)"
+    },
+    "there is a sigmoid but no log of it": {BOTH: "yes.sigmoid() + (-no).sigmoid().sum(dim=-1)"},
+    "this is 1 - sigmoid: there is no log": {BOTH: "yes.sigmoid() - 1 - no.sigmoid().sum(dim=-1)"},
+    "the neighbour's term is added n times, once to each negative: add up the negatives first": {
+        PLUS: f"{PLUS} * no.shape[1]"
+    },
+    "only the hardest negative counts; all n of them add up": {SUM: f"{MINUS}.amin(dim=-1)"},
+    "only the first negative counts; all n of them add up": {SUM: f"{MINUS}[:, 0]"},
+    "the negatives are not there: only the neighbour counts": {f" + {SUM}": ""},
+    "the neighbour is not there: only the negatives count": {f"{PLUS} + ": ""},
+    "the scores of the negatives are added before the log-sigmoid; each of them is a question of its own": {
+        SUM: "functional.logsigmoid(-no.sum(dim=-1))"
+    },
+    "the negatives' vectors are averaged before the dot product; each of them is a question of its own": {
+        SUM: "functional.logsigmoid(-no.mean(dim=-1))"
+    },
+    "softmax over neighbour and negatives: that is another loss; here each word is a yes-or-no question": {
+        BOTH: "yes - torch.cat([yes[:, None], no], dim=1).logsumexp(dim=-1)"
+    },
+    "these are cosines; the scores are plain dot products": {
+        YES: "functional.cosine_similarity(centre, positive, dim=-1)",
+        NO: "functional.cosine_similarity(centre[:, None], negatives, dim=-1)",
+    },
+    "the scores are divided by sqrt(D), which belongs to attention": {
+        YES: f"{YES} / centre.shape[1] ** 0.5",
+        NO: f"{NO} / centre.shape[1] ** 0.5",
+    },
+    "a logarithm of base 2; use the natural one": {RETURN: f"{RETURN} / 0.6931471805599453"},
+    "the loss is half of what it should be": {RETURN: f"{RETURN} / 2"},
+    f"{AXIS} - for the negatives": {NO: NO.replace("-1", "1")},
+    f"{AXIS} - for the neighbour": {YES: YES.replace("-1", "0"), PLUS: f"{PLUS}.mean()"},
+    f"{AXIS} - in both": {YES: YES.replace("-1", "0"), PLUS: f"{PLUS}.mean()", NO: NO.replace("-1", "1")},
+    "every centre is multiplied with the neighbours of all pairs; each has one of its own": {
+        YES: "centre @ positive.T"
+    },
+    "every centre is multiplied with the negatives of all pairs; each has n of its own": {
+        NO: "centre @ negatives.flatten(0, 1).T"
+    },
+    "the negatives are multiplied with the neighbour; both belong with the centre": {
+        "centre[:, None] * negatives": "positive[:, None] * negatives"
+    },
+    "a squeeze() without a number takes away every axis of length 1: name the axis": {
+        NO: "(negatives @ centre[:, :, None]).squeeze()"
+    },
+    OVERFLOW: {PLUS: "yes.sigmoid().log()", MINUS: "(-no).sigmoid().log()"},
+    f"log of 1 - sigmoid is log of 0 from a score of 17 on; {OVERFLOW}": {
+        PLUS: "yes.sigmoid().log()",
+        MINUS: "(1 - no.sigmoid()).log()",
+    },
+    HIDDEN: {PLUS: "(yes.sigmoid() + 1e-9).log()", MINUS: "((-no).sigmoid() + 1e-9).log()"},
+    WHERE: {
+        PLUS: "torch.where(yes > 0, -(1 + (-yes).exp()).log(), yes - (1 + yes.exp()).log())",
+        MINUS: "torch.where(no < 0, -(1 + no.exp()).log(), -no - (1 + (-no).exp()).log())",
+    },
+}
+
+EXERCISE = Exercise(
+    number="1.1",
+    title="The negative-sampling loss",
+    minutes=20,
+    difficulty=2,
+    signature="negative_sampling_loss(centre (N, D), positive (N, D), negatives (N, n, D)) -> (), "
+    "the mean over the N pairs",
+    hints=(
+        "Each pair asks n + 1 yes-or-no questions: does this word stand beside the centre? For the true neighbour\n"
+        "the answer should be yes, for the n drawn words no. The probability of yes is the sigmoid of the dot\n"
+        "product, that of no is 1 minus it, which is the sigmoid of the same number with the other sign.",
+        "score of the neighbour (N,): the entries of (N, D) times (N, D), summed over D.\n"
+        "scores of the drawn words (N, n): (N, n, D) with (N, 1, D), summed over D.\n"
+        "log-probabilities have these shapes, too. Over n they add up: (N,). Over N we take the mean: ().",
+        "yes = dot product of each centre with its neighbour\n"
+        "no = dot products of each centre with its own drawn words\n"
+        "for each pair: log-sigmoid of yes, plus the log-sigmoids of all the no, each with its sign turned\n"
+        "return the mean over the pairs, with the sign that makes it a loss\n"
+        "(torch has a log-sigmoid in one piece; it needs no log of 0)",
+    ),
+    parts=(Lab(negative_sampling_loss, cases, MISTAKES),),
+)

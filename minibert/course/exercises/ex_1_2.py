@@ -1,0 +1,181 @@
+"""1.2 Counting neighbours in a window."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minibert.course.exercise import Exercise, Wrong
+from minibert.course.lab import Case, Lab
+from minibert.course.tools import call, kind_of
+
+
+def co_occurrence(sentences, vocabulary, window):
+    """How often each word stands within `window` places of each other word: (V, V)."""
+    counts = torch.zeros(vocabulary, vocabulary)
+    for sentence in sentences:
+        for place, word in enumerate(sentence):
+            left, right = max(0, place - window), min(len(sentence), place + window + 1)
+            for other in range(left, right):
+                if other != place:  # places are compared, not words: a word may stand near itself
+                    counts[word, sentence[other]] += 1
+    return counts
+
+
+def table_of(answer, *inputs):
+    """The learner's table as a tensor of float64: any tensor, array or list of numbers will do."""
+    got = call(answer, *inputs)
+    if isinstance(got, Tensor) and got.layout != torch.strided:
+        raise Wrong("the result is a sparse tensor", "an ordinary one", "to_dense() at the end")
+    if type(got) is list:
+        try:
+            got = torch.stack([torch.as_tensor(row) for row in got])
+        except (TypeError, ValueError, RuntimeError):
+            raise Wrong(f"the result is {kind_of(got)}", "rows of V numbers each") from None
+    if isinstance(got, np.ndarray) and got.dtype.kind in "biuf":
+        got = torch.as_tensor(got)
+    if isinstance(got, Tensor) and got.dtype == torch.bool:
+        raise Wrong("the result holds True and False", "how often, not only whether", "count in a tensor of numbers")
+    return got.detach().double() if isinstance(got, Tensor) else got
+
+
+def cases(rng):
+    empty = "sentences may be empty, have one word, or be shorter than the window"
+    by_hand = (
+        ([[0, 1, 2]], 3, 1, "each word has its direct neighbours only: 0 and 1, 1 and 2, in both directions"),
+        ([[0, 1, 2, 3, 4]], 6, 2, "two steps to the left and two to the right; word 5 never occurs, its row stays 0"),
+        ([[0, 1], [2, 3]], 4, 2, "1 ends a sentence and 2 begins another: they are no neighbours"),
+        ([[0, 1, 0, 1]], 2, 1, "0 and 1 meet at places (0, 1), (1, 2) and (2, 3): three times"),
+        ([[0, 0, 1]], 2, 1, "each of the two places of word 0 has the other as a neighbour: counts[0, 0] is 2"),
+        ([[1, 0, 1]], 2, 1, "word 0 has word 1 on both sides: counts[0, 1] is 2"),
+        ([[2], [], [0, 1], [1]], 3, 4, empty),
+    )
+    for sentences, V, window, cause in by_hand:
+        yield Case((sentences, V, window), cause, f"for {sentences} and window {window}, counts")
+    for V, window in ((5, 1), (7, 2), (9, 3), (4, 5)):
+        lengths = torch.randint(0, 9, (6,), generator=rng).tolist()
+        sentences = [torch.randint(0, V - 1, (length,), generator=rng).tolist() for length in (*lengths, 9)]
+        yield Case((sentences, V, window), "random sentences", f"for seven sentences and window {window}, counts")
+    cause = "a pair may be counted hundreds of times: which dtype holds the counts?"
+    yield Case(([[0, 0]] * 130, 2, 3), cause, "for 130 sentences [0, 0], counts")
+
+
+LEFT, RIGHT = "max(0, place - window)", "min(len(sentence), place + window + 1)"
+STEP, TEST, END, EACH = "+= 1", "if other != place:", "return counts", "for sentence in sentences:"
+TABLE, PLACE = "torch.zeros(vocabulary, vocabulary)", "other != place"
+DIAGONAL = "counts.diag().diag()"
+ADDS_ONCE = (
+    "an entry that is named twice in counts[rows, columns] += 1 grows by 1 only: index_put_ with accumulate=True, "
+    "bincount or a loop counts them all"
+)
+
+
+def once(key):
+    """A patch: pairs of places of a sentence that agree in `key` count once."""
+    return {
+        EACH: f"{EACH}\n        seen = set()",
+        TEST: f"if other != place and ({key}) not in seen and not seen.add(({key})):",
+    }
+
+
+MISTAKES = {
+    "only the words to the right are counted: the window has two sides": {LEFT: "place + 1"},
+    "only the words to the left are counted: the window has two sides": {RIGHT: "place"},
+    "each place counts itself as its neighbour: leave the distance 0 out": {PLACE: "True"},
+    "the window crosses the border between two sentences: count within each sentence": {
+        EACH: "for sentence in [[word for sentence in sentences for word in sentence]]:"
+    },
+    "off by one: the window is one step too narrow; range ends before its last number": {
+        LEFT: "max(0, place - window + 1)",
+        RIGHT: "min(len(sentence), place + window)",
+    },
+    "off by one: the window is one step too wide": {
+        LEFT: "max(0, place - window - 1)",
+        RIGHT: "min(len(sentence), place + window + 2)",
+    },
+    "off by one: the right side is one step short; a slice ends before its last index": {
+        RIGHT: "min(len(sentence), place + window)"
+    },
+    "off by one: the left side is one step short": {LEFT: "max(0, place - window + 1)"},
+    "window is taken as the width of the whole window; it is the reach to each side": {
+        LEFT: "max(0, place - window // 2)",
+        RIGHT: "min(len(sentence), place + window // 2 + 1)",
+    },
+    "the window is not used: the whole sentence counts": {"range(left, right)": "range(len(sentence))"},
+    "the window is not used: only direct neighbours count": {
+        LEFT: "max(0, place - 1)",
+        RIGHT: "min(len(sentence), place + 2)",
+    },
+    "words are compared where places should be: a word may stand near itself, at another place": {
+        PLACE: "sentence[other] != word"
+    },
+    "a pair is counted twice: it is met from both of its places, so add 1 in one direction each time": {STEP: "+= 2"},
+    "the counts are halved: counts[a, b] and counts[b, a] each hold all pairs": {END: "return counts / 2"},
+    "a word near itself is counted once; each of the two places has the other as its neighbour": {
+        END: f"return counts - {DIAGONAL} / 2"
+    },
+    "a word near itself is counted four times, since a table plus its transpose doubles the diagonal": {
+        END: f"return counts + {DIAGONAL}"
+    },
+    "the table is not symmetric: a pair is filed under the smaller id only": {
+        END: f"return counts.triu(1) + {DIAGONAL} / 2"
+    },
+    "words near the ends are left out: a window that is cut off by the end of the sentence still counts": {
+        TEST: "if other != place and window <= place < len(sentence) - window:"
+    },
+    "an index below 0 counts from the end of the list, so the first words get the last ones as neighbours: begin at "
+    "max(0, ...)": {LEFT: "max(place - window, -len(sentence))", PLACE: "other % len(sentence) != place or other < 0"},
+    "a slice that begins below 0 counts from the end and is empty here: begin it at max(0, ...)": {
+        "range(left, right)": "[*range(len(sentence))[place - window : place], *range(place + 1, right)]"
+    },
+    "sentences are padded with 0, which is a word like any other": {
+        LEFT: "place - window",
+        RIGHT: "place + window + 1",
+        "sentence[other]]": "sentence[other] if 0 <= other < len(sentence) else 0]",
+    },
+    "each pair of words counts once, however often it occurs: add 1, do not set to 1": {
+        END: "return counts.clamp(max=1)"
+    },
+    "each pair of words counts once in a sentence, however often it occurs there": once("word, sentence[other]"),
+    f"each place counts a word among its neighbours once, however often it is there; {ADDS_ONCE}": once(
+        "place, sentence[other]"
+    ),
+    f"at each distance, a pair of words counts once in a sentence; {ADDS_ONCE}": once(
+        "word, sentence[other], other - place"
+    ),
+    "all words in a window are paired with each other, again in each window: pair them with its middle word only": {
+        TEST: "for word in sentence[left:other] + sentence[other + 1 : right]:"
+    },
+    "id 0 is left out; it is a word like any other": {TEST: "if other != place and word and sentence[other]:"},
+    "near words weigh more, 1 / distance, as in GloVe; here each pair counts 1": {STEP: "+= 1 / abs(place - other)"},
+    "the rows are divided by their sums; here the counts themselves are wanted": {
+        END: "return counts / counts.sum(1, keepdim=True).clamp(min=1)"
+    },
+    "these are logarithms; here the counts themselves are wanted": {END: "return counts.log1p()"},
+    "only the first sentence is counted": {EACH: "for sentence in sentences[:1]:"},
+    "only the last sentence is counted: is the table made anew for each?": {EACH: "for sentence in sentences[-1:]:"},
+    "each sentence is taken as a set of words; a word may stand in it twice": {
+        EACH: "for sentence in map(list, map(dict.fromkeys, sentences)):"
+    },
+    "the dtype of the table has eight bits, which hold 256 different counts only; larger ones overflow": {
+        TABLE: "torch.zeros(vocabulary, vocabulary, dtype=torch.uint8)"
+    },
+}
+
+EXERCISE = Exercise(
+    number="1.2",
+    title="Counting neighbours in a window",
+    minutes=20,
+    difficulty=2,
+    signature="co_occurrence(sentences: list of lists of ids, vocabulary: V, window) -> counts (V, V)",
+    hints=(
+        "Think of places, not of words: every place has neighbours at most `window` steps to the left and to the\n"
+        "right, in its own sentence. A place is not its own neighbour; another place with the same word may be.",
+        "counts is (V, V), zeros at first, and every pair of places adds 1 to one entry: row, the word at the\n"
+        "first place; column, the word at its neighbour. The result is symmetric, because nearness is.",
+        "for each sentence:\n"
+        "    for each place in it, and for each other place not further away than window:\n"
+        "        add 1 in the row of the one word, the column of the other\n"
+        "(places left of the first do not exist, though Python has an item at index -1)",
+    ),
+    parts=(Lab(co_occurrence, cases, MISTAKES, table_of),),
+)
