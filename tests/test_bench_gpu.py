@@ -56,7 +56,7 @@ def test_it_runs_where_only_torch_and_the_opponent_are(report):
 
 
 def test_every_back_end_is_compared_with_the_reference(report):
-    for name in ("per_document", "banded"):
+    for name in ("per_document", "banded", "tiled"):
         part = report["parts"][f"agreement {name}"]
         assert part["all_right"]
         seen = {(row["dtype"], row["window"], row["groups"], row["longest"]) for row in part["cases"]}

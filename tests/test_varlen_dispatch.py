@@ -158,7 +158,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 
 
 def test_the_order_is_the_documented_one():
-    assert BACKENDS == ("flash_attn", "torch", "per_document", "banded", "reference")
+    assert BACKENDS == ("flash_attn", "torch", "per_document", "banded", "tiled", "reference")
     assert set(dispatch.CALLS) == set(dispatch.NAMES) - {"reference"}
     positions = [dispatch.__doc__.index(f"\n    {name} ") for name in dispatch.NAMES]
     assert positions == sorted(positions)

@@ -169,7 +169,7 @@ def attention(is_local: bool, backward: bool, size: Size, device: str) -> dict:
     """One layer's attention on one long text, by every back-end that can, and by torch's with a dense mask.
 
     >>> sorted(attention(True, False, SMALL, "cpu")["contenders"])
-    ['banded', 'ours', 'per_document', 'reference', 'sdpa']
+    ['banded', 'ours', 'per_document', 'reference', 'sdpa', 'tiled']
     """
     window = size.windows[-1] if is_local else None
     layer = layers.Layer(size.long, window, size.dtype, backward, device)

@@ -5,6 +5,7 @@ from minibert.varlen.dispatch import ANYWHERE, BACKENDS, Machine, attend, attent
 from minibert.varlen.padding import Packing, find_packing, packed_positions, pad, unpad
 from minibert.varlen.per_document import per_document_attention
 from minibert.varlen.reference import PackedContext, reference_attention
+from minibert.varlen.tiled import tiled_attention
 
 __all__ = [
     "ANYWHERE",
@@ -22,5 +23,6 @@ __all__ = [
     "pad",
     "per_document_attention",
     "reference_attention",
+    "tiled_attention",
     "unpad",
 ]

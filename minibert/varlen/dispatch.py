@@ -6,6 +6,7 @@ All back-ends take (query, key, value, context) and compute the same numbers. In
     torch          FlashAttention as PyTorch ships it              GPU, fp16 or bf16, no dropout
     per_document   PyTorch's fused kernel, document by document    anywhere; what `auto` takes for global layers
     banded         blocks of the window, memory O(N·W)             anywhere; what `auto` takes for layers with a window
+    tiled          FlashAttention's idea in plain PyTorch          anywhere, slow, by name only: memory O(N · tile)
     reference      the formula as one reads it                     anywhere, slow; the only one that shows probabilities
     flash_attn_4   FlashAttention 4, the package flash-attn-4      Hopper and newer GPUs; by name only, it is a beta
 
@@ -27,6 +28,7 @@ from minibert.varlen.banded import banded_attention
 from minibert.varlen.flash import flash_attention, flash_attention_4, torch_attention
 from minibert.varlen.per_document import per_document_attention
 from minibert.varlen.reference import PackedContext, reference_attention
+from minibert.varlen.tiled import tiled_attention
 
 CALLS = {
     "flash_attn": flash_attention,
@@ -34,9 +36,10 @@ CALLS = {
     "torch": torch_attention,
     "per_document": per_document_attention,
     "banded": banded_attention,
+    "tiled": tiled_attention,
 }
 VARIABLE = "MINIBERT_ATTENTION"
-BACKENDS = ("flash_attn", "torch", "per_document", "banded", "reference")
+BACKENDS = ("flash_attn", "torch", "per_document", "banded", "tiled", "reference")
 ANYWHERE = BACKENDS[2:]  # on every device and in every dtype
 NAMES = (*BACKENDS, "flash_attn_4")
 PACKAGES = {"flash_attn": "flash-attn", "flash_attn_4": "flash-attn-4"}
