@@ -27,6 +27,7 @@ from minibert.checkpoints.translate import (
 from minibert.config import EncoderConfig
 from minibert.files import read_text, replacing, write_text
 from minibert.model.base import PackedModel
+from minibert.tokenization.json_write import input_names
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -317,8 +318,9 @@ def save_tensors(tensors: Mapping[str, Tensor], file: str | Path, metadata: dict
 def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
     """Write `model` (and `tokenizer`, if given) to a folder that `load_model` and `transformers` open.
 
-    A tokenizer in the folder that does not say how long its texts may be learns the model's `max_len`. A model that was
-    opened from a folder with the files of sentence-transformers (`model.recipe`) writes them again.
+    A tokenizer_config.json in the folder that does not say how long a text may be, and whether the model reads segment
+    ids, is completed. A model that was opened from a folder with the files of sentence-transformers (`model.recipe`)
+    writes them again.
 
     A config that no published family can express is saved in a form of our own, which only minibert opens. The new
     files are completed beside the old ones and then put in their place, so an interrupted save leaves the old model;
@@ -361,7 +363,7 @@ def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
         write_recipe(recipe, folder, model.config.hidden, save_tensors)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
-    _say_how_long_a_text_may_be(folder, model.config)
+    _complete_tokenizer_config(folder, model.config)
 
 
 def describe(model: PackedModel) -> dict:
@@ -411,13 +413,18 @@ def _as_before_on_error(file: Path) -> Iterator[bytes | None]:
         raise
 
 
-def _say_how_long_a_text_may_be(folder: Path, config: EncoderConfig) -> None:
-    """Without it `transformers` never cuts a text, and learned positions end."""
+def _complete_tokenizer_config(folder: Path, config: EncoderConfig) -> None:
+    """Say what only the model knows, where the tokenizer's file does not: the longest text, and segment ids or none.
+
+    Otherwise `transformers` never cuts a text, where learned positions end, and puts a pair into one segment.
+    """
     file = folder / "tokenizer_config.json"
-    settings = read_json(file) if file.is_file() else {"model_max_length": None}
-    if "model_max_length" not in settings:
-        settings["model_max_length"] = config.max_len
-        write_text(file, json.dumps(settings, indent=2, ensure_ascii=False) + "\n")
+    if not file.is_file():
+        return
+    settings = read_json(file)
+    known = {"model_max_length": config.max_len, "model_input_names": input_names(config.segments > 0)}
+    if known.keys() - settings.keys():
+        write_text(file, json.dumps(known | settings, indent=2, ensure_ascii=False) + "\n")
 
 
 def _remove_shards(folder: Path) -> None:

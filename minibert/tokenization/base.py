@@ -132,7 +132,7 @@ class TokenizerInterface(Vocabulary, ABC):
 
         These are tokenizer.json and tokenizer_config.json (class, case, roles, `model_max_length`), and vocab.txt for
         a tokenizer like BERT's. segments: whether the model reads segment ids (`token_type_ids`); if it is not said,
-        the folder's config.json is asked, and without one WordPiece has them and byte-level BPE has not.
+        the folder's config.json is asked, and where there is none yet, the model says it when it is saved.
 
         Raises:
             ValueError: the path is a file.

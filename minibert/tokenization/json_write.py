@@ -146,7 +146,7 @@ def write_folder(
     """Write a tokenizer's files: tokenizer.json, tokenizer_config.json, and vocab.txt where BertTokenizer can read it.
 
     The other files of a tokenizer that lay there go: they would be read beside the new ones.
-    segments: whether the model reads `token_type_ids`; if None, config.json says it, and without one WordPiece does.
+    segments: whether the model reads `token_type_ids`; if None, the folder's config.json says it, if it is there.
 
     >>> import tempfile
     >>> from minibert.tokenization import WordPieceTokenizer
@@ -156,12 +156,11 @@ def write_folder(
     ...     sorted(path.name for path in Path(name).iterdir())
     ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt']
     """
-    if segments is None:
-        model = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-        kind = model.get("model_type", "bert" if (data.get("model") or {}).get("type") == "WordPiece" else None)
-        segments = kind in BERT_MODELS
+    if segments is None and (folder / "config.json").is_file():
+        segments = read_json(folder / "config.json").get("model_type") in BERT_MODELS
     config = describe(data, roles)
-    config["model_input_names"] = ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
+    if segments is not None:
+        config["model_input_names"] = input_names(segments)
     if max_length is not None:
         config["model_max_length"] = max_length
     write_json(folder / "tokenizer.json", data)
@@ -175,6 +174,15 @@ def write_folder(
         (folder / "vocab.txt").unlink(missing_ok=True)
     for stale in ("special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"):
         (folder / stale).unlink(missing_ok=True)
+
+
+def input_names(segments: bool) -> list[str]:
+    """What `transformers`' tokenizer hands to a model with or without segments.
+
+    >>> input_names(segments=False)
+    ['input_ids', 'attention_mask']
+    """
+    return ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
 
 
 def describe(data: dict, roles: Mapping[str, str]) -> dict:
