@@ -8,7 +8,10 @@ BIN := $(VENV)/Scripts
 else
 BIN := $(VENV)/bin
 endif
-PY  := $(BIN)/python
+PY  := "$(BIN)/python"
+# Make cuts names at spaces: in targets they need a backslash, in recipes quotation marks.
+SPACE := $(subst ,, )
+READY := $(subst $(SPACE),\$(SPACE),$(VENV))/.ready
 # Notebooks are compared with their stored outputs, which need the real data: without it they are left out.
 NOTEBOOKS := from minibert.corpora import is_cached as c; print('notebooks exercises solutions' * (c('minilm') and c('sotu')))
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet -c .ci/constraints.txt
@@ -21,38 +24,38 @@ help:
 	@echo "make lint   ruff"
 	@echo "make clean  remove the virtual environment and build leftovers (fetched data stays in its cache)"
 
-$(VENV)/.ready-lab: pyproject.toml .ci/constraints.txt
+$(READY)-lab: pyproject.toml .ci/constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and f'minibert needs Python 3.11 or newer; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12 ...')"
-	@test -x $(PY) || { echo "== creating $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(PY) || { echo "== creating $(VENV)"; $(PYTHON) -m venv "$(VENV)"; }
 	@echo "== installing PyTorch 2.13.0 (the largest download)"
 	@$(PIP) torch==2.13.0
 	@echo "== installing minibert and JupyterLab"
 	@$(PIP) -e .
-	@touch $@
+	@touch "$@"
 
-$(VENV)/.ready-test: $(VENV)/.ready-lab
+$(READY)-test: $(READY)-lab
 	@echo "== installing the test tools"
 	@$(PIP) -e ".[test]"
-	@touch $@
+	@touch "$@"
 
-lab: $(VENV)/.ready-lab
+lab: $(READY)-lab
 	@echo "== data (skipped where it is in the cache)"
 	@$(PY) -m minibert data fetch || echo "== some data is missing; the notebooks say so and use generated text instead"
 	@echo "== opening notebooks/00_start_here.ipynb; stop with Ctrl-C"
-	PATH="$(abspath $(BIN)):$$PATH" $(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(ARGS)
+	@$(PY) -m minibert lab $(ARGS)
 
-test: $(VENV)/.ready-test
+test: $(READY)-test
 	@echo "== data (skipped where it is in the cache)"
 	@$(PY) -m minibert data fetch || echo "== some data is missing; the tests and notebooks that need it are left out"
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	    tests minibert $$($(PY) -c "$(NOTEBOOKS)") $(ARGS)
 
-exercises: $(VENV)/.ready-test
-	OMP_NUM_THREADS=1 PATH="$(abspath $(BIN)):$$PATH" $(PY) -m minibert.course.build $(ARGS)
+exercises: $(READY)-test
+	OMP_NUM_THREADS=1 PATH="$$(cd "$(BIN)" && pwd):$$PATH" $(PY) -m minibert.course.build $(ARGS)
 
-lint: $(VENV)/.ready-test
+lint: $(READY)-test
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis runs artifacts
+	rm -rf "$(VENV)" build dist *.egg-info .pytest_cache .ruff_cache .hypothesis runs artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

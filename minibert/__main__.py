@@ -6,7 +6,7 @@ import sys
 
 import click
 
-COMMANDS = ("tokenize", "pretrain", "fill", "embed", "attend", "data", "info", "bench", "experiment", "grade")
+COMMANDS = ("tokenize", "pretrain", "fill", "embed", "attend", "data", "info", "bench", "experiment", "grade", "lab")
 
 
 class LazyGroup(click.Group):
