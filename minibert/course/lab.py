@@ -142,7 +142,8 @@ class Lab:
     """One thing that an exercise asks for; its check, the mutants of its test and the solution in the notebook.
 
     `cases(rng)` yields the cases, drawn from `rng` alone. `mistakes` maps what the learner is told to what was done.
-    `run` is how a case is asked unless it says so itself; `before` and `after` look at what cases cannot show.
+    `run` is how a case is asked unless it says so itself; `before` and `after` look at what cases cannot show. With
+    `in_pairs` two patches at once are tried where no single one fits.
     `coarse`: answers are verdicts such as "passes", so a mistake is named only where it answers every case alike.
     """
 
@@ -153,6 +154,7 @@ class Lab:
     before: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
     after: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
     coarse: bool = False
+    in_pairs: bool = True
     source: str = ""
 
     def __post_init__(self):
@@ -172,8 +174,8 @@ class Lab:
     def pairs(self) -> dict[str, Callable]:
         """Every two patches at once, where both fit."""
         made, patches = {}, [(says, how) for says, how in self.mistakes.items() if not callable(how)]
-        if isinstance(self.solution, type):
-            return {}  # hundreds of classes take too long to make
+        if isinstance(self.solution, type) or not self.in_pairs:
+            return {}  # hundreds of them take too long to make or to ask
         for (one, first), (other, second) in itertools.combinations(patches, 2):
             says = f"two things: {one}; and: {other}"
             for both in (first | second, second | first) if not first.keys() & second.keys() else ():
@@ -310,13 +312,25 @@ def _expect_same(case: Case, got: Any, want: Any, name: str = "") -> None:
         for place, (one, other) in enumerate(zip(got, want, strict=True)):
             _expect_same(case, one, other, _item(case, name, place, len(want)))
     elif type(want) is dict:
-        expect_equal(f"{name}, its keys", sorted(got, key=str) if type(got) is dict else got, sorted(want, key=str))
+        _expect_keys(case, got, want, name)
         for key in want:
             _expect_same(case, got[key], want[key], f"{name}[{key!r}]")
     elif isinstance(want, float):
         expect_number(name, got, want, "", case.tolerance)
     else:
         expect_equal(name, got, want)
+
+
+def _expect_keys(case: Case, got: Any, want: dict, name: str) -> None:
+    if type(got) is not dict:
+        raise Wrong(
+            f"{name} is {kind_of(got)}", kind_of(want), "is the `return` missing?" if got is None else case.cause
+        )
+    missing, strange = [key for key in want if key not in got], [key for key in got if key not in want]
+    seen = [f"{len(missing)} keys are missing, such as {missing[0]!r}"] if missing else []
+    seen += [f"{len(strange)} are unknown, such as {strange[0]!r}"] if strange else []
+    if seen:
+        raise Wrong(f"of {name} {' and '.join(seen)}", f"{len(want)} keys, such as {next(iter(want))!r}", case.cause)
 
 
 def _item(case: Case, name: str, place: int, count: int) -> str:

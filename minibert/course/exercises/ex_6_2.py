@@ -1,0 +1,108 @@
+"""6.2 How many parameters?"""
+
+import torch
+
+from minibert.course.exercise import Exercise
+from minibert.course.lab import Case, Lab
+from minibert.course.tools import call
+
+
+def count_parameters(V, D, L, F, positions=512, segments=2, pooler=True, mlm=False):
+    """The number of parameters of a BERT encoder, as an int."""
+    norm, square = 2 * D, D * D + D
+    embeddings = (V + positions + segments) * D + norm
+    block = 4 * square + (D * F + F) + (F * D + D) + 2 * norm
+    head = square + norm + V  # a dense layer, a norm, a bias; the matrix is the token table
+    return embeddings + L * block + (square if pooler else 0) + (head if mlm else 0)
+
+
+def run(answer, sizes):
+    """The answer to sizes that are given by position as far as they have no default, and by name beyond."""
+    named = dict(sizes)
+    return call(answer, *(named.pop(name) for name in ("V", "D", "L", "F")), **named)
+
+
+def cases(rng):
+    def case(**sizes):
+        shown = ", ".join(f"{name}={value}" for name, value in sizes.items())
+        cause = f"list every tensor on paper for {shown}: which part differs?"
+        return Case((sizes,), cause, f"the count for {shown}")
+
+    # Sizes without common factors: no two mistakes may give the same number.
+    yield case(V=13, D=5, L=3, F=17, positions=7, segments=4)
+    yield case(V=13, D=5, L=3, F=17, positions=7, segments=4, pooler=False)
+    yield case(V=13, D=5, L=3, F=17, positions=7, segments=4, mlm=True)
+    yield case(V=30522, D=768, L=12, F=3072)  # BERT-base, then BERT-large
+    yield case(V=30522, D=1024, L=24, F=4096)
+    yield case(V=30522, D=768, L=12, F=3072, pooler=False, mlm=True)
+    for switches in ({}, dict(pooler=False), dict(mlm=True), dict(pooler=False, mlm=True)):
+        draw = (torch.randperm(60, generator=rng)[:6] + 2).tolist()  # all different
+        yield case(**dict(zip(("V", "D", "L", "F", "positions", "segments"), draw, strict=True)), **switches)
+
+
+ROWS, BLOCK, HEAD = "(V + positions + segments) * D + norm", "4 * square +", "square + norm + V  #"
+FIRST, LAST, DECODER = "(D * F + F)", "(F * D + D)", "the matrix of the prediction head"
+POOLER, MLM, RETURN = "(square if pooler else 0)", "(head if mlm else 0)", "embeddings + L * block"
+MISTAKES = {
+    "the token table is forgotten": {"(V + pos": "(pos"},
+    "the position table is forgotten": {"positions + segments)": "segments)"},
+    "the segment table is forgotten": {" + segments)": ")"},
+    "there are 512 positions here, whatever `positions` says": {"(V + positions": "(V + 512"},
+    "there are 2 segments here, whatever `segments` says": {"positions + segments)": "positions + 2)"},
+    "the norm after the embeddings is forgotten": {ROWS: "(V + positions + segments) * D"},
+    "the biases of all dense layers are forgotten": {"D * D + D": "D * D", FIRST: "D * F", LAST: "F * D"},
+    "the biases of the feed-forward layers are forgotten": {FIRST: "D * F", LAST: "F * D"},
+    "the first feed-forward layer, D to F, has a bias of F numbers": {FIRST: "(D * F + D)"},
+    "the second feed-forward layer, F to D, has a bias of D numbers": {LAST: "(F * D + F)"},
+    "the bias of the first feed-forward layer, F numbers, is forgotten": {FIRST: "D * F"},
+    "D numbers are forgotten in each block: the bias of the output matrix, or of the second feed-forward layer": {
+        LAST: "F * D"
+    },
+    "the second matrix of the feed-forward layer is forgotten": {f" + {LAST}": ""},
+    "4 D numbers are forgotten in each block: the four biases of attention, or the two norms": {BLOCK: "4 * D * D +"},
+    "attention has four matrices: query, key, value and the output matrix": {BLOCK: "3 * square +"},
+    "query, key and value have biases, too": {BLOCK: "4 * square - 3 * D +"},
+    "attention is counted H times; all heads together are one matrix (D, D) each": {BLOCK: "8 * square +"},
+    "a block has two norms, one after each sub-layer": {"2 * norm": "norm"},
+    "all norms are forgotten": {"norm, square = 2 * D": "norm, square = 0"},
+    "a norm has a gain and an offset, 2 D numbers": {"norm, square = 2 * D": "norm, square = D"},
+    "the inner width is F, whatever it is: this takes 4 D": {"    norm, square": "    F = 4 * D\n    norm, square"},
+    "only one of the L blocks is counted": {"L * block": "block"},
+    "the tables stand outside the blocks: they are not there L times": {RETURN: "L * (embeddings + block)"},
+    "the pooler stands outside the blocks: it is not there L times": {POOLER: "(L * square if pooler else 0)"},
+    "the pooler is forgotten": {POOLER: "0"},
+    "there is no pooler with pooler=False, but it is counted": {POOLER: "square"},
+    "the pooler has a bias of D numbers": {POOLER: "(D * D if pooler else 0)"},
+    "the prediction head is not counted with mlm=True": {MLM: "0"},
+    "the prediction head is counted, but mlm is False: this is the bare encoder": {MLM: "head"},
+    f"{DECODER} is counted; it is the token table, used a second time": {HEAD: "square + norm + V + V * D  #"},
+    f"of the prediction head only the matrix is counted, and it is the token table: {DECODER} is there already": {
+        HEAD: "V * D  #"
+    },
+    "the bias of the scores, V numbers, is forgotten in the prediction head": {HEAD: "square + norm  #"},
+    "the norm of the prediction head is forgotten": {HEAD: "square + V  #"},
+    "the dense layer of the prediction head, D to D with a bias, is forgotten": {HEAD: "norm + V  #"},
+    "the bias of the dense layer in the prediction head is forgotten": {HEAD: "D * D + norm + V  #"},
+}
+
+EXERCISE = Exercise(
+    number="6.2",
+    title="How many parameters?",
+    minutes=20,
+    difficulty=2,
+    signature="count_parameters(V, D, L, F, positions=512, segments=2, pooler=True, mlm=False) -> int",
+    hints=(
+        "Walk through the model from the tables to the pooler and write down each matrix, each bias and each\n"
+        "norm. What is used twice is counted once.",
+        "tables V, positions and segments, each D wide, and a norm (2 D) after them; a block has 4 matrices\n"
+        "(D, D), one (F, D), one (D, F), a bias for each of the six, and 2 norms;\n"
+        "the pooler is (D, D) and a bias;\n"
+        "the prediction head: a dense layer (D, D) with bias, a norm, and one bias of V numbers.",
+        "dense(a, b) = a times b, plus b;  norm = twice D\n"
+        "total = rows of all three tables times D, plus norm\n"
+        "total += L times (four dense of D and D, dense of D and F, dense of F and D, two norms)\n"
+        "with a pooler: another dense of D and D\n"
+        "with mlm: another dense of D and D, a norm, and V numbers; the scores use the token table itself",
+    ),
+    parts=(Lab(count_parameters, cases, MISTAKES, run),),
+)

@@ -1,0 +1,174 @@
+"""6.3 The weight table: from their names to ours."""
+
+import torch
+
+from minibert.course.exercise import Exercise
+from minibert.course.lab import Case, Lab
+
+
+def to_ours(stored, L):
+    """The tensors of an old BERT file under the names of minibert.Encoder."""
+    ours = {
+        "embeddings.token.weight": stored["embeddings.word_embeddings.weight"],
+        "embeddings.position.weight": stored["embeddings.position_embeddings.weight"],
+        "embeddings.segment.weight": stored["embeddings.token_type_embeddings.weight"],
+        "embeddings.norm.weight": stored["embeddings.LayerNorm.gamma"],
+        "embeddings.norm.bias": stored["embeddings.LayerNorm.beta"],
+        "pooler.dense.weight": stored["pooler.dense.weight"],
+        "pooler.dense.bias": stored["pooler.dense.bias"],
+    }
+    for i in range(L):
+        here, there = f"blocks.{i}.", f"encoder.layer.{i}."
+        for kind in ("weight", "bias"):
+            parts = [stored[f"{there}attention.self.{part}.{kind}"] for part in ("query", "key", "value")]
+            ours[f"{here}attention.query_key_value.{kind}"] = torch.cat(parts)
+            ours[f"{here}attention.output.{kind}"] = stored[f"{there}attention.output.dense.{kind}"]
+            ours[f"{here}feed_forward.input.{kind}"] = stored[f"{there}intermediate.dense.{kind}"]
+            ours[f"{here}feed_forward.output.{kind}"] = stored[f"{there}output.dense.{kind}"]
+        for kind, old in (("weight", "gamma"), ("bias", "beta")):
+            ours[f"{here}attention_norm.{kind}"] = stored[f"{there}attention.output.LayerNorm.{old}"]
+            ours[f"{here}feed_forward_norm.{kind}"] = stored[f"{there}output.LayerNorm.{old}"]
+    return ours
+
+
+def file_of(layers, rng):
+    """A file in the old style: gamma and beta, and position_ids, which is no weight. All sizes differ."""
+    D, F, V, P = 10, 14, 11, 6
+    tables = {"word": V, "position": P, "token_type": 2}
+    shapes = {f"embeddings.{name}_embeddings.weight": (rows, D) for name, rows in tables.items()}
+    shapes |= {"pooler.dense.weight": (D, D), "pooler.dense.bias": (D,)}
+    dense = {f"attention.self.{part}": (D, D) for part in ("query", "key", "value")} | {
+        "attention.output.dense": (D, D)
+    }
+    dense |= {"intermediate.dense": (F, D), "output.dense": (D, F)}
+    norms = ["embeddings.LayerNorm"]
+    for i in range(layers):
+        shapes |= {f"encoder.layer.{i}.{name}.weight": shape for name, shape in dense.items()}
+        shapes |= {f"encoder.layer.{i}.{name}.bias": shape[:1] for name, shape in dense.items()}
+        norms += [f"encoder.layer.{i}.{name}.LayerNorm" for name in ("attention.output", "output")]
+    shapes |= {f"{name}.{part}": (D,) for name in norms for part in ("gamma", "beta")}
+    stored = {name: torch.randn(shape, generator=rng).round(decimals=2) for name, shape in sorted(shapes.items())}
+    return {"embeddings.position_ids": torch.arange(P)[None]} | stored
+
+
+def cases(rng):
+    names = "print(minibert.Encoder(config).state_dict().keys()) shows our names; where does each tensor come from?"
+    for layers in (12, 1, 3):  # with twelve blocks layer.1 is also the beginning of layer.10
+        shown = f"{layers} blocks" if layers > 1 else "one block"
+        yield Case((file_of(layers, rng), layers), names, f"the result for {shown}")
+
+
+PARTS, JOINED = '("query", "key", "value")', "= torch.cat(parts)"
+KINDS = 'for kind, old in (("weight", "gamma"), ("bias", "beta")):'
+RETURN, THERE = "    return ours", 'f"encoder.layer.{i}."'
+OURS = 'ours[f"{here}attention.query_key_value.{kind}"] = torch.cat(parts)'
+TURNED = "the matrix {} is transposed; files of PyTorch store (out, in), as nn.Linear does, so nothing is turned"
+
+
+def turn(name):
+    return {RETURN: f"    return {{k: v.mT if k.endswith('{name}') and v.dim() == 2 else v for k, v in ours.items()}}"}
+
+
+MISTAKES = {
+    "query and key are swapped: ours begins with the query": {PARTS: '("key", "query", "value")'},
+    "key and value are swapped: the order is query, key, value": {PARTS: '("query", "value", "key")'},
+    "query and value are swapped: the order is query, key, value": {PARTS: '("value", "key", "query")'},
+    "the query stands there three times": {PARTS: '("query", "query", "query")'},
+    "query, key and value stand side by side; ours is (3 D, D), with their rows below each other": {
+        JOINED: "= torch.cat(parts, dim=-1)"
+    },
+    "the rows of query, key and value take turns; all rows of the query come first": {
+        JOINED: "= torch.stack(parts, dim=1).flatten(0, 1)"
+    },
+    "the joined matrix is transposed; ours is (3 D, D), with their rows below each other": turn(
+        "query_key_value.weight"
+    ),
+    "query, key and value are added; they are joined, one below the other": {JOINED: "= sum(parts)"},
+    "query, key and value are transposed before they are joined; PyTorch stores (out, in), so nothing is turned": {
+        JOINED: "= torch.cat([part.mT if part.dim() == 2 else part for part in parts])"
+    },
+    "query, key and value have no names of their own in ours: they are the rows of one matrix, query_key_value": {
+        OURS: 'ours |= {f"{here}attention.{p}.{kind}": x for p, x in zip(("query", "key", "value"), parts)}'
+    },
+    "query, key and value keep the names of the file; in ours they are the rows of one matrix, query_key_value": {
+        OURS: 'ours |= {f"{here}attention.self.{p}.{kind}": x for p, x in zip(("query", "key", "value"), parts)}'
+    },
+    "all matrices are transposed; files of PyTorch store (out, in), as nn.Linear does, so nothing is turned": turn(
+        "weight"
+    ),
+    "all matrices but the tables are transposed; PyTorch stores (out, in), so nothing is turned": {
+        RETURN: "    return {k: v.mT if v.dim() == 2 and 'embed' not in k else v for k, v in ours.items()}"
+    },
+    TURNED.format("attention.output.weight"): turn("attention.output.weight"),
+    TURNED.format("feed_forward.input.weight"): turn("feed_forward.input.weight"),
+    TURNED.format("feed_forward.output.weight"): turn("feed_forward.output.weight"),
+    TURNED.format("pooler.dense.weight"): turn("pooler.dense.weight"),
+    "gamma and beta are swapped: gamma is the gain (weight), beta the offset (bias)": {
+        KINDS: 'for kind, old in (("weight", "beta"), ("bias", "gamma")):',
+        'norm.weight": stored["embeddings.LayerNorm.gamma"]': 'norm.weight": stored["embeddings.LayerNorm.beta"]',
+        'norm.bias": stored["embeddings.LayerNorm.beta"]': 'norm.bias": stored["embeddings.LayerNorm.gamma"]',
+    },
+    "gamma and beta of the blocks are swapped: gamma is the gain (weight), beta the offset (bias)": {
+        KINDS: 'for kind, old in (("weight", "beta"), ("bias", "gamma")):'
+    },
+    "the two norms of a block are swapped: theirs are named after the sub-layer before them": {
+        'attention_norm.{kind}"] = stored[f"{there}attention.': 'attention_norm.{kind}"] = stored[f"{there}',
+        'forward_norm.{kind}"] = stored[f"{there}': 'forward_norm.{kind}"] = stored[f"{there}attention.',
+    },
+    "the output matrix of attention and that of the feed-forward layer are swapped": {
+        'attention.output.{kind}"] = stored[f"{there}attention.': 'attention.output.{kind}"] = stored[f"{there}',
+        'forward.output.{kind}"] = stored[f"{there}': 'forward.output.{kind}"] = stored[f"{there}attention.',
+    },
+    "every block comes from block 0: the number i belongs into both names": {THERE: '"encoder.layer.0."'},
+    "every block comes from the last one: the number i belongs into both names": {THERE: 'f"encoder.layer.{L - 1}."'},
+    "blocks 10 and 11 come from block 1: encoder.layer.1 is also the beginning of encoder.layer.10": {
+        THERE: 'f"encoder.layer.{str(i)[0]}."'
+    },
+    "the blocks are in reverse order: block i comes from layer i": {THERE: 'f"encoder.layer.{L - 1 - i}."'},
+    "the last block is left out: there are L blocks, 0 to L - 1": {"range(L)": "range(L - 1)"},
+    "blocks count from 1 here; the first is block 0 on both sides": {'f"blocks.{i}."': 'f"blocks.{i + 1}."'},
+    "there are twelve blocks here, whatever L says": {"range(L)": "range(12)"},
+    "position_ids is the list 0, 1, 2, ... and no weight; old files carry it along: leave it out": {
+        RETURN: '    return ours | {"embeddings.position_ids": stored["embeddings.position_ids"]}'
+    },
+    "the pooler is left out; minibert.Encoder of a BERT has one": {
+        RETURN: "    return {k: v for k, v in ours.items() if 'pooler' not in k}"
+    },
+    "names begin with `encoder.`; minibert.Encoder's own names do not": {
+        RETURN: "    return {f'encoder.{k}': v for k, v in ours.items()}"
+    },
+    "names begin with `bert.`; minibert.Encoder's own names do not": {
+        RETURN: "    return {f'bert.{k}': v for k, v in ours.items()}"
+    },
+    "the norms keep the names gamma and beta; ours are weight and bias": {
+        RETURN: "    old = {'weight': 'gamma', 'bias': 'beta'}\n    return {k[: -len(k.split('.')[-1])] + old[k.split("
+        "'.')[-1]] if 'norm' in k else k: v for k, v in ours.items()}"
+    },
+    "the tensors are converted to another dtype; they come back as they are": {
+        RETURN: "    return {k: v.double() for k, v in ours.items()}"
+    },
+    "the tensors of the file come back under their own names; ours are those of minibert.Encoder": {
+        RETURN: "    return dict(stored)"
+    },
+}
+
+EXERCISE = Exercise(
+    number="6.3",
+    title="The weight table: from their names to ours",
+    minutes=30,
+    difficulty=3,
+    signature="to_ours(stored: dict of name -> tensor, L) -> dict of name -> tensor, for minibert.Encoder",
+    hints=(
+        "Do not translate what you find; ask for what you need. For each of our names, say which of theirs\nfill it.",
+        "query, key and value are (D, D) each and stand below each other in ours: (3 D, D); their biases (3 D,).\n"
+        "Everything else keeps its shape: both sides store a Linear as (out, in). gamma is a norm's gain\n"
+        "(weight), beta its offset (bias). Theirs name a norm after the sub-layer in front of it.",
+        "ours = the eight tensors outside the blocks less one, which is no weight; the norm's from gamma and beta\n"
+        "for every block i, from 0 to L - 1:\n"
+        "    for weight and for bias: join query, key, value along the rows, in this order\n"
+        "    copy the output matrix, widen (intermediate) and narrow (output), weight and bias\n"
+        "    copy both norms: gamma to weight, beta to bias\n"
+        "return ours",
+    ),
+    parts=(Lab(to_ours, cases, MISTAKES, in_pairs=False),),
+)
