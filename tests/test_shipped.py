@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
-from transformers import AutoModelForMaskedLM
+from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import minibert
+from minibert.checkpoints import load_config
 from minibert.shipped_models import SHIPPED
 from minibert.tasks import fill_blanks
 
@@ -34,6 +35,17 @@ def test_a_shipped_model_gives_the_same_logits_in_transformers(name):
         logits = ours(batch.input_ids, batch.attention_mask).logits
     # logits of trained weights reach 15: 2e-5 is float32's rounding at that size
     torch.testing.assert_close(logits[real], expected[real], atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_tokenizer_gives_the_same_ids_in_transformers(name):
+    folder = minibert.shipped(name)
+    ours, theirs = minibert.load_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
+    for text in ("The State of the [MASK] is strong", "Crème brûlée, 1790", ""):
+        found, expected = ours.encode(text, "Keep the peace"), theirs(text, "Keep the peace")
+        assert found.ids == expected["input_ids"]
+        assert found.segment_ids == expected.get("token_type_ids", found.segment_ids)
+    assert ours.model_max_length == theirs.model_max_length == load_config(folder).max_len
 
 
 def test_the_nano_modernbert_reads_both_sides():
