@@ -1,7 +1,8 @@
 """BERT, ModernBERT and EuroBERT on one page: from token ids to the loss, in plain functions on a dictionary of tensors.
 
 Read this file first. It is the specification: `minibert.model` computes the same numbers from the same weights, faster
-and without padding, and a test compares the two. Dropout, which acts in training only, is the one thing left out.
+and without padding, and a test compares the two. Most functions here have a class of that name there (`block`: `Block`).
+Dropout, which acts in training only, is the one thing left out.
 
 `config` is a `minibert.EncoderConfig`, which says what a model is made of:
 
@@ -9,7 +10,7 @@ and without padding, and a test compares the two. Dropout, which acts in trainin
     position        a learned table        RoPE                            RoPE
     norm            LayerNorm, after       LayerNorm, before               RMSNorm, before each sub-layer
     feed-forward    GELU                   GELU with a gate (GeGLU)        SiLU with a gate (SwiGLU)
-    attention       every layer global     two layers in three local       every layer global; large sizes have G < H
+    attention       every layer global     two layers in three local       every layer global; some sizes have G < H
 
 `weights` maps names to tensors: the `state_dict()` of a `minibert.MaskedLanguageModel` or a `minibert.Encoder`.
 
@@ -17,7 +18,8 @@ Shape letters, the same in every file of this package:
 
     B texts in a batch     D width of the model      K size of a head                  W tokens that a local layer
     T tokens in a row      H query heads             F width of the feed-forward         sees to each side
-    V size of vocabulary   G key/value heads         M tokens that have a label
+    V size of vocabulary   G key/value heads         M tokens that have a label        L layers
+    N tokens of all texts end to end, in the files that do without padding
 """
 
 import math
