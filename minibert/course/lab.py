@@ -22,7 +22,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -145,6 +145,7 @@ class Lab:
     `run` is how a case is asked unless it says so itself; `before` and `after` look at what cases cannot show. With
     `in_pairs` two patches at once are tried where no single one fits.
     `coarse`: answers are verdicts such as "passes", so a mistake is named only where it answers every case alike.
+    `in_order`: the first cases are quick, the last take long, so a mistake is tried on them in turn.
     """
 
     solution: Callable
@@ -155,6 +156,7 @@ class Lab:
     after: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
     coarse: bool = False
     in_pairs: bool = True
+    in_order: bool = False
     source: str = ""
 
     def __post_init__(self):
@@ -243,8 +245,11 @@ class Lab:
         if unsteady := next((one for one in answers if isinstance(one, Unsteady)), None):
             raise unsteady  # chance made two calls agree so far
         wants = [self._quietly(self.solution, case) for case in cases]
-        order = [failed, *(place for place in range(len(cases)) if place != failed)]
+        order = list(range(len(cases)))
+        if not self.in_order:  # else the first cases are the quick ones
+            order.sort(key=lambda place: place != failed)
 
+        @cache
         def fits(wrong: Callable, place: int) -> bool:
             return _agree(cases[place], answers[place], self._quietly(wrong, cases[place], twice=False))
 
@@ -255,9 +260,10 @@ class Lab:
         if self.coarse:
             return ""
         bad = [i for i in order if i == failed or not _agree(cases[i], answers[i], wants[i])]
+        first = range(failed + 1) if self.in_order else [failed]
         best, most = "", ENOUGH * len(bad)
         for says, wrong in self.wrong.items():
-            if fits(wrong, failed):
+            if all(fits(wrong, place) for place in first):
                 explained = sum(fits(wrong, place) for place in bad)
                 against = sum(not fits(wrong, place) for place in order if place not in bad)
                 if explained >= most and explained > against and not (best and explained == most):
@@ -314,7 +320,7 @@ def _expect_same(case: Case, got: Any, want: Any, name: str = "") -> None:
     elif type(want) is dict:
         _expect_keys(case, got, want, name)
         for key in want:
-            _expect_same(case, got[key], want[key], f"{name}[{key!r}]")
+            _expect_same(case, got[key], want[key], f"{name}, {key}" if " " in str(key) else f"{name}[{key!r}]")
     elif isinstance(want, float):
         expect_number(name, got, want, "", case.tolerance)
     else:

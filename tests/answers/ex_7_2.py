@@ -43,7 +43,7 @@ WRONG = {
     "[MASK]": (not_words("[MASK]".__eq__), r"\[UNK\] and \[MASK\] too"),
     "lower case": (not_words(lambda t: t.upper() in SPECIAL), "(?s)a word here: `sep`"),
     "digits": (not_words(str.isdigit), "punctuation and digits"),
-    "places by name": (names_instead_of_places, r"scores\['previous token'\]"),
+    "places by name": (names_instead_of_places, r"scores, previous token"),
     "over the heads": (lambda maps, tokens: stacked(maps, tokens).mean(-1), "not over layers or heads"),
     "the average map": (lambda maps, tokens: stacked(maps.mean(0, keepdim=True), tokens)[:, 0], "layers or heads"),
     "one score": (lambda maps, tokens: by_loops(maps, tokens)[0], r"torch\.stack"),
