@@ -1,7 +1,9 @@
 """Training on one's own text: nothing stale is used again, no text is lost in silence, damage is named."""
 
 import json
+import os
 import random
+import threading
 
 import pytest
 import torch
@@ -235,6 +237,15 @@ def test_a_line_of_the_file_is_a_sentence(tmp_path, inside):
     assert read_text_file(tmp_path / "a.txt") == [[f"One{inside}still one.", "Two."]]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes among its files")
+def test_a_corpus_may_come_through_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=("One.\n\nTwo.\n",))
+    writer.start()
+    assert read_text_file(tmp_path / "pipe") == [["One."], ["Two."]]
+    writer.join()
+
+
 def test_no_line_end_of_windows_ends_a_document(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"One.\r\r\nTwo.\r\r\n\r\r\nThree.\r\r\n")  # written twice in text mode
     assert read_text_file(tmp_path / "a.txt") == [["One.", "Two."], ["Three."]]
@@ -274,7 +285,8 @@ def test_damaged_checkpoints_are_named_with_what_to_do(corpus):
     for file in (corpus.parent / "run" / "checkpoints").glob("*.safetensors"):
         file.write_bytes(file.read_bytes()[:-9])
     with pytest.warns(UserWarning, match=r"step-00000001\.json is damaged"):
-        assert "delete them to start anew" in refused(corpus)
+        message = refused(corpus)
+    assert "step-00000001.json: " in message and "delete them to start anew" in message
 
 
 def test_a_file_where_the_folder_should_be_is_named(corpus):

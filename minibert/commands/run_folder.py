@@ -161,7 +161,7 @@ def read_text_file(file: Path) -> list[list[str]]:
     ...     read_text_file(Path(folder) / "a.txt")
     [['One.', 'Two.'], ['Three.']]
     """
-    if not file.is_file():
+    if not (file.is_file() or file.is_fifo()):  # a pipe: --corpus <(zcat my.txt.gz)
         raise ValueError(f"corpus {str(file)!r}: expected sotu, synthetic, or a text file with one sentence a line")
     documents: list[list[str]] = [[]]
     for line in split_lines(read_text(file)):

@@ -103,16 +103,17 @@ def load_newest_checkpoint(folder: str | Path) -> Checkpoint | None:
     True
     """
     folder = Path(folder)
-    found = sorted(_steps(folder).items(), reverse=True)
-    for step, path in found:
+    damage = []
+    for step, path in sorted(_steps(folder).items(), reverse=True):
         try:
             return _read(path, step)
         except (OSError, ValueError, KeyError, TypeError) as error:
+            damage.append(f"{path.name}: {error}")
             warnings.warn(f"checkpoint {path.name} is damaged ({error}); trying the one before", stacklevel=2)
-    if found:
+    if damage:
         raise ValueError(
-            f"none of the {len(found)} checkpoints in {folder} is whole; delete them to start anew, or use another "
-            "folder"
+            f"none of the {len(damage)} checkpoints in {folder} is whole ({'; '.join(damage)}); put back copies, or "
+            "delete them to start anew, or use another folder"
         )
     return None
 
