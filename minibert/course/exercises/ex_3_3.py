@@ -1,0 +1,242 @@
+"""3.3 A table of fertility: tokens for each word, by tokenizer and language, pooled over the texts."""
+
+import numbers
+from functools import cache
+
+import torch
+
+from minibert.course.exercise import Exercise
+from minibert.course.lab import Case, Lab
+from minibert.course.tools import call
+from minibert.tokenization import ByteLevelBPETokenizer, WordPieceTokenizer
+
+
+def fertility_table(tokenizers, texts):
+    """{tokenizer: {language: tokens for each word}}, pooled over the texts of a language."""
+    table = {}
+    for name, tokenizer in tokenizers.items():
+        table[name] = {}
+        for language, own in texts.items():
+            tokens = sum(len(tokenizer.ids(text)) for text in own)
+            words = sum(len(text.split()) for text in own)
+            table[name][language] = tokens / words
+    return table
+
+
+@cache
+def tokenizers():
+    """One with [CLS] and [SEP] and unknown words, one of bytes without a template."""
+    pieces = "[PAD] [UNK] [CLS] [SEP] the cat ##s s a ##a ##t die katze ##n .".split()
+    wordpiece = WordPieceTokenizer({piece: place for place, piece in enumerate(pieces)})
+    pairs = ByteLevelBPETokenizer.train(["the cats sat", "the cat"], 262, min_count=1, special=())
+    return {"wordpiece": wordpiece, "bytes": pairs}
+
+
+def ask(answer, texts):
+    """The learner's table; numbers of any kind count as floats."""
+    table = call(lambda own: answer(dict(tokenizers()), own), texts)  # to copy the tokenizers takes its time
+    if isinstance(table, dict):
+        return {
+            str(k): {str(n): number(x) for n, x in v.items()} if isinstance(v, dict) else v for k, v in table.items()
+        }
+    return table
+
+
+def number(x):
+    x = x.item() if hasattr(x, "item") and getattr(x, "shape", None) == () else x
+    return float(x) if isinstance(x, numbers.Real) and not isinstance(x, bool) else x
+
+
+PAPER = {"en": ["the cats", "a  cat  sat on the\nmat."], "de": ["die katzen", "katze"]}
+PARTS = ["the", "cats", "cat", "sat,", "Katzen", "die", "mat.", "né", "猫", "a-cat", "satsat"]
+GAPS = [" ", "  ", "\n", "\t", "\u3000"]
+
+
+def cases(rng):
+    def pick(things):
+        return things[int(torch.randint(len(things), (), generator=rng))]
+
+    hand = "wordpiece, de: die | katze ##n | katze are 4 tokens of 3 words"
+    yield Case((PAPER,), hand, f"the table of {PAPER}, in it")
+    languages = {"fr": 4, "pl": 5, "tr": 6}
+    drawn = {
+        language: [
+            "".join(pick(PARTS) + pick(GAPS) for _ in range(int(torch.randint(1, 9, (), generator=rng))))
+            for _ in range(count)
+        ]
+        for language, count in languages.items()
+    }
+    yield Case((drawn,), "all tokens of a language, divided by all its words", "the table of drawn texts, in it")
+    empty = {"en": ["the cats", ""], "de": ["", "katze die"]}
+    yield Case((empty,), "an empty text adds nothing", f"the table of {empty}, in it")
+    one = {"en": ["the cat sat on the mat.\tthe cat\u3000sat."]}
+    yield Case((one,), "white space of any kind ends a word", f"the table of {one}, in it")
+
+
+def table_of(cell):
+    """A table whose numbers are `cell(tokenizer, texts of one language)`."""
+    return lambda tokenizers, texts: {
+        name: {language: cell(tokenizer, own) for language, own in texts.items()}
+        for name, tokenizer in tokenizers.items()
+    }
+
+
+def average(count):
+    """The mean of the texts' own ratios; a text without words counts nothing."""
+    return table_of(
+        lambda t, own: sum(ratios := [count(t, x) / len(x.split()) for x in own if x.split()]) / len(ratios)
+    )
+
+
+def one_row(which):
+    """The row of one tokenizer in all rows."""
+    return lambda tokenizers, texts: fertility_table(dict.fromkeys(tokenizers, [*tokenizers.values()][which]), texts)
+
+
+def running(tokens_too, words_too, for_each_tokenizer=True):
+    """Counts that are not set back to zero."""
+
+    def fill(tokenizers, texts):
+        table, tokens, words = {}, 0, 0
+        for name, tokenizer in tokenizers.items():
+            table[name] = {}
+            if for_each_tokenizer:
+                tokens = words = 0
+            for language, own in texts.items():
+                tokens = tokens * tokens_too + sum(len(tokenizer.ids(text)) for text in own)
+                words = words * words_too + sum(len(text.split()) for text in own)
+                table[name][language] = tokens / words
+        return table
+
+    return fill
+
+
+COUNT, WORDS, CELL = "len(tokenizer.ids(text))", "len(text.split())", "tokens / words"
+ALL_TOKENS, ALL_WORDS = f"sum({COUNT} for text in own)", f"sum({WORDS} for text in own)"
+EACH = "len(tokenizer.ids(word)) for text in own for word in text.split()"
+MISTAKES = {
+    "the special tokens are counted: ask without them, encode(text, add_special_tokens=False) or ids(text)": {
+        COUNT: "len(tokenizer.encode(text))"
+    },
+    "it is the average of the ratios of the texts, in which a text of one word counts as much as a long one; pool: all "
+    "tokens of a language divided by all its words": average(lambda t, text: len(t.ids(text))),
+    "two things: it is the average of the ratios of the texts, not pooled; and: the special tokens are counted": (
+        average(lambda t, text: len(t.encode(text)))
+    ),
+    "characters are counted instead of words: len(text) is characters, len(text.split()) is words": {
+        WORDS: "len(text)"
+    },
+    "bytes are counted instead of words": {WORDS: "len(text.encode())"},
+    "the ratio is upside down: tokens for each word is tokens divided by words": {CELL: "words / tokens"},
+    "split(' ') finds empty words between two spaces, and none at a line break; split() cuts at any white space": {
+        WORDS: 'len(text.split(" "))'
+    },
+    "spaces are counted instead of words: a text of three words has two": {WORDS: 'text.count(" ")'},
+    "lines are counted instead of words": {WORDS: "len(text.splitlines())"},
+    "these are all tokens, not divided by anything": {CELL: "tokens"},
+    "it is divided by the number of texts; divide by the number of words": {ALL_WORDS: "len(own)"},
+    "two tokens a text are taken away, and not every tokenizer adds two; ask for no special tokens instead": {
+        COUNT: "len(tokenizer.encode(text)) - 2"
+    },
+    "two tokens a text are taken away as special tokens, but none were there": {COUNT: f"{COUNT} - 2"},
+    "only the last text of each language is counted: add up over the texts": {
+        "in own)\n            words": "in own[-1:])\n            words",
+        ALL_WORDS: "max(1, len(own[-1].split()))",
+    },
+    "only the first text of each language is counted: add up over the texts": {
+        "in own)\n            words": "in own[:1])\n            words",
+        ALL_WORDS: "max(1, len(own[0].split()))",
+    },
+    "different tokens and words are counted, each once; every occurrence counts": {
+        ALL_TOKENS: "len({i for text in own for i in tokenizer.ids(text)})",
+        ALL_WORDS: "len({word for text in own for word in text.split()})",
+    },
+    "different words are counted, each once; every occurrence counts": {
+        ALL_WORDS: "len({word for text in own for word in text.split()})"
+    },
+    "different tokens are counted, each once; every occurrence counts": {
+        ALL_TOKENS: "len({i for text in own for i in tokenizer.ids(text)})"
+    },
+    "words are counted as the tokenizer cuts them, punctuation apart; here white space alone ends a word": {
+        WORDS: "len({*tokenizer.encode(text, add_special_tokens=False).word_ids})"
+    },
+    "words are cut at punctuation; here white space alone ends a word: split()": {
+        WORDS: r'len(__import__("re").findall(r"\w+", text))'
+    },
+    "the texts are joined before they are cut, which changes the pieces at the seams": {
+        ALL_TOKENS: 'len(tokenizer.ids(" ".join(own)))'
+    },
+    "the texts are joined without a space, so that the last word of one and the first of the next become one": {
+        ALL_TOKENS: 'len(tokenizer.ids("".join(own)))',
+        ALL_WORDS: 'len("".join(own).split())',
+    },
+    "unknown tokens are left out; they are tokens too": {
+        COUNT: "sum(token != tokenizer.unk_id for token in tokenizer.ids(text))"
+    },
+    "each word is cut on its own, and what stands between words is lost; give the tokenizer whole texts": {
+        f"{COUNT} for text in own": EACH
+    },
+    "two things: each word is cut on its own; give the tokenizer whole texts; and: the special tokens are counted": {
+        f"{COUNT} for text in own": EACH.replace("ids(word)", "encode(word)")
+    },
+    "whole numbers: // throws the fraction away, / keeps it": {CELL: "tokens // words"},
+    "the numbers are rounded to two digits; leave that to whoever prints them": {CELL: "round(tokens / words, 2)"},
+    "the numbers are rounded to one digit; leave that to whoever prints them": {CELL: "round(tokens / words, 1)"},
+    "the numbers are rounded to three digits; leave that to whoever prints them": {CELL: "round(tokens / words, 3)"},
+    "these are percent; the table holds tokens divided by words": {CELL: "100 * tokens / words"},
+    "counts are not set back to zero for the next language": running(True, True),
+    "the tokens are not set back to zero for the next language": running(True, False),
+    "the words are not set back to zero for the next language": running(False, True),
+    "counts are not set back to zero for the next tokenizer": running(True, True, False),
+    "the words are not set back to zero for the next tokenizer": running(False, True, False),
+    "all languages are counted together; each has its own number": {
+        "table[name][language] = ": "own = sum(texts.values(), [])\n            table[name][language] = ",
+        CELL: f"{ALL_TOKENS} / {ALL_WORDS}",
+    },
+    "the tokens of all languages are counted, and the words of one": {
+        ALL_TOKENS: f"sum({COUNT} for each in texts.values() for text in each)"
+    },
+    "all rows are that of the last tokenizer: is one dictionary used for all of them? Each needs its own {}": one_row(
+        -1
+    ),
+    "all rows are that of the first tokenizer: the loop's own tokenizer must be asked": one_row(0),
+    "the table is the other way round: the tokenizers are the outer keys": (
+        lambda tokenizers, texts: {
+            language: {name: row[language] for name, row in fertility_table(tokenizers, texts).items()}
+            for language in texts
+        }
+    ),
+    "there is one row only, that of the last tokenizer: the tokenizers are the outer keys": (
+        lambda tokenizers, texts: [*fertility_table(tokenizers, texts).values()][-1]
+    ),
+    "only the last tokenizer is in the table: is `table = {}` inside the loop?": {
+        "        table[name] = {}": "        table = {name: {}}"
+    },
+    "only the last language is in each row: is the row made anew for every language?": {
+        "table[name][language] = tokens / words": "table[name] = {language: tokens / words}"
+    },
+    "`return` stands inside the loop: the first tokenizer alone is in the table": {"    return": "        return"},
+}
+
+EXERCISE = Exercise(
+    number="3.3",
+    title="A table of fertility",
+    minutes=15,
+    difficulty=2,
+    signature="fertility_table(tokenizers: dict name -> tokenizer, texts: dict language -> list of texts) "
+    "-> dict name -> dict language -> float",
+    hints=(
+        "Count twice over all texts of a language, tokens and words, and divide once, at the end.\n"
+        "[CLS] and [SEP] are the template's and not the text's.",
+        "outer dictionary: one row for each tokenizer; a row: one number for each language.\n"
+        "tokens of a text: what the tokenizer gives without its template;\n"
+        "words of a text: what stands between white space of any kind and length.",
+        "for each tokenizer, for each language:\n"
+        "    tokens = 0, words = 0\n"
+        "    for each text of the language:\n"
+        "        tokens += number of its ids, without special tokens\n"
+        "        words += number of parts between white space\n"
+        "    the table at [tokenizer][language] is tokens over words",
+    ),
+    parts=(Lab(fertility_table, cases, MISTAKES, ask),),
+)

@@ -1,0 +1,31 @@
+"""The solutions of 3.1 and 3.2 compute what the package computes."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minibert.course.exercises.ex_3_1 import wordpiece
+from minibert.course.exercises.ex_3_2 import bpe_encode, draw, trained
+from minibert.tokenization.merges import merge_by_rank
+from minibert.tokenization.wordpiece import greedy_pieces
+
+
+@given(st.text("abc", min_size=1, max_size=9), st.sets(st.text("abc", min_size=1, max_size=4), max_size=9))
+def test_the_cut_is_that_of_the_package(word, parts):
+    vocab = {"[UNK]"} | {piece if place % 2 else "##" + piece for place, piece in enumerate(sorted(parts))}
+    names = sorted(vocab)
+    ids = {piece: place for place, piece in enumerate(names)}
+    assert wordpiece(word, vocab, 8) == [names[i] for i, _, _ in greedy_pieces(word, ids, ids["[UNK]"], max_chars=8)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_merges_are_those_of_the_package(seed):
+    rng = torch.Generator().manual_seed(seed)
+    merges = trained([draw(rng, "abc", 3, 9) for _ in range(12)])
+    names = ["a", "b", "c", *(left + right for left, right in merges)]
+    ranks = {(names.index(a), names.index(b)): (rank, rank + 3) for rank, (a, b) in enumerate(merges)}
+    assert len(set(names)) == len(names), "each token is made by one merge only"
+    for length in range(1, 12):
+        word = draw(rng, "abc", length, length)
+        assert bpe_encode(word, merges) == [names[i] for i in merge_by_rank(["abc".index(c) for c in word], ranks)]
