@@ -137,6 +137,10 @@ class Case:
             yield replace(plain, name=f"the gradient of {self.name}", cause=cause, run=gradients)
 
 
+def _look_at_nothing(answer: Any, rng: torch.Generator) -> None:
+    """What `before` and `after` do unless told otherwise."""
+
+
 @dataclass(frozen=True)
 class Lab:
     """One thing that an exercise asks for; its check, the mutants of its test and the solution in the notebook.
@@ -146,14 +150,19 @@ class Lab:
     `in_pairs` two patches at once are tried where no single one fits.
     `coarse`: answers are verdicts such as "passes", so a mistake is named only where it answers every case alike.
     `in_order`: the first cases are quick, the last take long, so a mistake is tried on them in turn.
+
+    >>> mistakes = {"it is one too many": {"call(answer, *inputs)": "call(answer, *inputs) + 1"}}
+    >>> lab = Lab(plainly, lambda rng: [Case((len, "ab"))], mistakes)
+    >>> lab.name, lab.wrong["it is one too many"](len, "ab")
+    ('plainly', 3)
     """
 
     solution: Callable
     cases: Callable[[torch.Generator], Iterable[Case]]
     mistakes: dict[str, dict[str, str] | Callable]
     run: Callable = plainly
-    before: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
-    after: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
+    before: Callable[[Any, torch.Generator], None] = _look_at_nothing
+    after: Callable[[Any, torch.Generator], None] = _look_at_nothing
     coarse: bool = False
     in_pairs: bool = True
     in_order: bool = False
@@ -283,7 +292,12 @@ class Unsteady(Wrong):
 
 
 class Raised:
-    """An exception as an answer: its type, and the numbers that its message names."""
+    """An exception as an answer: its type, and the numbers that its message names.
+
+    >>> five, six = (Raised(Crash(f"ValueError: {count} rows (line 3)")) for count in (5, 6))
+    >>> five == six, sorted(five.numbers)
+    (False, ['5'])
+    """
 
     def __init__(self, crash: Crash):
         self.crash = crash
