@@ -9,9 +9,13 @@ from torch import Tensor
 from minibert.course.exercise import Exercise, NotAttempted, Wrong
 from minibert.course.exercises import chapters, exercises, find
 from minibert.course.explain import message
-from minibert.course.limits import run_limited, untouched
+from minibert.course.limits import run_limited
 from minibert.course.tools import copied, kind_of
+from minibert.course.traces import untouched
 
+ANY = Exception  # an answer may take the name out of Python
+BROKEN = "{} not yet\n  seen      the answer breaks Python itself"
+PUT_BACK = "it was put back; write a function with a name of your own"
 LEVELS = ("the idea", "the shapes", "in pseudo-code")
 
 
@@ -19,12 +23,15 @@ LEVELS = ("the idea", "the shapes", "in pseudo-code")
 class Outcome:
     """What a check found: `status` is "passed", "not attempted", "wrong", "error" or "too slow"; `message` is its text.
 
-    >>> Outcome("passed", "5.1 passed").status
-    'passed'
+    `credit` is the share of the exercise that is right, from 0 to 1.
+
+    >>> Outcome("passed", "5.1 passed", 1.0).credit
+    1.0
     """
 
     status: str
     message: str
+    credit: float = 0.0
 
 
 def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = None) -> Outcome:
@@ -45,41 +52,55 @@ def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = Non
     limit = exercise.seconds if seconds is None else seconds
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < 1e6:
         raise ValueError(f"seconds {seconds!r}: expected a number above 0")
-    if _is_blank(answer):
-        return Outcome("not attempted", f"{number} not attempted")
+    try:
+        with untouched(seed) as traces:
+            outcome = judged(exercise, answer, seed, limit)
+    except ANY:
+        return Outcome("error", BROKEN.format(number))
+    if traces.replaced:
+        finding = Wrong(f"the answer replaces {', '.join(traces.replaced[:5])} while it is checked", "", PUT_BACK)
+        return Outcome("wrong", _report(exercise, finding))
+    return outcome
 
-    def work() -> Outcome:
-        return _judge(exercise, answer, seed)
 
-    with untouched(seed):
-        finished, outcome = run_limited(work, limit)
+def judged(exercise: Exercise, answer: Any, seed: int, seconds: float) -> Outcome:
+    """What `examine` finds, without cleaning up behind the answer.
+
+    >>> judged(find("5.1"), ..., 0, 10.0).status
+    'not attempted'
+    """
+    try:
+        finished, outcome = run_limited(lambda: _judge(exercise, answer, seed), seconds)
+    except ANY:  # whatever the answer has done to Python
+        return Outcome("error", BROKEN.format(exercise.number))
     if finished:
         return outcome
-    text = f"not done after {limit:g} seconds; the check takes well under one with a right answer"
+    text = f"not done after {seconds:g} seconds; the check takes well under one with a right answer"
     cause = "a loop that never ends (does its condition ever become false?), or input far too large"
     return Outcome("too slow", _report(exercise, Wrong(text, "", cause)))
 
 
 def _is_blank(answer: Any) -> bool:
     """None, `...`, or several of them where several things are asked for."""
-    if type(answer) in (tuple, list) and answer:
-        return all(_is_blank(part) for part in answer)
-    return answer is None or answer is ...
+    parts = answer if type(answer) in (tuple, list) and answer else [answer]
+    return all(part is None or part is ... for part in parts)
 
 
 def _judge(exercise: Exercise, answer: Any, seed: int) -> Outcome:
     """Runs in the thread of its own; whatever happens becomes an outcome."""
     try:
+        if _is_blank(answer):
+            raise NotAttempted
         _expect_kind(exercise, answer)
         exercise.judge(copied(answer), torch.Generator().manual_seed(seed))
     except NotAttempted:
         return Outcome("not attempted", f"{exercise.number} not attempted")
     except Wrong as finding:
-        return Outcome(finding.status, _report(exercise, finding))
-    except Exception as error:
+        return Outcome(finding.status, _report(exercise, finding), finding.credit)
+    except BaseException as error:
         finding = Wrong(f"the check cannot make sense of this answer ({message(error)})", exercise.signature)
         return Outcome("error", _report(exercise, finding))
-    return Outcome("passed", f"{exercise.number} passed")
+    return Outcome("passed", f"{exercise.number} passed", 1.0)
 
 
 def _expect_kind(exercise: Exercise, answer: Any) -> None:
@@ -120,7 +141,11 @@ def check(number: str, answer: Any) -> None:
       expected  (1, 1, 1, 4)
       likely    a dimension too many or too few: look at sums, means, indexing and unsqueeze
     """
-    print(examine(number, answer).message)
+    text = examine(number, answer).message
+    try:
+        print(text)
+    except UnicodeEncodeError:  # a terminal without the letters that an answer used
+        print(text.encode("ascii", "backslashreplace").decode())
 
 
 def passed(number: str, answer: Any, seed: int = 0) -> bool:

@@ -1,11 +1,14 @@
 """An exception of the learner's code, in one or two sentences: where, what, and the likely cause. No traceback."""
 
+import functools
 import linecache
 import re
 import sysconfig
 from pathlib import Path
 
 import torch
+
+from minibert.course.limits import Stop
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _LIBRARIES = tuple(
@@ -107,10 +110,21 @@ def message(error: BaseException) -> str:
     """
     try:
         lines = str(error).strip().splitlines()
-    except Exception:
+    except Stop:
+        raise
+    except BaseException:  # whatever the learner's own exception does when it is printed
         lines = []
     text = re.sub(r"\bat 0x[0-9a-fA-F]+|0x[0-9a-fA-F]{6,}", "", lines[0] if lines else "")[:200]
     return f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+class Told:
+    """An exception that was raised in another process: what was said of it there. Mixed into its built-in type."""
+
+    text, place, token = "", "", -1
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def where(error: BaseException) -> str:
@@ -124,6 +138,8 @@ def where(error: BaseException) -> str:
     ...     where(error)
     'line 2, `return x @ 5`'
     """
+    if isinstance(error, Told):
+        return error.place
     found, trace = "", error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -134,6 +150,7 @@ def where(error: BaseException) -> str:
     return found
 
 
+@functools.cache
 def _is_learners(file: str) -> bool:
     """Whether a file is neither Python's, nor an installed package's, nor ours (mutants play the learner)."""
     path = Path(file)

@@ -1,4 +1,4 @@
-"""Running somebody else's code so that it can neither hang the notebook nor leave traces in it.
+"""Running somebody else's code so that it cannot hang the notebook; `traces` cleans up after it.
 
 The code runs in a thread of its own. When its time is up, an exception is planted in that thread, again and again for
 a second, in case the code catches it; then we stop waiting. That ends endless Python loops on every system. What it
@@ -7,22 +7,25 @@ input), the check still returns in time and the thread stays behind until the ke
 (`10 ** 10 ** 10`), only restarting the kernel helps. A grader therefore runs each submission in its own process.
 """
 
-import contextlib
 import ctypes
-import io
-import random
 import sys
 import threading
-import time
-import warnings
 from collections.abc import Callable
+from operator import attrgetter
+from sys import _current_frames, getrecursionlimit
+from time import monotonic
 from typing import Any
 
-import numpy as np
-import torch
-
+CHECKER = "minibert check"  # the name of the thread
 GRACE = 1.0  # seconds in which a thread may follow the request to stop
-STACK = 64 * 2**20  # bytes: threads get half a MB on macOS, too little for runaway recursion to end in an exception
+STACK = 512 * 2**20  # bytes, of which only what is used is taken; runaway recursion must end in an exception
+
+
+DEEP = attrgetter(".".join(["f_back"] * 20_000))  # of a frame: the one so many calls before, if there is one
+ERROR = (AttributeError, KeyError)
+
+
+PLANT = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
 class Stop(SystemExit):
@@ -46,30 +49,32 @@ def run_limited(work: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
     >>> run_limited(endless, 0.1)
     (False, None)
     """
-    results, errors = [], []
+    results, errors, busy = [], [], threading.Lock()
+    busy.acquire()
 
     def body():
         try:
-            results.append(work())
-        except Stop:
+            try:
+                results.append(work())
+            except:  # noqa: E722  BaseException itself may be gone
+                errors.append(sys.exc_info()[1])
+        except Stop:  # a second one
             pass
-        except BaseException as error:
-            errors.append(error)
+        finally:
+            busy.release()
 
-    before = threading.stack_size(STACK)
+    before, limit = threading.stack_size(STACK), getrecursionlimit()
     try:
-        worker = threading.Thread(target=body, name="minibert check", daemon=True)
+        worker = threading.Thread(target=body, name=CHECKER, daemon=True)
         worker.start()
     finally:
         threading.stack_size(before)
     in_time = False
     try:
-        in_time = _wait(worker, seconds)
+        in_time = _wait(busy, seconds, worker.ident, limit)
     finally:  # also when the reader presses "interrupt"
-        deadline = time.monotonic() + GRACE
-        while worker.is_alive() and time.monotonic() < deadline:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), ctypes.py_object(Stop))
-            worker.join(0.02)
+        if not in_time:
+            stop(worker.ident, busy)
     if not in_time:
         return False, None
     if errors:
@@ -77,53 +82,45 @@ def run_limited(work: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
     return True, results[0]
 
 
-def _wait(worker: threading.Thread, seconds: float) -> bool:
-    """Whether the thread ended in time. In short slices: a long join cannot be interrupted on Windows."""
-    spent, before = 0.0, time.monotonic()
-    while worker.is_alive() and spent < seconds:
-        worker.join(min(seconds - spent, 0.05))
-        now = time.monotonic()
-        spent += min(now - before, 0.25)  # a computer that slept in between does not make the learner slow
-        before = now
-    return not worker.is_alive()
+def stop(thread: int, busy: Any = None, how: type[BaseException] = Stop) -> None:
+    """Plant an exception in a thread; with the lock that it holds, again and again until it ends.
 
-
-class _Bounded(io.StringIO):
-    """Keeps what is printed, up to a limit: an endless loop may print endlessly."""
-
-    LIMIT = 10_000
-
-    def write(self, text: str) -> int:
-        return super().write(text[: max(0, self.LIMIT - self.tell())])
-
-
-@contextlib.contextmanager
-def untouched(seed: int):
-    """Inside, random numbers follow `seed`, floats are float32, prints go to the object yielded; outside, no trace.
-
-    What is put back: the random states of torch (CPU), numpy and random, torch's default dtype, standard output and
-    error, warning filters.
-
-    >>> before = torch.get_rng_state()
-    >>> with untouched(0) as printed:
-    ...     print("unseen", torch.rand(2).shape)
-    >>> bool((torch.get_rng_state() == before).all()), printed.getvalue().strip()
-    (True, 'unseen torch.Size([2])')
+    >>> stop(0)  # no such thread
     """
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    dtype, streams, printed = torch.get_default_dtype(), (sys.stdout, sys.stderr), _Bounded()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.default_generator.manual_seed(seed)
-            np.random.seed(seed % 2**32)
-            random.seed(seed)
-            torch.set_default_dtype(torch.float32)
-            sys.stdout = sys.stderr = printed
-            yield printed
-    finally:
-        sys.stdout, sys.stderr = streams
-        torch.set_default_dtype(dtype)
-        torch.set_rng_state(states[0])
-        np.random.set_state(states[1])
-        random.setstate(states[2])
+    deadline, pause = monotonic() + GRACE, 0.05
+    while True:
+        plant(thread, how)
+        if busy is None or monotonic() > deadline or busy.acquire(timeout=pause):
+            return
+        pause *= 1.5  # a thread that is slow, not stubborn, should not get the next one while it ends
+
+
+def plant(thread: int, error: type[BaseException]) -> None:
+    """Let an exception be raised in another thread as soon as it runs Python code.
+
+    >>> plant(0, Stop)  # no such thread
+    """
+    PLANT(ctypes.c_ulong(thread), ctypes.py_object(error))
+
+
+def _wait(busy: Any, seconds: float, thread: int, limit: int) -> bool:
+    """Whether the thread ended in time. In short slices: a long wait cannot be interrupted on Windows.
+
+    Uses no function that the code in the thread could take away. Who raises the limit of recursion gets an
+    exception at some depth anyway, before the stack is full; to lower the limit again would end Python.
+    """
+    spent, before = 0.0, monotonic()
+    while spent < seconds:
+        if busy.acquire(timeout=0.01):
+            return True
+        if getrecursionlimit() > limit:
+            try:
+                too_deep = DEEP(_current_frames()[thread]) is not None
+            except ERROR:
+                too_deep = False
+            if too_deep:
+                plant(thread, RecursionError)
+        now = monotonic()
+        spent += now - before if now - before < 0.25 else 0.25  # a computer that slept does not make the learner slow
+        before = now
+    return False

@@ -1,0 +1,222 @@
+"""Somebody else's code leaves no traces in the notebook: what it changed in Python and in the libraries is put back.
+
+Inside `untouched` random numbers follow a seed, floats are float32, prints are swallowed, also those that go round
+`sys.stdout`, and the functions that end the process do nothing. Afterwards everything is as it was: random states,
+functions and classes of Python, torch, numpy and minibert, streams, warnings, environment, working folder, limits.
+
+What cannot be put back: files, what the code changed in the notebook's own objects beyond its answer, and what C code
+does. `os._exit` is switched off under all its usual names, but who kept one from before can still end the process.
+"""
+
+import _thread
+import builtins
+import dataclasses
+import gc
+import importlib
+import io
+import os
+import random
+import signal
+import sys
+import threading
+import types
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from operator import is_
+
+import numpy as np
+import torch
+from torch import nn
+
+from minibert.course.limits import CHECKER, stop
+
+DEPTH = 3_000  # calls within each other; more than this only a wrong answer needs
+SYSTEM = sys.modules.get("posix") or sys.modules.get("nt") or os
+OFF = {  # what ends or stops the process, or breaks its stack
+    os: ("_exit", "abort", "kill", "killpg", "fork", "forkpty", "execv", "execve"),
+    SYSTEM: ("_exit", "abort", "kill", "killpg", "fork", "forkpty", "execv", "execve"),
+    signal: ("alarm", "setitimer", "raise_signal", "pthread_kill"),
+    _thread: ("interrupt_main",),
+    sys: ("setrecursionlimit", "setswitchinterval"),
+}
+MODULES = (  # whose functions are put back; builtins first
+    "builtins contextlib copy functools gc importlib inspect io json linecache math os pickle random signal sys "
+    "threading time warnings numpy numpy.random torch torch.functional torch.random torch.linalg torch.autograd "
+    "torch.optim torch.nn torch.nn.functional torch.nn.init torch.nn.utils"
+)
+MODULES = [importlib.import_module(name) for name in MODULES.split()]
+CLASSES = [torch.Tensor, torch.Generator, *{value for value in vars(nn).values() if isinstance(value, type)}]
+CHANCE = ((torch.get_rng_state, torch.set_rng_state), (np.random.get_state, np.random.set_state))
+CHANCE += ((random.getstate, random.setstate),)
+FLAGS = (  # how to read a setting, and how to set it
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_num_threads, torch.set_num_threads),
+    (torch.is_anomaly_enabled, torch.set_anomaly_enabled),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
+    (sys.getswitchinterval, sys.setswitchinterval),
+    (lambda: os.path.realpath("."), os.chdir),
+    (threading.gettrace, threading.settrace),
+    (threading.getprofile, threading.setprofile),
+    (gc.isenabled, lambda on: gc.enable() if on else gc.disable()),
+)
+
+
+def off(*arguments, **named):
+    """Stands for a function that ends the process."""
+    raise RuntimeError("this function is switched off while an answer is checked")
+
+
+def ignored(*arguments) -> None:
+    """Stands for a function that would let a program recurse until it breaks."""
+
+
+class Bounded(io.StringIO):
+    """Keeps what is printed, up to a limit: an endless loop may print endlessly.
+
+    >>> out = Bounded()
+    >>> out.write("x" * 20_000), len(out.getvalue())
+    (10000, 10000)
+    """
+
+    LIMIT = 10_000
+
+    def write(self, text: str) -> int:
+        """Keep a text, or what of it has room."""
+        return super().write(text[: max(0, self.LIMIT - self.tell())])
+
+
+class Snapshot:
+    """The functions and classes of Python and of the libraries, as they were when it was taken.
+
+    >>> snapshot, right = Snapshot(), torch.allclose
+    >>> torch.allclose = lambda *arguments, **named: True
+    >>> snapshot.put_back(), torch.allclose is right
+    (['torch.allclose'], True)
+    """
+
+    def __init__(self):
+        ours = [module for name, module in list(sys.modules.items()) if name.startswith("minibert.")]
+        self.kept = [(holder, dict(vars(holder))) for holder in (*MODULES, *CLASSES, *ours)]
+        self.functions = [v for _, names in self.kept for v in names.values() if type(v) is types.FunctionType]
+        self.codes = [(function.__code__, function.__defaults__) for function in self.functions]
+        self.modules, self.path = dict(sys.modules), list(sys.path)
+
+    def put_back(self) -> list[str]:
+        """Undo all replacements, and say what was replaced."""
+        now, names = builtins.__dict__, self.kept[0][1]  # first, since all that follows needs them
+        found = [f"builtins.{name}" for name, value in names.items() if name not in now or now[name] is not value]
+        now.update(names)
+        for holder, names in self.kept:
+            now, label, is_class = vars(holder), holder.__name__, isinstance(holder, type)
+            if len(now) == len(names) and all(map(is_, now.values(), names.values())):
+                continue
+            for name, value in names.items():
+                new = now.get(name, self)
+                if new is value or (not callable(value) if holder is sys else name[:2] == "__" and not is_class):
+                    continue
+                # The first optimizer makes torch wrap its own torch.manual_seed; the default dtype decides Storage.
+                own = getattr(new, "__wrapped__", None) is value or name == "Storage" or new is off or new is ignored
+                if callable(value) and not own:
+                    found.append(f"{label}.{name}")
+                setattr(holder, name, value)
+            for name in [name for name in now if name not in names] if is_class else ():
+                if any(name in vars(base) for base in holder.__mro__[1:]) and name != "__slotnames__":
+                    found.append(f"{label}.{name}")
+                    delattr(holder, name)
+        for function, (code, defaults) in zip(self.functions, self.codes, strict=True):
+            if function.__code__ is not code or function.__defaults__ is not defaults:
+                found.append(function.__qualname__)
+                function.__code__, function.__defaults__ = code, defaults
+        for name, module in self.modules.items():
+            if sys.modules.get(name) is not module:
+                sys.modules[name] = module
+                found.append(f"sys.modules[{name!r}]")
+        sys.path[:] = self.path
+        return found
+
+
+@contextmanager
+def untouched(seed: int) -> Iterator["Traces"]:
+    """Inside, random numbers follow `seed`, and what is printed goes nowhere; afterwards all is as it was.
+
+    >>> before = torch.get_rng_state()
+    >>> with untouched(0) as traces:
+    ...     torch.allclose, drawn = len, torch.rand(2)
+    ...     print("unseen")
+    >>> bool((torch.get_rng_state() == before).all()), traces.printed.getvalue().strip(), traces.replaced
+    (True, 'unseen', ['torch.allclose'])
+    """
+    traces = Traces(Bounded(), [])
+    chance = [(put, get()) for get, put in CHANCE]
+    flags = [(get, put, get()) for get, put in FLAGS]
+    environment, threads = dict(os.environ), set(threading.enumerate())
+    streams = {name: getattr(sys, name) for name in ("stdout", "stderr", "__stdout__", "__stderr__")}
+    snapshot = Snapshot()
+    with warnings.catch_warnings(), _muted(streams.values()):
+        try:
+            warnings.simplefilter("ignore")
+            torch.default_generator.manual_seed(seed)
+            np.random.seed(seed % 2**32)
+            random.seed(seed)
+            torch.set_default_dtype(torch.float32)
+            sys.setrecursionlimit(DEPTH)
+            for name in streams:
+                setattr(sys, name, traces.printed)
+            for holder, names in OFF.items():
+                for name in names:
+                    if hasattr(holder, name):
+                        setattr(holder, name, ignored if holder is sys else off)
+            yield traces
+        finally:
+            traces.replaced += snapshot.put_back()
+            for name, stream in streams.items():
+                closed = getattr(stream, "closed", False) is True
+                number, code = 2 if "err" in name else 1, getattr(stream, "encoding", None) or "utf-8"
+                setattr(sys, name, open(number, "w", encoding=code, closefd=False) if closed else stream)
+            for put, value in chance:
+                put(value)
+            for get, put, value in flags:
+                with suppress(OSError):  # the working folder may be gone
+                    if get() != value:  # putting back alone can be slow: torch imports its compiler for one of these
+                        put(value)
+            if dict(os.environ) != environment:
+                os.environ.clear()
+                os.environ.update(environment)
+            for thread in set(threading.enumerate()) - threads:
+                if thread.name != CHECKER:
+                    stop(
+                        thread.ident, how=SystemExit
+                    )  # started by the code, it would go on; threads end silently on this
+
+
+@dataclasses.dataclass
+class Traces:
+    """What the code printed, and the names of what it replaced."""
+
+    printed: Bounded
+    replaced: list[str]
+
+
+@contextmanager
+def _muted(streams) -> Iterator[None]:
+    """Nothing reaches the terminal, not even with `os.write(1, ...)`; a stream that was closed is opened again."""
+    for stream in streams:
+        with suppress(Exception):
+            stream.flush()
+    kept = {}
+    for number in (1, 2):
+        with suppress(OSError):  # a program without a terminal
+            kept[number] = os.dup(number)
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in kept:
+            os.dup2(null, number)
+        yield
+    finally:
+        for number, descriptor in kept.items():
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(null)
