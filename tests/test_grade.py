@@ -4,20 +4,15 @@ import csv
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import torch
 from click.testing import CliRunner
 
 from minibert.__main__ import main
-from minibert.course.check import examine
 from minibert.course.exercises import exercises
 from minibert.grading.grader import SOLUTIONS, draw_seed, grade_notebook
-from minibert.grading.guard import Snapshot
-from minibert.grading.process import grade_cells
+from minibert.grading.judge import grade_cells
 from minibert.grading.report import to_console, to_csv, to_html, write_reports
 from minibert.grading.submissions import Student, Task, find_students, read_cells, read_tasks
 
@@ -50,15 +45,13 @@ HOSTILE = [
 REPLACES = """import sys
 torch.allclose = torch.equal = lambda *arguments, **named: True
 torch.Tensor.__le__ = lambda *arguments: torch.tensor(True)
-module = sys.modules["minibert.course.check"]
-module.examine = lambda *arguments, **named: module.Outcome("passed", "")
-def _judge(exercise, answer, seed): return Outcome("passed", "")
-module._judge.__code__ = _judge.__code__
-object.__setattr__(sys.modules["minibert.course.exercises.ex_5_1"].EXERCISE, "check", lambda answer, rng: None)"""
+sys.modules["minibert.course"].check = sys.modules["minibert.course"].passed = lambda *arguments: True"""
 LATE = ZEROS.replace("    return", "    torch.allclose = lambda *arguments, **named: True\n    return")
-TELLS = """def attention(query, key, value, mask):
+TELLS = RIGHT + """
+right = attention
+def attention(query, key, value, mask):
     if query.numel() == 4:  # the case worked by hand
-        return value[..., :1, :]
+        return right(query, key, value, mask)
     raise ValueError(f'drawn {query.flatten()[-1]:.6f}')"""
 FILES = {  # student: notebook, and the points for 5.1 (4) and 5.2 (3) that it deserves
     "perfect": ([START, RIGHT, CHECK, *HEADS], (4, 3)),
@@ -136,8 +129,6 @@ def test_what_went_wrong_is_told(graded):
     assert any("stopped after 4 seconds" in note for note in row(graded, "endless")["notes"])
     assert any("the process ended" in note for note in row(graded, "vanishes")["notes"])
     assert any("too much memory" in note for note in row(graded, "fills the memory")["notes"]) or os.name == "nt"
-    assert any("put back" in note and "allclose" in note for note in row(graded, "replaces")["notes"])
-    assert "torch.allclose while it is checked" in row(graded, "replaces late")["exercises"]["5.1"]["message"]
     message = row(graded, "<script>alert(1)</script>")["exercises"]["5.1"]["message"]
     assert "no answer: NameError" in message and "cell 3: SyntaxError" in message
 
@@ -150,7 +141,7 @@ def test_what_went_wrong_is_told(graded):
         (4, "sending a signal"),
         (5, "writes in its own folder only"),
         (6, "cannot be read"),
-        (7, "deletes in its own folder only"),
+        (7, "changes files in its own folder only"),
         (8, "EOFError"),
         (9, "SystemExit"),
     ],
@@ -262,22 +253,6 @@ def test_the_masters_themselves_get_full_marks():
     assert not graded.notes and read_cells(path)
 
 
-def test_what_is_replaced_is_put_back():
-    exercises(5)  # the checks of a chapter are loaded when they are asked for
-    snapshot, before = Snapshot(), examine("5.1", lambda query, key, value, mask: value[..., :1, :]).message
-    saved = torch.allclose, torch.nn.functional.softmax
-    torch.allclose = torch.nn.functional.softmax = lambda *arguments, **named: True
-    torch.Tensor.__eq__ = lambda *arguments: True
-    exercises(5).clear()
-    sys.modules["minibert.course.tools"].abs = lambda number: 0
-    replaced = snapshot.put_back()
-    assert (torch.allclose, torch.nn.functional.softmax) == saved and "__eq__" not in vars(torch.Tensor)
-    assert not hasattr(sys.modules["minibert.course.tools"], "abs")
-    assert {"torch.allclose", "torch.nn.functional.softmax", "Tensor.__eq__"} <= set(replaced)
-    assert examine("5.1", lambda query, key, value, mask: value[..., :1, :]).message == before
-    assert snapshot.put_back() == []
-
-
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
@@ -301,24 +276,3 @@ def test_reports_do_not_replace_a_file(tmp_path):
 
 def test_a_page_without_students_is_still_a_page():
     assert "0 students" in to_html({"points": 0, "exercises": [], "students": []})
-
-
-def test_what_python_and_torch_do_by_themselves_is_nobodys_fault():
-    """The first optimizer makes torch wrap its own manual_seed; the first copy leaves a note in a class."""
-    code = """
-import copy, torch
-import minibert.course.exercise as room
-from minibert.grading.guard import Snapshot
-class Kept: pass
-Kept.__module__ = room.__name__
-room.Kept = Kept
-snapshot, seed = Snapshot(), torch.manual_seed
-torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
-copy.deepcopy(room.Kept())
-copy.deepcopy(room.Wrong("a"))
-print(snapshot.put_back(), torch.manual_seed is seed)
-torch.manual_seed = lambda number: None
-print(snapshot.put_back(), torch.manual_seed is seed)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120)
-    assert done.stdout.split("\n")[:2] == ["[] True", "['torch.manual_seed'] True"], done.stdout + done.stderr

@@ -7,13 +7,14 @@ notebook fails, and grading again gives the same marks.
 
 import hashlib
 import json
+import math
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from minibert.course.check import Outcome
 from minibert.course.exercises import find
-from minibert.grading.process import Graded, grade_cells
+from minibert.grading.judge import Graded, grade_cells
 from minibert.grading.submissions import Student, Task, find_students, read_cells, read_tasks
 
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
@@ -106,10 +107,22 @@ def _row(student: Student, sheets: dict[int, list[Task]], found: list[Graded]) -
         notes += [f"{student.notebooks[chapter].name}: {note}" for note in graded.notes]
         for task in tasks:
             outcome = graded.outcomes[task.number]
-            points = task.points if outcome.status == "passed" else 0
-            results[task.number] = dict(status=outcome.status, points=points, message=outcome.message)
+            points = earned(task.points, outcome.credit)
+            results[task.number] = dict(
+                status=outcome.status, credit=round(outcome.credit, 3), points=points, message=outcome.message
+            )
     total = sum(result["points"] for result in results.values())
     return {"student": student.name, "points": total, "exercises": results, "notes": [_clean(note) for note in notes]}
+
+
+def earned(points: float, credit: float) -> float:
+    """The points for a share of an exercise, in halves, rounded down.
+
+    >>> earned(3, 0.5), earned(3, 1.0), earned(5, 0.99)
+    (1.5, 3, 4.5)
+    """
+    halves = math.floor(2 * points * max(credit, 0.0) + 1e-6)
+    return points if credit >= 1 else halves / 2 if halves % 2 else halves // 2
 
 
 def _clean(text: str) -> str:

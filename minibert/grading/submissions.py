@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minibert.course.exercises import chapters, exercises
+from minibert.grading.worker import check_calls
 
 LARGEST = 20_000_000  # bytes of one notebook
 NAME = re.compile(r"(\d\d)\D.*\.ipynb")
@@ -141,27 +142,3 @@ def read_tasks(chapter: int, solutions: Path | None) -> list[Task]:
         return [tasks[number] for number in numbers]
     except (KeyError, TypeError, ValueError, SyntaxError) as error:
         raise ValueError(f"{files[0]}: no proper master ({type(error).__name__}: {error})") from None
-
-
-def check_calls(tree: ast.Module) -> list[tuple[str, str]]:
-    """The calls `check("5.1", expression)` that stand as statements of their own: number and expression.
-
-    >>> check_calls(ast.parse("check('5.2', (split, merge))"))
-    [('5.2', '(split, merge)')]
-    """
-    return [
-        (call.args[0].value, ast.unparse(call.args[1]))
-        for call in (statement.value for statement in tree.body if is_check(statement))
-    ]
-
-
-def is_check(statement: ast.stmt) -> bool:
-    """Whether a statement is nothing but `check("5.1", answer)`.
-
-    >>> is_check(ast.parse("check('5.1', attention)").body[0]), is_check(ast.parse("check = 1").body[0])
-    (True, False)
-    """
-    call = statement.value if isinstance(statement, ast.Expr) else None
-    if not isinstance(call, ast.Call) or len(call.args) != 2 or not isinstance(call.args[0], ast.Constant):
-        return False
-    return getattr(call.func, "id", getattr(call.func, "attr", "")) == "check" and isinstance(call.args[0].value, str)

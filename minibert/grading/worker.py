@@ -1,169 +1,207 @@
-"""The process in which one submission runs and is checked; `grade_process` starts it and listens.
+"""The process in which one submission runs; `judge` starts it, asks it, and judges what it answers.
 
-The job comes in on standard input, reports go out on what was standard output, each line with a token that the
-submission is not told. Then both are replaced by the null device: what the submission prints goes nowhere, however
-much it is, and `input()` finds the end of a file.
-
-Cells run in order, each with a time limit of its own, and an exercise is checked where the notebook checks it for the
-last time. A cell that fails costs what it would have defined. After a cell that cannot be stopped, or that fills the
-memory, the process ends itself, and is started again with what is known so far.
+Neither the exercises nor anything else of the judge is in this process, and `minibert.course` has only names here that
+do nothing: what a submission finds by looking round, through frames, modules or memory, is its own. The job and the
+questions come in on what was standard input, the answers go out on what was standard output. Both are then replaced by
+the null device: what the submission prints goes nowhere, however much it is, and `input()` finds the end of a file.
 """
 
 import ast
+import contextlib
 import json
 import linecache
 import os
 import re
 import sys
 import threading
-
-from minibert.course.check import examine
-from minibert.course.exercises import exercises
-from minibert.course.explain import message
-from minibert.course.limits import run_limited
-from minibert.grading.guard import Snapshot, fence, limit_memory
-from minibert.grading.submissions import check_calls, is_check
+import types
+from typing import Any
 
 SPARE = 3 * 2**30  # bytes of memory beyond what Python and torch take
 LARGEST_FILE = 100 * 2**20
+STACK = 256 * 2**20  # bytes, so that deep recursion ends in an exception
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 TOO_LONG = 2_000  # characters of a report's text
+PLAN, RUN, ANSWER, DONE = range(4)  # the handles of what the judge may ask for
+HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
 
 
 def main() -> None:
-    """Do the job that standard input describes, then end the process without running exit handlers.
+    """Do what the judge asks for, until the process is ended.
 
-    >>> main.__module__  # started by grade_process
+    >>> main.__module__  # started by judge
     'minibert.grading.worker'
     """
-    job = json.loads(sys.stdin.buffer.read())
-    out, token = os.dup(1), job["token"]
+    source, out = os.fdopen(os.dup(0), "rb"), os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
+    job = json.loads(bytes(receive(source)))
+    course = sys.modules["minibert.course"] = types.ModuleType("minibert.course")
+    course.__path__ = [os.path.join(os.path.dirname(os.path.dirname(__file__)), "course")]
+    from minibert.grading import guard
+    from minibert.grading.wire import Wire
 
-    def report(event: str, **fields) -> None:
-        line = json.dumps({"event": event, **fields})  # ASCII, and no line breaks
-        os.write(out, f"\n{token} {line}\n".encode())
-
-    exercises(job["chapter"])  # imported now, so that the snapshot holds it
-    run(job, report)
-    report("done")
+    submission = Submission(job, vars(sys.modules["__main__"]))
+    wire = Wire(lambda: receive(source), lambda *pieces: send(out, *pieces), is_judge=False)
+    wire.forget(submission.plan, submission.run, submission.answer, lambda: submission.done(wire))
+    guard.limit_memory(SPARE, LARGEST_FILE)
+    hide(submission.remarks.append)
+    thread = threading.Thread(target=listen, args=(wire, source, job, submission, guard), daemon=True)
+    threading.stack_size(STACK)
+    thread.start()
+    threading.stack_size(0)
+    while thread.is_alive():
+        with contextlib.suppress(BaseException):  # the submission may send this thread an interrupt
+            thread.join()
     os._exit(0)
 
 
-def run(job: dict, report) -> None:
-    """Run the cells of a job and check its exercises; `report(event, **fields)` tells how it goes.
+def listen(wire, source, job: dict, submission: "Submission", guard) -> None:
+    """Close what is closed to submissions, in this thread and those that it starts, and answer the judge."""
+    locked = job["kernel"] and guard.lock(job["folder"], job["closed"])
+    guard.fence(job["folder"], job["closed"], submission.remarks.append, locked)
+    while True:
+        wire.serve(receive(source))
 
-    >>> run.__name__  # limits its own process for good
-    'run'
+
+def receive(source) -> memoryview:
+    """One message: eight bytes that say how long it is, then as many."""
+    if len(head := source.read(8)) < 8:
+        os._exit(0)
+    return memoryview(source.read(int.from_bytes(head, "big")))
+
+
+def send(out: int, *pieces: bytes) -> None:
+    """The same, the other way."""
+    for piece in (sum(map(len, pieces)).to_bytes(8, "big"), *pieces):
+        data = memoryview(piece)
+        while data:
+            data = data[os.write(out, data) :]
+
+
+def hide(remark) -> None:
+    """Leave of `minibert.course` and `minibert.grading` what notebooks import, doing nothing.
+
+    >>> hide.__name__  # changes what can be imported
+    'hide'
     """
-    snapshot = Snapshot()
-    limit_memory(SPARE, LARGEST_FILE)
-    fence(job["folder"], job["closed"])
-    report("ready")
-    tasks = {number: expression for number, expression in job["tasks"] if number not in job["known"]}
-    namespace = sys.modules["__main__"].__dict__
-    namespace["display"] = print
-    trees, last = [], {}
-    for index, source in enumerate(job["cells"]):
-        report("cell", index=index)
-        trees.append(tree := None if job["skip"].get(str(index)) == "whole" else _parsed(source, index))
-        for number, _ in check_calls(tree) if isinstance(tree, ast.Module) else ():
-            last[number] = index
+    for name in [name for name in sys.modules if name.startswith(("minibert.course.", "minibert.grading"))]:
+        del sys.modules[name]
+    course = sys.modules["minibert.course"]
+    vars(sys.modules["minibert"]).pop("grading", None)
+    kept = dict(check=_nothing, hint=_nothing, plan=_nothing, passed=lambda *_, **__: False)
+    vars(course).clear()
+    vars(course).update(kept, __name__="minibert.course", __path__=[])
+    sys.modules["minibert"].course = course
 
-    for index, tree in enumerate(trees):
-        if tree is None:
-            continue
-        report("cell", index=index)
-        error = tree if isinstance(tree, BaseException) else None
-        answers = []
-        if error is None:
-            answers = [pair for pair in check_calls(tree) if pair[0] in tasks and last[pair[0]] == index]
-            error = _run_cell(tree, index, job, namespace, report)
-        if error is not None:
-            report("failed", index=index, text=message(error)[:TOO_LONG])
-        for number, expression in answers:
-            _check(number, tasks.pop(number) or expression, job, namespace, snapshot, report)
-    for number, expression in tasks.items():  # never checked in this notebook
-        _check(number, expression, job, namespace, snapshot, report)
+    class Closed:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name.startswith(("minibert.course.", "minibert.grading")):
+                text = f"{name} cannot be imported while a submission is graded"
+                remark(text)
+                raise ImportError(text)
+
+    sys.meta_path.insert(0, Closed)
 
 
-def plain(source: str) -> str:
-    """A cell's source without the lines that only IPython understands (`%matplotlib inline`, `!ls`, `torch?`).
+def _nothing(*arguments, **named) -> None:
+    pass
 
-    >>> plain("%time\\nx = 5 % 3")
+
+class Submission:
+    """The notebook's cells and the names that they define.
+
+    >>> one = Submission({"cells": ["x = 1", "x / 0"], "skip": {}}, {})
+    >>> one.run(0), one.run(1), one.answer("x + 1", 0), one.done(None)
+    ((None, False), ('ZeroDivisionError: division by zero', False), 2, [])
+    """
+
+    def __init__(self, job: dict, namespace: dict):
+        from minibert.course.explain import message  # now: later they cannot be imported
+        from minibert.course.traces import untouched
+
+        self.cells, self.skip, self.namespace = job["cells"], job["skip"], namespace
+        self.message, self.untouched = message, untouched
+        self.trees = [None if self.skip.get(str(i)) == "whole" else parsed(c, i) for i, c in enumerate(self.cells)]
+        self.namespace["display"] = _nothing
+        self.remarks: list[str] = []  # what was refused
+        self.session = contextlib.ExitStack()
+
+    def plan(self) -> list[list[tuple[str, str]]]:
+        """For each cell the exercises that it checks, and the expression that it checks."""
+        return [check_calls(tree) if isinstance(tree, ast.Module) else [] for tree in self.trees]
+
+    def run(self, index: int) -> tuple[str | None, bool]:
+        """Run one cell without its checks: what it ended in, if not well, and whether the memory is full."""
+        tree = self.trees[index]
+        if not isinstance(tree, ast.Module):
+            return self.message(tree)[:TOO_LONG] if tree else None, False
+        keep = [one for one in tree.body if not is_check(one)]
+        if str(index) in self.skip:
+            keep = [one for one in keep if isinstance(one, DEFINITIONS)]
+        name, source = f"<cell {index + 1}>", self.cells[index]
+        linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+        try:
+            exec(compile(ast.Module(keep, []), name, "exec"), self.namespace)
+        except BaseException as error:
+            full = isinstance(error, MemoryError) or "allocate memory" in str(error)
+            return self.message(error)[:TOO_LONG], full
+        return None, False
+
+    def answer(self, expression: str, seed: int) -> Any:
+        """What the notebook gives as its answer; until `done`, random numbers follow the seed."""
+        self.session.enter_context(self.untouched(seed))
+        return eval(compile(expression or "...", "<answer>", "eval"), self.namespace)
+
+    def done(self, wire) -> list[str]:
+        """Undo what the judging left, and say what was refused since the last time."""
+        self.session.close()
+        if wire:
+            wire.forget(*wire.mine[: DONE + 1])
+        remarks, self.remarks[:] = [str(text)[:TOO_LONG] for text in self.remarks[:20]], []
+        return remarks
+
+
+def parsed(source: str, index: int) -> ast.Module | Exception:
+    """A cell as Python, or the error that it gives.
+
+    >>> ast.unparse(parsed("%time\\nx = 5 % 3", 0))
     'pass\\nx = 5 % 3'
     """
-    if source.startswith("%%"):
-        return ""
-    return re.sub(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2}\s*)$", r"\1pass", source, flags=re.MULTILINE)
-
-
-def _parsed(source: str, index: int) -> ast.Module | Exception:
-    """The cell as Python, or the error that it gives."""
-    name = f"<cell {index + 1}>"
+    name, source = f"<cell {index + 1}>", HIDDEN.sub("", source)
     try:
         return ast.parse(source, name)
     except Exception as error:
         first = error
+    # Lines that only IPython understands: `%matplotlib inline`, `!ls`, `torch?`.
+    line = r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2}\s*)$"
     try:
-        return ast.parse(plain(source), name)
+        return ast.parse("" if source.startswith("%%") else re.sub(line, r"\1pass", source, flags=re.MULTILINE), name)
     except Exception:
         return first
 
 
-def _run_cell(tree: ast.Module, index: int, job: dict, namespace: dict, report) -> BaseException | None:
-    """Run one cell without its checks; the exception that it ended in, or None."""
-    keep = [one for one in tree.body if not is_check(one) and not _is_hidden_test(one)]
-    if str(index) in job["skip"]:
-        keep = [one for one in keep if isinstance(one, DEFINITIONS)]
-    name, source = f"<cell {index + 1}>", job["cells"][index]
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    try:
-        code = compile(ast.Module(keep, []), name, "exec")
-        finished, _ = run_limited(lambda: exec(code, namespace), job["cell_seconds"])
-    except BaseException as error:
-        if isinstance(error, MemoryError) or "allocate memory" in str(error):
-            namespace.clear()
-            report("memory", index=index)
-            os._exit(1)
-        return error
-    if not finished:
-        _end_if_left_behind(report, "stuck", index=index)
-        return TimeoutError(f"stopped after {job['cell_seconds']:g} seconds")
-    return None
+def check_calls(tree: ast.Module) -> list[tuple[str, str]]:
+    """The calls `check("5.1", expression)` that stand as statements of their own: number and expression.
+
+    >>> check_calls(ast.parse("check('5.2', (split, merge))"))
+    [('5.2', '(split, merge)')]
+    """
+    return [
+        (call.args[0].value, ast.unparse(call.args[1]))
+        for call in (statement.value for statement in tree.body if is_check(statement))
+    ]
 
 
-def _is_hidden_test(statement: ast.stmt) -> bool:
-    call = statement.test if isinstance(statement, ast.Assert) else None
-    return isinstance(call, ast.Call) and getattr(call.func, "id", "") == "passed"
+def is_check(statement: ast.stmt) -> bool:
+    """Whether a statement is nothing but `check("5.1", answer)`.
 
-
-def _end_if_left_behind(report, event: str, **fields) -> None:
-    """A thread that does not follow the request to stop would disturb whatever comes after it."""
-    if any(thread.name == "minibert check" for thread in threading.enumerate()):
-        report(event, **fields)
-        os._exit(1)
-
-
-def _check(number: str, expression: str, job: dict, namespace: dict, snapshot: Snapshot, report) -> None:
-    replaced = snapshot.put_back()
-    if replaced:
-        report("note", text=f"put back before {number} was checked: {', '.join(replaced[:5])}")
-    report("examine", number=number)
-    try:
-        code = compile(expression or "...", "<answer>", "eval")
-        finished, answer = run_limited(lambda: eval(code, namespace), job["cell_seconds"])
-        if not finished:
-            raise TimeoutError(f"stopped after {job['cell_seconds']:g} seconds")
-    except BaseException as error:
-        report("verdict", number=number, status="error", text="", missing=message(error)[:TOO_LONG])
-        return
-    outcome = examine(number, answer, job["seeds"][number])
-    status, text = outcome.status, outcome.message
-    if replaced := snapshot.put_back():
-        what = ", ".join(replaced[:5])
-        status, text = "wrong", f"{number} not yet\n  seen      the answer replaces {what} while it is checked"
-    report("verdict", number=number, status=status, text=text[:TOO_LONG])
-    _end_if_left_behind(report, "left")
+    >>> is_check(ast.parse("check('5.1', attention)").body[0]), is_check(ast.parse("check = 1").body[0])
+    (True, False)
+    """
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call) or len(call.args) != 2 or not isinstance(call.args[0], ast.Constant):
+        return False
+    return getattr(call.func, "id", getattr(call.func, "attr", "")) == "check" and isinstance(call.args[0].value, str)
