@@ -119,24 +119,13 @@ def fence(folder: str, closed: list[str], remark: Callable[[str], None], locked:
     >>> fence.__name__  # cannot be undone either
     'fence'
     """
-    real, join, normal, readlink = os.path.realpath, os.path.join, os.path.normcase, os.readlink
-    home = normal(real(folder)) + os.sep
-    null = normal(real(os.devnull)) + os.sep
-    shut = tuple(normal(real(path)) + os.sep for path in closed)
+    place = _place
+    home, null = place(folder), place(os.devnull)
+    shut = tuple(map(place, closed))
     forbidden = dict(FORBIDDEN)
     if not locked:
         forbidden["ctypes.dlopen"] = "native code"
         _close_readers()
-
-    def place(path, descriptor=None) -> str:
-        if isinstance(path, bytes):
-            path = os.fsdecode(path)
-        if isinstance(descriptor, int) and descriptor >= 0:
-            try:
-                path = join(readlink(f"/proc/self/fd/{descriptor}"), path)
-            except OSError:
-                return home  # no /proc: deleting a tree works this way, and its root was looked at
-        return normal(real(path)) + os.sep
 
     def refuse(text: str) -> None:
         remark(text)
@@ -167,11 +156,31 @@ def fence(folder: str, closed: list[str], remark: Callable[[str], None], locked:
                     continue
                 if event == "os.mkdir" and os.path.isdir(arguments[name]):
                     continue  # changes nothing
-                descriptor = arguments[descriptor] if descriptor else None
-                if not place(arguments[name], descriptor).startswith(home):
+                where = place(arguments[name], arguments[descriptor] if descriptor else None)
+                if where and not where.startswith(home):
                     keep_out(f"a submission changes files in its own folder only, not {arguments[name]}")
 
     sys.addaudithook(watch)
+
+
+def _place(
+    path,
+    descriptor=None,
+    *,
+    real=os.path.realpath,
+    join=os.path.join,
+    normal=os.path.normcase,
+    link=getattr(os, "readlink", None),
+) -> str:
+    """Where a path leads, with a separator at the end; "" below a folder of which only the descriptor is known."""
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    if isinstance(descriptor, int) and descriptor >= 0:
+        try:
+            path = join(link(f"/proc/self/fd/{descriptor}"), path)
+        except OSError:
+            return ""  # no /proc: deleting a tree works this way, and its root was looked at
+    return normal(real(path)) + os.sep
 
 
 def _close_readers() -> None:
