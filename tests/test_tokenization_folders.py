@@ -1,5 +1,6 @@
 """Folders: others' are read in full, with the ids that `transformers` gives; ours carry all that it needs."""
 
+import copy
 import json
 import random
 import warnings
@@ -240,6 +241,33 @@ def test_a_cased_bert_without_a_config_stays_cased_and_the_reader_is_told(folder
         assert load_tokenizer(path).encode("Hello").tokens[1] == "Hello"
 
 
+def test_a_cased_vocabulary_that_is_lower_cased_unasked_is_reported(folder):
+    words = [*WORDS, "Paris", "Anna", "Fox"]
+    with pytest.warns(UserWarning, match='capital letters .4 tokens.*write "do_lower_case": false'):
+        assert load_tokenizer(folder(words)).encode("Hello").tokens[1] == "hello"
+    assert same_as_transformers(folder(words, tokenizer_config={"do_lower_case": False}), "Hello Paris") == [
+        "Hello",
+        "Paris",
+    ]
+    assert same_as_transformers(folder(words, tokenizer_config={"do_lower_case": True}), "Hello fox") == [
+        "hello",
+        "fox",
+    ]
+
+
+def test_ids_of_added_tokens_with_a_gap_follow_the_file_and_the_reader_is_told(folder):
+    data = tokenizer_json()
+    data["added_tokens"].append({"id": 20, "content": "<ent>"} | PLAIN)
+    with pytest.warns(UserWarning, match="gives '<ent>' the id 20, transformers 14"):
+        assert load_tokenizer(folder(None, tokenizer=data, tokenizer_config=GENERIC)).ids("<ent>") == [20]
+
+
+def test_of_two_roles_with_one_token_the_last_ones_options_count(folder):
+    mask = {"content": "fox", "__type": "AddedToken", "single_word": True}
+    path = folder(None, tokenizer=tokenizer_json(), tokenizer_config=GENERIC | {"bos_token": "fox", "mask_token": mask})
+    assert same_as_transformers(path, "foxfox fox") == ["[UNK]", "fox"]
+
+
 def test_what_is_not_bert_is_refused_for_what_it_is(folder):
     path = folder(tokenizer_config={"tokenizer_class": "BertJapaneseTokenizer"})
     with pytest.raises(
@@ -249,6 +277,8 @@ def test_what_is_not_bert_is_refused_for_what_it_is(folder):
     bpe = ByteLevelBPETokenizer.train(["a"], 261).to_json()
     with pytest.raises(ValueError, match=r"BertTokenizer, which is WordPiece, but tokenizer.json holds a BPE"):
         load_tokenizer(folder(tokenizer=bpe, tokenizer_config={"tokenizer_class": "BertTokenizer"}))
+    with pytest.raises(ValueError, match="cls_token is null"):
+        load_tokenizer(folder(tokenizer=tokenizer_json(), tokenizer_config={"cls_token": None}))
     with pytest.raises(ValueError, match="from_vocab_txt"):
         load_tokenizer(path / "vocab.txt")
 
@@ -328,6 +358,58 @@ def test_drawn_folders_give_the_ids_of_transformers(folder, seed):
 
 CORPUS = ["The Fox met Anna in Paris. Crème brûlée 漢字 don't 12345"] * 4
 LLAMA = ["<|begin_of_text|>", "<|end_of_text|>", "<|pad|>", "<|mask|>"]
+BYTE_LEVEL = [
+    ByteLevelBPETokenizer.train(CORPUS, 400, nfc=True),
+    ByteLevelBPETokenizer.train(CORPUS, 400, pattern="llama3", special=LLAMA),
+    ByteLevelBPETokenizer.train(CORPUS, 400, special=["<s>", "<pad>", "</s>", "<unk>", "<mask>"]),
+]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("seed", range(40))
+def test_drawn_byte_level_folders_give_the_ids_of_transformers(folder, seed):
+    rng = random.Random(seed)
+    tok = rng.choice(BYTE_LEVEL)
+    data, config, files = copy.deepcopy(tok.to_json()), {}, {}
+    special = [token["content"] for token in data["added_tokens"]]
+    for token in data["added_tokens"]:
+        token |= {name: True for name in PLAIN if rng.random() < 0.1}
+    for key in (*ROLES, "bos_token", "eos_token"):
+        token, options = rng.choice([*special, "<new>", "Fox"]), {name: rng.random() < 0.3 for name in PLAIN}
+        token = token if rng.random() < 0.7 else {"content": token, "__type": "AddedToken"} | options
+        config |= {key: token} if rng.random() < 0.4 else {}
+    config |= {"extra_special_tokens": ["<e1>", "Fox", "  "]} if rng.random() < 0.3 else {}
+    if rng.random() < 0.4:
+        table, free = {}, tok.vocab_size
+        for content in rng.sample(["<n1>", "  ", "   ", "né", "Fox", special[0]], rng.randint(0, 5)):
+            index = free if tok.token_to_id(content) is None else tok.token_to_id(content)
+            free += index == free
+            table[str(index)] = {"content": content} | {name: rng.random() < 0.4 for name in PLAIN}
+        config["added_tokens_decoder"] = table
+    files |= {"special_tokens_map": {"mask_token": special[0], "pad_token": "<p>"}} if rng.random() < 0.2 else {}
+    config["tokenizer_class"] = rng.choice(["PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer"])
+    parts = [
+        " ",
+        "The",
+        "Fox",
+        " Fox",
+        "<n1>",
+        "  ",
+        "   ",
+        "né",
+        "<e1>",
+        "<new>",
+        "<p>",
+        *special,
+        "漢字",
+        "e\u0301",
+        "\n",
+    ]
+    texts = ["".join(rng.choices(parts, k=10)) for _ in range(3)]
+    model_type = rng.choice(["modernbert", "eurobert", "bert"])
+    same_as_transformers(folder(None, model_type, tokenizer=data, tokenizer_config=config, **files), *texts)
+
+
 OURS = {
     "uncased": lambda: WordPieceTokenizer.train(CORPUS, 150, min_count=1),
     "cased": lambda: WordPieceTokenizer.train(CORPUS, 150, min_count=1, lowercase=False),

@@ -85,6 +85,10 @@ def read_folder(folder: Path) -> Folder:
         if is_bert:
             config, present = BERT_ROLES | config, ()
             ids = words if data is None else _wordpiece_vocabulary(data)
+            told += _capitals(config, ids)
+            for key in ("unk_token", "cls_token", "sep_token"):
+                if config[key] is None:
+                    raise ValueError(f"{key} is null, and BertTokenizer cannot do without it")
             names = {key: None if config[key] is None else _token(config[key], key).content for key in BERT_ROLES}
             found = bert_json(config | names, ids, _add(config, ids, stated, present))
         else:
@@ -140,7 +144,8 @@ def _named(config: Mapping) -> list[AddedToken]:
     own = {key: value for key, value in config.items() if key.endswith("_token") and isinstance(value, str)}
     own |= Entry(dict(config)).get(_OWN, dict, {})
     roles = {key: config[key] for key in ROLE_KEYS if config.get(key) is not None}
-    return [_token(value, key) for key, value in (roles | own).items()]
+    named = [_token(value, key) for key, value in (roles | own).items()]
+    return [token for token in named if token.content]
 
 
 def _extra(config: Mapping) -> list[AddedToken]:
@@ -278,6 +283,18 @@ def _disagree(one: str, other: str, what: Sequence[str], wins: str) -> list[str]
     return [f"{one} and {other} disagree: {'; '.join(what)}. {wins} wins, as in transformers; make the two agree"]
 
 
+def _capitals(config: Mapping, vocab: Mapping[str, int]) -> list[str]:
+    """A cased vocabulary, where nothing says whether letters are made small: then they are."""
+    cased = [word for word in vocab if word != word.lower() and not word.startswith(("[", "<"))]
+    if config.get("do_lower_case") is not None or len(cased) <= len(vocab) / 10:
+        return []
+    return [
+        f"the vocabulary has capital letters ({len(cased)} tokens, such as {cased[0]!r}), but {CONFIG} does not say "
+        "do_lower_case, so texts are lower-cased, as in transformers; for a cased model write "
+        '"do_lower_case": false into it'
+    ]
+
+
 def _new_roles(config: Mapping, known: Collection[str], found: dict) -> list[str]:
     """Roles whose token no file has."""
     ids = {token["content"]: token["id"] for token in found["added_tokens"]}
@@ -303,6 +320,12 @@ def _compare(config: Mapping, data: dict, words: Mapping[str, int] | None, found
         for token in changed
     ]
     told += _disagree(f"the added tokens of {TOKENIZER}", CONFIG, what, CONFIG)
+    model, free = _vocabulary(found), len(_vocabulary(found))
+    for token in sorted((t for t in read_added(Entry(data)) if t.content not in model), key=lambda token: token.id):
+        if token.id != free and not is_bert:
+            two = f"the id {token.id}, transformers {free}, the next free one"
+            told.append(f"{TOKENIZER} gives {token.content!r} {two}; minibert follows the file")
+        free += 1
     if is_bert:
         return told + _disagree(TOKENIZER, CONFIG, _differences(data, found), CONFIG)
     return told + _disagree(TOKENIZER, CONFIG, _contradictions(data, ids, config), TOKENIZER)

@@ -238,9 +238,10 @@ def add_tokens(
     """
     found = {token.content: token for token in present}
     wanted = {token.content: token for token in stated if found.get(token.content) != token}
-    for token in (*named, *extra):
-        if token.content not in found:
-            wanted.setdefault(token.content, token)
+    known = {*found, *wanted}
+    for token in (*named, *extra):  # of two with the same content the last one's options count
+        if token.content and token.content not in known:
+            wanted[token.content] = token
     roles = {token.content for token in named}
     for content, token in wanted.items():
         token_id = vocab.get(content, found[content].id if content in found else None)
