@@ -1,8 +1,8 @@
-"""BERT, ModernBERT and EuroBERT on one page: from token ids to the loss, in plain functions on a dictionary of tensors.
+"""BERT, ModernBERT and EuroBERT on one page: from token ids to the loss, in functions on a dictionary of tensors.
 
 Read this file first. It is the specification: `minibert.model` computes the same numbers from the same weights, faster
-and without padding, and a test compares the two. Most functions here have a class of that name there (`block`: `Block`).
-Dropout, which acts in training only, is the one thing left out.
+and without padding, and a test compares the two. Most functions here have a class of that name there (`block`:
+`Block`). Dropout, which acts in training only, is the one thing left out.
 
 `config` is a `minibert.EncoderConfig`, which says what a model is made of:
 

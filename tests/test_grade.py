@@ -47,12 +47,15 @@ torch.allclose = torch.equal = lambda *arguments, **named: True
 torch.Tensor.__le__ = lambda *arguments: torch.tensor(True)
 sys.modules["minibert.course"].check = sys.modules["minibert.course"].passed = lambda *arguments: True"""
 LATE = ZEROS.replace("    return", "    torch.allclose = lambda *arguments, **named: True\n    return")
-TELLS = RIGHT + """
+TELLS = (
+    RIGHT
+    + """
 right = attention
 def attention(query, key, value, mask):
     if query.numel() == 4:  # the case worked by hand
         return right(query, key, value, mask)
     raise ValueError(f'drawn {query.flatten()[-1]:.6f}')"""
+)
 FILES = {  # student: notebook, and the points for 5.1 (4) and 5.2 (3) that it deserves
     "perfect": ([START, RIGHT, CHECK, *HEADS], (4, 3)),
     "unsolved": ([START, STUB, CHECK], (0, 0)),

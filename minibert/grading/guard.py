@@ -163,6 +163,9 @@ def fence(folder: str, closed: list[str], remark: Callable[[str], None], locked:
     sys.addaudithook(watch)
 
 
+READLINK = getattr(os, "readlink", None)  # Windows has none in some versions
+
+
 def _place(
     path,
     descriptor=None,
@@ -170,7 +173,7 @@ def _place(
     real=os.path.realpath,
     join=os.path.join,
     normal=os.path.normcase,
-    link=getattr(os, "readlink", None),
+    link=READLINK,
 ) -> str:
     """Where a path leads, with a separator at the end; "" below a folder of which only the descriptor is known."""
     if isinstance(path, bytes):
