@@ -158,7 +158,9 @@ class RustTokenizer(TokenizerInterface):
             check_text(pair)
         try:
             return self.inner.encode(text, pair, add_special_tokens=add_special_tokens)
-        except Exception as error:  # the library raises bare Exception
+        except BaseException as error:  # the library raises bare Exception, and where it stops a panic, which is none
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise ValueError(f"the library could not encode this text: {error}") from error
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
