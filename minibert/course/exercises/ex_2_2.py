@@ -52,6 +52,15 @@ ROUNDING = "differences below 1e-4 are rounding: sums in another order differ a 
 TWINS = "one other word is not enough: it may have the same vector as the old one; try every word of the vocabulary"
 
 
+def special(entries, ids, cause, name, reads=None, base=0.0):
+    """A case without chance: the table of eight words is `base`, and more at some entries."""
+    table = torch.full((8, 8), base)
+    table[:, 5] += 10.0 * (base == 0)  # the largest entry of each row
+    table[entries[0]] += entries[1]
+    reads = torch.ones(len(ids), len(ids), dtype=torch.bool) if reads is None else reads
+    return Case((model(reads, table), torch.tensor(ids), 8), cause, f"for {name}, the table")
+
+
 def cases_of_sees(rng):
     V = 6
 
@@ -64,13 +73,6 @@ def cases_of_sees(rng):
         ids[0], ids[-1] = 0, V - 1 if T > 1 else 0  # the ends of the vocabulary
         predict = model(reads, table, 0.5 + torch.rand(T, T, generator=rng), noise)
         return Case((predict, ids, V), cause, f"for {name}, the table")
-
-    def special(entries, ids, cause, name, reads=None, base=0.0, vocabulary=8):
-        table = torch.full((vocabulary, vocabulary), base)
-        table[:, 5] += 10.0 * (base == 0)  # the largest entry of each row
-        table[entries[0]] += entries[1]
-        reads = torch.ones(len(ids), len(ids), dtype=torch.bool) if reads is None else reads
-        return Case((model(reads, table), torch.tensor(ids), vocabulary), cause, f"for {name}, the table")
 
     def chance(T, share):
         return torch.rand(T, T, generator=rng) < share
