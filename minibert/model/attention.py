@@ -1,5 +1,6 @@
 """Self-attention: each token compares its query with all keys and takes a weighted mean of the values."""
 
+import torch
 from torch import Tensor, nn
 
 from minibert.config import EncoderConfig
@@ -7,6 +8,7 @@ from minibert.model.linear import Linear
 from minibert.model.rotary import rotary_tables, rotate
 from minibert.varlen.dispatch import attend
 from minibert.varlen.reference import PackedContext
+from minibert.varlen.uncompiled import uncompiled
 
 
 class Attention(nn.Module):
@@ -38,15 +40,22 @@ class Attention(nn.Module):
         self.output = Linear(self.heads * self.head_size, config.hidden, bias=config.bias)
 
     def forward(self, x: Tensor, context: PackedContext) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-        projected = self.query_key_value(x).view(len(x), -1, self.head_size)  # (N, H + 2G, K)
+        mixed, probabilities = self._mix(self.query_key_value(x), context)
+        return self.output(mixed), probabilities
+
+    def _mix(self, projected: Tensor, context: PackedContext) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        """(N, (H + 2G)·K) of query, key and value -> (N, H·K)."""
+        if torch.compiler.is_compiling():
+            return uncompiled(Attention._mix)(self, projected, context)
+        projected = projected.view(len(projected), -1, self.head_size)  # (N, H + 2G, K)
         query_key, value = projected.split([self.heads + self.groups, self.groups], dim=1)
         if self.theta is not None:
             cos, sin = context.once(  # (N, K / 2) each, for all layers with this theta
-                ("rotation", self.head_size, self.theta, x.dtype),
-                lambda: rotary_tables(context.positions, self.head_size, self.theta, x.dtype),
+                ("rotation", self.head_size, self.theta, projected.dtype),
+                lambda: rotary_tables(context.positions, self.head_size, self.theta, projected.dtype),
             )
             query_key = rotate(query_key, cos, sin)  # the value keeps no trace of position
         query, key = query_key.split([self.heads, self.groups], dim=1)  # (N, H, K), (N, G, K)
         dropout = self.probability_dropout if self.training else 0.0
         mixed, probabilities = attend(query, key, value, context.for_layer(self.window, dropout))
-        return self.output(mixed.flatten(1)), probabilities  # (N, H, K) -> (N, H·K) -> (N, D)
+        return mixed.flatten(1), probabilities  # (N, H, K) -> (N, H·K)

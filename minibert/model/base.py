@@ -10,6 +10,7 @@ from minibert.model.check_input import check_padded
 from minibert.model.initialization import initialize
 from minibert.model.outputs import Output
 from minibert.varlen import Packing, find_packing, pad, unpad
+from minibert.varlen.uncompiled import uncompiled
 
 
 class PackedModel(nn.Module):
@@ -134,6 +135,8 @@ class EncoderWithHead(PackedModel):
 
 def _pad_maps(maps: tuple[Tensor, ...], packing: Packing) -> Tensor:
     """One layer's (H, T, T) per document -> (B, H, T, T), each map where its tokens stand in the padded row."""
+    if torch.compiler.is_compiling():
+        return uncompiled(_pad_maps)(maps, packing)
     heads, width = maps[0].shape[0], packing.width
     padded = maps[0].new_zeros(packing.batch, heads, width, width)
     for row, probabilities in enumerate(maps):

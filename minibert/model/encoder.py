@@ -14,6 +14,7 @@ from minibert.model.heads import Pooler
 from minibert.model.norms import make_norm
 from minibert.model.outputs import Output
 from minibert.varlen import packed_positions
+from minibert.varlen.uncompiled import uncompiled
 
 
 class Encoder(PackedModel):
@@ -68,15 +69,9 @@ class Encoder(PackedModel):
         Raises:
             ValueError: see `PackedModel.forward`.
         """
-        cu_seqlens = check_packed(ids, cu_seqlens, segment_ids, self.config)
-        context = PackedContext(
-            cu_seqlens=cu_seqlens,
-            max_seqlen=int(cu_seqlens.diff().max()),
-            positions=packed_positions(cu_seqlens),
-            # A caller who asks for hidden states gets the numbers of the path that can be read, not of a fused kernel.
-            backend="reference" if output_hidden_states and backend == "auto" else backend,
-            need_probabilities=output_attentions,
-        )
+        # A caller who asks for hidden states gets the numbers of the path that can be read, not of a fused kernel.
+        backend = "reference" if output_hidden_states and backend == "auto" else backend
+        context = _checked_context(ids, cu_seqlens, segment_ids, self.config, backend, output_attentions)
         hidden = self.embeddings(ids, context.positions, segment_ids)  # (N, D)
         states, maps = [hidden], []
         for block in self.blocks:
@@ -91,7 +86,17 @@ class Encoder(PackedModel):
         states[-1] = hidden
         return Output(
             hidden=hidden,
-            pooled=None if self.pooler is None else self.pooler(hidden, cu_seqlens),
+            pooled=None if self.pooler is None else self.pooler(hidden, context.cu_seqlens),
             hidden_states=tuple(states) if output_hidden_states else None,
             attentions=tuple(maps) if output_attentions else None,
         )
+
+
+def _checked_context(
+    ids: Tensor, cu_seqlens: Tensor, segment_ids: Tensor | None, config: EncoderConfig, backend: str, maps: bool
+) -> PackedContext:
+    if torch.compiler.is_compiling():
+        return uncompiled(_checked_context)(ids, cu_seqlens, segment_ids, config, backend, maps)
+    cu_seqlens = check_packed(ids, cu_seqlens, segment_ids, config)
+    longest = int(cu_seqlens.diff().max())
+    return PackedContext(cu_seqlens, longest, packed_positions(cu_seqlens), backend, need_probabilities=maps)

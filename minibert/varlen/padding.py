@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from minibert.varlen.uncompiled import uncompiled
+
 
 @dataclass(frozen=True)
 class Packing:
@@ -46,6 +48,8 @@ def find_packing(attention_mask: Tensor) -> Packing:
     ...
     ValueError: attention_mask: row 1 is all padding; drop it, or give it at least one real token
     """
+    if torch.compiler.is_compiling():
+        return uncompiled(find_packing)(attention_mask)
     if attention_mask.dim() != 2 or attention_mask.numel() == 0:
         raise ValueError(f"attention_mask: shape {tuple(attention_mask.shape)}, expected (B, T) with B, T >= 1")
     if attention_mask.is_floating_point() or attention_mask.is_complex():
