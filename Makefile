@@ -16,10 +16,11 @@ READY := $(subst $(SPACE),\$(SPACE),$(VENV))/.ready
 NOTEBOOKS := from minibert.corpora import is_cached as c; print('notebooks exercises solutions' * (c('minilm') and c('sotu')))
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet -c .ci/constraints.txt
 
-.PHONY: lab test exercises lint clean help
+.PHONY: lab test test-quick exercises lint clean help
 help:
 	@echo "make lab    set up, fetch the course's data (about 200 MB, once) and open JupyterLab; ARGS=--no-browser on servers"
 	@echo "make test   set up and run every test and notebook"
+	@echo "make test-quick   the tests that take seconds, for whoever is writing"
 	@echo "make exercises   write exercises/ from solutions/, for teachers"
 	@echo "make lint   ruff"
 	@echo "make clean  remove the virtual environment and build leftovers (fetched data stays in its cache)"
@@ -49,6 +50,9 @@ test: $(READY)-test
 	@$(PY) -m minibert data fetch || echo "== some data is missing; the tests and notebooks that need it are left out"
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 \
 	    tests minibert $$($(PY) -c "$(NOTEBOOKS)") $(ARGS)
+
+test-quick: $(READY)-test
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests $(ARGS)
 
 exercises: $(READY)-test
 	OMP_NUM_THREADS=1 PATH="$$(cd "$(BIN)" && pwd):$$PATH" $(PY) -m minibert.course.build $(ARGS)

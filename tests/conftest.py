@@ -2,6 +2,7 @@
 
 import os
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # for scikit-learn: its threads would only wait for each other
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
@@ -11,3 +12,16 @@ from hypothesis import settings
 torch.set_num_threads(1)  # the tensors here are tiny: more threads only wait for each other
 settings.register_profile("minibert", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("minibert")
+
+# Files that start processes, train, measure or walk through everything: `make test-quick` leaves them out.
+SLOW = (
+    "bench browser command_line compile corpora_kill course_build course_exercises course_hostile course_nbgrader "
+    "experiments grade lab own_text resume distributed sentence_folders synthetic tokenization_corpora "
+    "tokenization_folders training_loop word_vectors elmo"
+).split()
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if any(name in item.path.stem for name in SLOW):
+            item.add_marker("slow")
