@@ -57,6 +57,22 @@ class PaddingIndex(Base):
         self.token = nn.Embedding(V, D, padding_idx=0)
 
 
+class DropsByHand(Base):
+    def __init__(self, V, D, P, dropout):
+        super().__init__(V, D, P, 0.0)
+        self.p = dropout
+
+    def forward(self, ids, segment_ids=None):
+        x = super().forward(ids, segment_ids)
+        return x * (torch.rand_like(x) >= self.p) / (1 - self.p) if self.training else x
+
+
+class DropsWithoutScaling(DropsByHand):
+    def forward(self, ids, segment_ids=None):
+        x = super().forward(ids, segment_ids)
+        return x * (1 - self.p) if self.training else x
+
+
 class SavedBuffer(Base):
     def __init__(self, V, D, P, dropout):
         super().__init__(V, D, P, dropout)
@@ -66,6 +82,11 @@ class SavedBuffer(Base):
 class NoSegments(Base):
     def forward(self, ids, segment_ids=None):
         return super().forward(ids, None)
+
+
+class SegmentsTurned(Base):
+    def forward(self, ids, segment_ids=None):
+        return super().forward(ids, segment_ids if segment_ids is None else 1 - segment_ids)
 
 
 class PositionOfIds(Base):
@@ -102,16 +123,18 @@ class CutsTheGradient(Base):
         return super().forward(ids, segment_ids).detach()
 
 
-RIGHT = {"by hand": ByHand, "plain": Base, "padding_idx": PaddingIndex}
+RIGHT = {"by hand": ByHand, "plain": Base, "padding_idx": PaddingIndex, "dropout by hand": DropsByHand}
 WRONG = {
     "a buffer that is saved": (SavedBuffer, "state_dict.. holds position_ids"),
     "segments are not used": (NoSegments, "read as if none had come"),
+    "segments turned": (SegmentsTurned, "the segments are exchanged: 0"),
     "positions are ids": (PositionOfIds, "looked up with the ids"),
     "no gain": (NoGain, "no parameter norm.weight"),
     "a pooler too many": (APoolerTooMany, "more parameters: pooler"),
     "one segment": (OneSegment, "segment.weight has shape"),
     "positions and tokens share a table": (Tied, "position.weight has shape"),
     "detached": (CutsTheGradient, "no gradient reaches"),
+    "dropout without scaling": (DropsWithoutScaling, "where it is not zero"),
     "an instance": (Base(11, 6, 7, 0.0), "pass the class itself"),
     "not a module": (type("C", (), {"__init__": lambda self, V, D, P, dropout: None}), "nn.Module"),
 }

@@ -1,7 +1,7 @@
 """4.1 BERT's embeddings."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from minibert.course.exercise import Exercise
 from minibert.course.expect import make_module
@@ -42,10 +42,26 @@ HAND = {  # rows 1 of token, 0 of position, 1 of segment sum to (1, 2, 3)
 LONG = "compare T with P first, and raise a ValueError that names both numbers"
 
 
+def dropped(answer, sizes, weights, *inputs):
+    """What dropout does in train mode, seen in the output alone, so that it may also be written by hand."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        still, trained = (run_module(answer, sizes, weights, train, *inputs) for train in (False, True))
+    if not isinstance(still, Tensor) or not isinstance(trained, Tensor) or still.shape != trained.shape:
+        return trained
+    kept, p = trained != 0, sizes[-1]
+    whole = not kept.all() and torch.equal(kept.any(dim=-1), kept.all(dim=-1))
+    return {
+        "share of zeros": round(1 - kept.double().mean().item(), 1),  # of 6,300: chance moves it by 0.006
+        "what becomes zero": "whole tokens" if whole else "single numbers",
+        "where it is not zero, times (1 - dropout)": torch.where(kept, trained * (1 - p), still).detach(),
+    }
+
+
 def cases(rng):
     hand, one = {name: torch.tensor(rows) for name, rows in HAND.items()}, torch.tensor([[1], [1]])
     w = {name: torch.randn(p.shape, generator=rng) for name, p in BertEmbeddings(V, D, P, 0.0).state_dict().items()}
-    ids, full = (torch.randint(0, V, (3, tokens), generator=rng) for tokens in (5, P))
+    ids, full, many = (torch.randint(0, V, shape, generator=rng) for shape in ((3, 5), (3, P), (150, P)))
     ids[0, :2], ids[1, 0] = torch.tensor([0, V - 1]), 0  # the ends of the table, and id 0 within another text
     sides = torch.tensor([[0, 0, 1, 1, 1], [0, 0, 0, 0, 0], [1, 0, 1, 0, 1]])
     sizes, small = (V, D, P, 0.3), (2, 3, 4, 0.3)
@@ -71,9 +87,10 @@ def cases(rng):
         )
         yield Case((sizes, w, False, long), LONG, name, certain=True)
         yield Case((sizes, w, False, long, long % 2), LONG, f"{name} and segment_ids", certain=True)
-    last = "dropout is the last step, behind the norm, and only there"
-    yield Case((sizes, w, True, full), last, "in train mode the output")
-    yield Case(((V, D, P, 0.6), w, True, full), "use the dropout that was passed in", "with dropout 0.6 the output")
+    last = "dropout is the last step, after the norm, and only there, with the probability that was passed in"
+    for share in (0.3, 0.6):
+        name = f"in train mode with dropout {share}, the output"
+        yield Case(((V, D, P, share), w, many), last, name, run=dropped, tolerance=1e-4)
     yield Case(((V, D, P, 0.0), w, True, full), "use the dropout that was passed in", "with dropout 0 the output")
     learn = "every row that was looked up must be able to learn, and nothing else moves"
     some = ids.clamp(min=1)  # id 0 may be kept from learning, as padding_idx=0 does
@@ -93,7 +110,7 @@ IN_SILENCE = "a text that is too long is {}, in silence: compare T with P first,
 LIMIT, CLOSED = "if tokens > limit:", "if False:"
 MESSAGE = 'f"the text has {tokens} tokens, but there are {limit} positions: truncate it"'
 MISTAKES = {
-    "the sum is not normalised: a LayerNorm stands behind it": {NORM: "x"},
+    "the sum is not normalised: a LayerNorm comes after it": {NORM: "x"},
     EPS.format("1e-05"): {", eps=1e-12": ""},
     EPS.format("1e-06"): {"1e-12": "1e-6"},
     EPS.format("1e-07"): {"1e-12": "1e-7"},
@@ -126,6 +143,13 @@ MISTAKES = {
         PLACES: "ids.clamp(max=self.position.num_embeddings - 1)"
     },
     "positions run backwards: the first token of a text is at position 0": {PLACES: "torch.arange(tokens).flip(0)"},
+    "each of the three rows is normalised; BERT normalises their sum, once": {
+        TOKEN: f"self.norm({TOKEN})",
+        SEGMENT: f"self.norm({SEGMENT})",
+        POSITION: f"self.norm({POSITION})",
+        NORM: "x",
+    },
+    "the norm is applied twice": {NORM: f"self.norm({NORM})"},
     "the position table is not used": {f" + {POSITION}": ""},
     "the token table is not used": {f"{TOKEN} + ": ""},
     IN_SILENCE.format("wrapped round"): {LIMIT: CLOSED, PLACES: f"{PLACES} % limit"},
@@ -154,7 +178,10 @@ MISTAKES = {
         "torch.arange(tokens))))  #"
     },
     "without segment_ids row 1 is added; None means sentence A, which is row 0": {"zeros_like(ids)": "ones_like(ids)"},
-    "the segments are exchanged: 0 means row 0": {SEGMENT: "self.segment(1 - segment_ids)"},
+    "the segments are exchanged: 0 means row 0": {
+        "not a row of zeros\n": "not a row of zeros\n        else:\n            segment_ids = 1 - segment_ids\n"
+    },
+    "the segments are exchanged, also where none came: 0 means row 0": {SEGMENT: "self.segment(1 - segment_ids)"},
     "segment_ids must be given here; they may be left out, so the parameter needs the default None": {
         "segment_ids=None": "segment_ids"
     },
@@ -172,6 +199,10 @@ MISTAKES = {
     "dropout runs with a probability of its own: use the one that is passed in": {
         "nn.Dropout(dropout)": "nn.Dropout(0.1)"
     },
+    "dropout runs with 1 - dropout: use the probability that is passed in": {
+        "nn.Dropout(dropout)": "nn.Dropout(1 - dropout)"
+    },
+    "dropout drops the token's rows; it comes last, after the norm": {TOKEN: f"self.dropout({TOKEN})", LAST: NORM},
     "dropout drops whole tokens; it drops single numbers: nn.Dropout": {
         LAST: "self.norm(x) * self.dropout(torch.ones(x.shape[:2]))[..., None]"
     },
