@@ -12,6 +12,18 @@ import pytest
 pytest.importorskip("nbgrader", reason="nbgrader is not installed (extra `teach`)")
 ROOT = Path(__file__).parents[1]
 NAME = "05_attention"
+SHADOWS = """import sys
+import minibert.course
+
+def passed(*arguments):
+    return True
+
+def check(*arguments):
+    get_ipython().displayhook(4)  # nbgrader takes the first result of a cell for its points
+
+minibert.course.passed = minibert.course.require = minibert.course.check.examine = passed
+sys.modules["minibert.course.check"].examine = lambda *arguments: sys.modules["minibert.course"].Outcome("passed", "")
+"""
 ZEROS = "def attention(query, key, value, mask):\n    return torch.zeros(*query.shape[:-1], value.shape[-1])"
 
 
@@ -42,7 +54,7 @@ def solve(path: Path, answers: dict[str, str]) -> None:
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory) -> Path:
-    """A course folder in which three students handed in chapter 5, and nbgrader did its work."""
+    """A course folder in which four students handed in chapter 5, and nbgrader did its work."""
     course = tmp_path_factory.mktemp("course")
     shutil.copytree(ROOT / "solutions" / NAME, course / "solutions" / NAME)
     shutil.copy(ROOT / "solutions" / "nbgrader_config.json", course)
@@ -57,6 +69,7 @@ def course(tmp_path_factory) -> Path:
         "ada": right,
         "bob": {"attention-5-1": ZEROS, "attention-5-2": right["attention-5-2"]},
         "eve": {},
+        "mal": {"attention-5-1": SHADOWS + ZEROS},
     }.items():
         shutil.copytree(course / "exercises" / NAME, course / "submitted" / student / NAME)
         solve(course / "submitted" / student / NAME / f"{NAME}.ipynb", answers)
@@ -77,7 +90,7 @@ def test_nbgrader_and_our_grader_give_the_same_points(course):
     done = subprocess.run(command, cwd=course, env=environment, capture_output=True, encoding="utf-8", timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     theirs = json.loads(done.stdout.splitlines()[-1])
-    assert theirs == {"ada": [12, 12], "bob": [3, 12], "eve": [0, 12]}
+    assert theirs == {"ada": [12, 12], "bob": [3, 12], "eve": [0, 12], "mal": [0, 12]}
 
     run(course, "minibert", "grade", ".", "--out", "grades", "--jobs", "2")
     ours = json.loads((course / "grades" / "results.json").read_text(encoding="utf-8"))

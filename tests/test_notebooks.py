@@ -211,7 +211,7 @@ def pair() -> tuple[dict, dict]:
     grade = dict(grade=True, locked=True, points=1, grade_id="b", solution=False)
     solved = "def attention(q):\n    ### BEGIN SOLUTION\n    return q.softmax(dim=-1)\n    ### END SOLUTION"
     stub = 'def attention(q):\n    raise NotImplementedError("write your answer here")'
-    tested = 'check("5.1", f)\n### BEGIN HIDDEN TESTS\nassert passed("5.1", f)\n### END HIDDEN TESTS'
+    tested = '### BEGIN HIDDEN TESTS\nassert passed("5.1", f)\n### END HIDDEN TESTS\ncheck("5.1", f)'
     both = []
     for source, test, said in ((solved, tested, "5.1 passed\n"), (stub, 'check("5.1", f)', "5.1 not attempted\n")):
         first = dict(cell_type="code", id="a", metadata={}, source=[source], outputs=[])

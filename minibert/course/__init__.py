@@ -1,5 +1,5 @@
-"""What the notebooks and their exercises use: `check`, `hint`, `plan`; for graders `passed` and `examine`."""
+"""What notebooks and their exercises use: `check`, `hint`, `plan`; for graders `examine`, `passed` and `require`."""
 
-from minibert.course.check import Outcome, check, examine, hint, passed, plan
+from minibert.course.check import Outcome, check, examine, hint, passed, plan, require
 
-__all__ = ["Outcome", "check", "examine", "hint", "passed", "plan"]
+__all__ = ["Outcome", "check", "examine", "hint", "passed", "plan", "require"]

@@ -157,6 +157,22 @@ def passed(number: str, answer: Any, seed: int = 0) -> bool:
     return examine(number, answer, seed).status == "passed"
 
 
+def require(number: str, answer: Any) -> None:
+    """What the hidden tests of nbgrader ask; prints nothing.
+
+    Raises:
+        AssertionError: the answer is not right; the message is what `check` prints.
+
+    >>> require("5.1", ...)
+    Traceback (most recent call last):
+    ...
+    AssertionError: 5.1 not attempted
+    """
+    outcome = examine(number, answer)
+    if outcome.status != "passed":
+        raise AssertionError(outcome.message)
+
+
 def hint(number: str, level: int = 1) -> None:
     """Print a hint: level 1 the idea, 2 the shapes, 3 pseudo-code.
 
