@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from minibert.__main__ import main
-from minibert.course.exercises import exercises
+from minibert.course.exercises import chapters, exercises
 from minibert.grading.grader import SOLUTIONS, draw_seed, grade_notebook
 from minibert.grading.judge import grade_cells
 from minibert.grading.report import to_console, to_csv, to_html, write_reports
-from minibert.grading.submissions import Student, Task, find_students, read_cells, read_tasks
+from minibert.grading.submissions import Sheet, Student, Task, find_students, read_cells, read_sheet
 
 START = "import torch\nfrom minibert.course import check, passed"
 RIGHT = """def attention(query, key, value, mask):
@@ -161,7 +161,7 @@ def test_inputs_are_drawn_anew_for_each_student_and_again_the_same(graded):
     assert drawn["Zoë"] != drawn["=cmd()"]
     # Once more, and as macOS spells the name.
     seeds = {"5.1": draw_seed("Zoe\u0308", "5.1")}
-    again = grade_cells([START, TELLS, CHECK], read_tasks(5, SOLUTIONS)[:1], seeds).outcomes["5.1"].message
+    again = grade_cells([START, TELLS, CHECK], read_sheet(5, SOLUTIONS).tasks[:1], seeds).outcomes["5.1"].message
     assert drawn["Zoë"] in again
     seeds = {draw_seed(name, number) for name in ("Zoë", "Anna") for number in ("5.1", "5.2")}
     assert len(seeds) == 4 and all(0 <= seed < 2**63 for seed in seeds)
@@ -170,7 +170,7 @@ def test_inputs_are_drawn_anew_for_each_student_and_again_the_same(graded):
 def test_what_was_handed_in_is_still_there(graded, folder):
     files = list(folder.rglob("*.ipynb"))
     assert len(files) == len(FILES) + 1 - (os.name == "nt")
-    assert not [path for path in files if path.parent.name != "broken" and not read_cells(path)]
+    assert not [path for path in files if path.parent.name != "broken" and not read_cells(path)[0]]
 
 
 def test_the_reports_are_complete_safe_and_the_same_again(graded, tmp_path):
@@ -211,9 +211,9 @@ def test_both_layouts_are_found_and_other_files_are_mentioned(tmp_path):
         (tmp_path / "eve" / "05_attention.ipynb").symlink_to(tmp_path / "ada" / "05_attention.ipynb")
     students = {one.name: one for one in find_students(tmp_path, tmp_path / "grades")}
     assert set(students) - {"eve"} == {"ada", "bob"}
-    assert students["ada"].notebooks == {5: tmp_path / "ada" / "05_attention.ipynb"}
-    assert students["bob"].notebooks == {5: tmp_path / "bob" / "05_attention" / "05_attention.ipynb"}
-    assert "essay.ipynb was left out" in students["ada"].notes[0] and "05_copy" in students["bob"].notes[0]
+    assert students["ada"].notebooks == {5: [tmp_path / "ada" / "05_attention.ipynb"]}
+    assert students["bob"].notebooks[5][0] == tmp_path / "bob" / "05_attention" / "05_attention.ipynb"
+    assert "essay.ipynb was left out" in students["ada"].notes[0] and len(students["bob"].notebooks[5]) == 2
     if os.name != "nt":
         assert not students["eve"].notebooks and "link" in students["eve"].notes[0], "a link may lead to a neighbour"
 
@@ -223,9 +223,10 @@ def test_both_layouts_are_found_and_other_files_are_mentioned(tmp_path):
     [
         (b"", "damaged"),
         (b"[" * 100_000, "damaged"),
-        (b"\xff\xfe", "damaged"),
+        (b"\xff\xfe\x00", "damaged"),
         (b"[]", "format 4"),
-        (b'{"worksheets": []}', "format 4"),
+        (b'{"worksheets": []}', "no code cells"),
+        (b'{"worksheets": 3}', "format 4 or 3"),
         (b" " * 20_000_001, "bytes"),
         (b'{"cells": []}', "no code cells"),
         (b'{"cells": [3, {"cell_type": "code", "source": null}]}', "not defined"),
@@ -235,25 +236,44 @@ def test_what_is_no_notebook_costs_its_own_marks_only(tmp_path, content, complai
     path = tmp_path / "05_attention.ipynb"
     path.write_bytes(content)
     tasks = [Task("5.1", 4, "attention")]
-    outcome = grade_notebook(Student("ada", {5: path}), 5, tasks).outcomes["5.1"]
+    outcome = grade_notebook(Student("ada", {5: [path]}), 5, Sheet(tasks)).outcomes["5.1"]
     assert outcome.status in ("unreadable", "error") and complaint in outcome.message
 
 
 def test_points_come_from_the_master_and_not_from_the_submission():
-    tasks = read_tasks(5, SOLUTIONS)
+    tasks = read_sheet(5, SOLUTIONS).tasks
     assert [task.number for task in tasks] == [one.number for one in exercises(5)]
     assert [(task.points, task.expression) for task in tasks[:2]] == [
         (4, "attention"),
         (3, "(split_heads, merge_heads)"),
     ]
-    assert {task.points for task in read_tasks(5, None)} == {1}
+    assert {task.points for task in read_sheet(5, None).tasks} == {1}
+
+
+HIDDEN = """### BEGIN HIDDEN TESTS
+import sys
+from importlib import import_module
+
+list(map(sys.modules.pop, [name for name in sys.modules if name.startswith("minibert.course")]))
+import_module("minibert.course").require("{0}", {1})
+### END HIDDEN TESTS
+check("{0}", {1})"""
+
+
+@pytest.mark.parametrize("chapter", chapters())
+def test_hidden_tests_come_first_and_ask_a_fresh_package(chapter):
+    """What a notebook does to the names `check` and `passed`, or to the modules behind them, is not asked."""
+    path = next(SOLUTIONS.glob(f"{chapter:02}_*/{chapter:02}_*.ipynb"))
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    found = ["".join(cell["source"]) for cell in cells if cell["metadata"].get("nbgrader", {}).get("grade")]
+    assert found == [HIDDEN.format(task.number, task.expression) for task in read_sheet(chapter, SOLUTIONS).tasks]
 
 
 def test_the_masters_themselves_get_full_marks():
     path = next(SOLUTIONS.glob("05_*/05_*.ipynb"))
-    graded = grade_notebook(Student("teacher", {5: path}), 5, read_tasks(5, SOLUTIONS))
+    graded = grade_notebook(Student("teacher", {5: [path]}), 5, read_sheet(5, SOLUTIONS))
     assert {one.status for one in graded.outcomes.values()} == {"passed"}, graded
-    assert not graded.notes and read_cells(path)
+    assert not graded.notes and read_cells(path)[0]
 
 
 @pytest.mark.parametrize(

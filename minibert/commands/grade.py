@@ -1,5 +1,6 @@
 """`python -m minibert grade`: submissions of the exercises, checked and reported."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -27,6 +28,6 @@ def grade(folder, out, seconds, jobs):
         raise ValueError(f"--out {out}: a file; expected a folder")
     result = grade_all(folder, out, seconds, jobs, progress=lambda text: note(repr(text)[1:-1]))
     written = write_reports(result, out)  # before anything is printed, which may fail
-    print_text(to_console(result))
+    print_text(to_console(result, sys.stdout.encoding or "utf-8"))
     for file in written:
         note(f"wrote {file}")

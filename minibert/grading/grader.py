@@ -6,7 +6,6 @@ notebook fails, and grading again gives the same marks.
 """
 
 import hashlib
-import json
 import math
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +14,18 @@ from pathlib import Path
 from minibert.course.check import Outcome
 from minibert.course.exercises import find
 from minibert.grading.judge import Graded, grade_cells
-from minibert.grading.submissions import Student, Task, find_students, read_cells, read_tasks
+from minibert.grading.submissions import (
+    SOLUTIONS,
+    Sheet,
+    Student,
+    find_students,
+    left_beside,
+    read_cells,
+    read_sheet,
+    readable,
+)
 
-SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
+MOST = 4  # notebooks of one chapter of one student that are tried
 
 
 def draw_seed(student: str, number: str) -> int:
@@ -55,10 +63,10 @@ def grade(
         raise ValueError(f"seconds {seconds:g}: expected 1 to 3600")
     if jobs < 1:
         raise ValueError(f"jobs {jobs}: expected 1 or more")
-    students = find_students(folder, out)
+    students = find_students(folder, out, solutions)
     wanted = sorted({chapter for student in students for chapter in student.notebooks})
-    sheets = {chapter: read_tasks(chapter, solutions) for chapter in wanted}
-    closed = tuple(path for path in (folder, solutions) if path)
+    sheets = {chapter: read_sheet(chapter, solutions) for chapter in wanted}
+    closed = tuple(path for path in (folder, solutions, out) if path)
 
     def work(student: Student, chapter: int) -> Graded:
         progress(f"{student.name}, chapter {chapter}")
@@ -71,45 +79,64 @@ def grade(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    tasks = [task for chapter in wanted for task in sheets[chapter]]
+    tasks = [task for chapter in wanted for task in sheets[chapter].tasks]
     return {
         "version": 1,
         "points": sum(task.points for task in tasks),
         "exercises": [dict(number=t.number, title=find(t.number).title, points=t.points) for t in tasks],
+        "notes": left_beside(folder),
         "students": [_row(student, sheets, row) for student, row in zip(students, found, strict=True)],
     }
 
 
 def grade_notebook(
-    student: Student, chapter: int, tasks: list[Task], seconds: float = 60.0, closed: tuple[Path, ...] = ()
+    student: Student, chapter: int, sheet: Sheet, seconds: float = 60.0, closed: tuple[Path, ...] = ()
 ) -> Graded:
-    """One notebook of one student; whatever is wrong with it becomes its outcome.
+    """One chapter of one student; whatever is wrong with it becomes its outcome.
 
-    >>> grade_notebook(Student("ada"), 5, [Task("5.1", 4)]).outcomes["5.1"].status
+    Of several notebooks the first counts in which anything is attempted.
+
+    >>> grade_notebook(Student("ada"), 5, read_sheet(5, None)).outcomes["5.1"].status
     'missing'
     """
-    if chapter not in student.notebooks:
-        return Graded({task.number: Outcome("missing", f"{task.number} was not handed in") for task in tasks})
-    try:
-        cells = read_cells(student.notebooks[chapter])
-        if not cells:
-            raise ValueError("the notebook has no code cells")
-        json.dumps(cells).encode()
-    except ValueError as error:
-        return Graded({task.number: Outcome("unreadable", f"{task.number}: {error}") for task in tasks}, [str(error)])
-    seeds = {task.number: draw_seed(student.name, task.number) for task in tasks}
-    return grade_cells(cells, tasks, seeds, seconds, closed)
+    paths = student.notebooks.get(chapter, [])
+    if not paths:
+        return Graded({task.number: Outcome("missing", f"{task.number} was not handed in") for task in sheet.tasks})
+    seeds = {task.number: draw_seed(student.name, task.number) for task in sheet.tasks}
+    tried: list[tuple[Path, list[str], Graded]] = []
+    for path in paths[:MOST]:
+        try:
+            cells, notes = read_cells(path, sheet)
+            if not cells:
+                raise ValueError("the notebook has no code cells")
+        except ValueError as error:
+            said = {task.number: Outcome("unreadable", f"{task.number}: {error}") for task in sheet.tasks}
+            tried.append((path, [], Graded(said, [str(error)])))
+            continue
+        if any(cells == others for _, others, _ in tried):
+            continue
+        graded = grade_cells(cells, sheet.tasks, seeds, seconds, closed)
+        graded.notes = notes + graded.notes
+        tried.append((path, cells, graded))
+        if graded.attempted:
+            break
+    counts = next((one for one in tried if one[2].attempted), tried[0])
+    graded = counts[2]
+    graded.notes = [f"{readable(counts[0].name)}: {note}" for note in graded.notes]
+    if others := [readable(path.name) for path in paths if path is not counts[0]]:
+        graded.notes.insert(0, f"{readable(counts[0].name)} counts for chapter {chapter}, not {', '.join(others[:8])}")
+    return graded
 
 
-def _row(student: Student, sheets: dict[int, list[Task]], found: list[Graded]) -> dict:
+def _row(student: Student, sheets: dict[int, Sheet], found: list[Graded]) -> dict:
     results, notes = {}, list(student.notes)
-    for (chapter, tasks), graded in zip(sheets.items(), found, strict=True):
-        notes += [f"{student.notebooks[chapter].name}: {note}" for note in graded.notes]
-        for task in tasks:
+    for sheet, graded in zip(sheets.values(), found, strict=True):
+        notes += graded.notes
+        for task in sheet.tasks:
             outcome = graded.outcomes[task.number]
-            points = earned(task.points, outcome.credit)
+            points, credit = earned(task.points, outcome.credit), round(outcome.credit, 3)
             results[task.number] = dict(
-                status=outcome.status, credit=round(outcome.credit, 3), points=points, message=outcome.message
+                status=outcome.status, credit=credit, points=points, message=_clean(outcome.message)
             )
     total = sum(result["points"] for result in results.values())
     return {"student": student.name, "points": total, "exercises": results, "notes": [_clean(note) for note in notes]}
@@ -126,5 +153,5 @@ def earned(points: float, credit: float) -> float:
 
 
 def _clean(text: str) -> str:
-    """Names of files may hold bytes that are no UTF-8."""
+    """Names of files and texts of exceptions may hold what is no UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -54,6 +54,12 @@ class Graded:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def attempted(self) -> bool:
+        """Whether there is an answer to anything, right or wrong."""
+        blank = ("not attempted", "missing", "unreadable")
+        return any(one.status not in blank and "no answer:" not in one.message for one in self.outcomes.values())
+
 
 def grade_cells(
     cells: list[str],
@@ -119,8 +125,9 @@ class Process:
         )
         self.spent = self.waited = 0.0  # seconds in all, and since `allow`; the start of Python does not count
         self.limit, self.started, self.lost = START, False, None
-        self.messages: queue.Queue = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.messages: queue.Queue = queue.Queue(4)  # who sends more than is asked for waits
+        self.listener = threading.Thread(target=self._listen, daemon=True)
+        self.listener.start()
         self.send(json.dumps(job).encode())
 
     def send(self, *pieces: bytes) -> None:
@@ -171,6 +178,9 @@ class Process:
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
+        while self.listener.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self.messages.get(timeout=0.01)
         for stream in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 stream.close()
@@ -200,9 +210,14 @@ class Judge:
                 return False
             for number, expression in plan[index]:
                 if number in wanted and last[number] == index:
-                    if not self.judge(number, wanted.pop(number) or expression, seeds[number]):
+                    if not self.judge(number, wanted[number] or expression, seeds[number]):
                         return False
-        return all(self.judge(number, wanted[number], seeds[number]) for number in wanted)  # checked nowhere
+                    outcome = self.graded.outcomes[number]
+                    if outcome.status == "not attempted" or "no answer:" in outcome.message:
+                        wanted[number] = wanted[number] or expression  # the answer may stand further down
+                    else:
+                        del wanted[number]
+        return all(self.judge(number, wanted[number], seeds[number]) for number in wanted)  # also those checked nowhere
 
     def ask(self, handle: int, *arguments) -> Any:
         """Ask for something that may take as long as a cell."""

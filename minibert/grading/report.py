@@ -8,7 +8,8 @@ from pathlib import Path
 
 from minibert.files import write_text
 
-SIGNS = {"passed": "✓", "wrong": "✗", "error": "✗", "too slow": "✗", "not attempted": "–", "missing": "–"}
+SIGNS = {"passed": "✓", "not attempted": "–", "missing": "–"}
+PLAIN = str.maketrans("✓✗–½", "+x-/")  # for terminals without these letters
 STYLE = """
 :root { color-scheme: light dark; --good: #0b6b3a; --bad: #a3290b; --line: #8884; --soft: #8881; }
 @media (prefers-color-scheme: dark) { :root { --good: #6fd3a0; --bad: #ff9b80; } }
@@ -76,6 +77,7 @@ def to_html(result: dict) -> str:
         f'<th scope="col" title="{escape(one["title"])}">{one["number"]}<br>{one["points"]:g}</th>'
         for one in result["exercises"]
     )
+    notes = f"<pre>{escape(chr(10).join(result['notes']))}</pre>\n" if result.get("notes") else ""
     rows = "".join(_table_row(place, row, result["points"]) for place, row in enumerate(result["students"]))
     details = "".join(_details(place, row, result) for place, row in enumerate(result["students"]))
     return (
@@ -84,7 +86,8 @@ def to_html(result: dict) -> str:
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>Exercises, graded</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Exercises, graded</h1>\n"
         f"<p>{len(result['students'])} students, {result['points']:g} points. Under each exercise stands what it is "
-        "worth; ✓ passed, ✗ not yet, – not attempted or not handed in.</p>\n"
+        "worth; ✓ passed, ½ in part, ✗ not yet, – not attempted or not handed in.</p>\n"
+        f"{notes}"
         f'<div class="wide"><table>\n<thead><tr><th scope="col">student</th>{head}<th scope="col">total</th></tr>'
         f"</thead>\n<tbody>\n{rows}</tbody></table></div>\n<h2>What was found</h2>\n{details}</body>\n</html>\n"
     )
@@ -94,8 +97,7 @@ def _table_row(place: int, row: dict, most: float) -> str:
     cells = ""
     for found in row["exercises"].values():
         kind = "passed" if found["status"] == "passed" else "failed"
-        sign = SIGNS.get(found["status"], "✗")
-        cells += f'<td class="{kind}" title="{escape(found["status"])}">{sign} {found["points"]:g}</td>'
+        cells += f'<td class="{kind}" title="{escape(found["status"])}">{_sign(found)} {found["points"]:g}</td>'
     name = f'<th scope="row"><a href="#s{place}">{escape(row["student"])}</a></th>'
     return f"<tr>{name}{cells}<td>{row['points']:g} of {most:g}</td></tr>\n"
 
@@ -114,8 +116,12 @@ def _details(place: int, row: dict, result: dict) -> str:
     return "\n".join(parts) + "\n</details>\n"
 
 
-def to_console(result: dict) -> str:
-    """The table for the terminal.
+def _sign(found: dict) -> str:
+    return SIGNS.get(found["status"], "½" if found.get("points") else "✗")
+
+
+def to_console(result: dict, encoding: str = "utf-8") -> str:
+    """The table for a terminal with this encoding.
 
     >>> print(to_console({"points": 4, "exercises": [{"number": "5.1"}], "students": [
     ...     {"student": "ada", "points": 4, "exercises": {"5.1": {"status": "passed"}}}]}))
@@ -125,14 +131,22 @@ def to_console(result: dict) -> str:
     numbers = [one["number"] for one in result["exercises"]]
     rows = [["student", *numbers, "total"]]
     for row in result["students"]:
-        signs = [SIGNS.get(row["exercises"][number]["status"], "✗") for number in numbers]
+        signs = [_sign(row["exercises"][number]) for number in numbers]
         name = _printable(row["student"])[:40]
         rows.append([name, *signs, f"{row['points']:g} of {result['points']:g}"])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for name, *cells in rows:
         lines.append("  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]))
-    return "\n".join(lines)
+    text = "\n".join([*lines, *map(_printable, result.get("notes", ()))])
+    return text if _can_show("✓✗–½", encoding) else text.translate(PLAIN)
+
+
+def _can_show(letters: str, encoding: str) -> bool:
+    try:
+        return bool(letters.encode(encoding))
+    except (LookupError, UnicodeEncodeError):
+        return False
 
 
 def _printable(name: str) -> str:

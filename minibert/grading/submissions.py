@@ -1,9 +1,11 @@
-"""What was handed in: the notebooks of a folder, and how many points their exercises are worth.
+"""What was handed in: the notebooks of a folder, their cells, and how many points their exercises are worth.
 
-    FOLDER/ada/05_attention.ipynb                       one folder a student, or
+    FOLDER/ada/05_attention.ipynb                           one folder a student, or
     FOLDER/submitted/ada/05_attention/05_attention.ipynb    the layout of nbgrader; both may be mixed
 
-A notebook belongs to the chapter that its first two digits name. Points come from the masters in `solutions/` (the
+A student's notebooks may lie at any depth and in any spelling. Which chapter one belongs to is said by its name, or
+else by the exercises that it checks. Of several for one chapter the one with the released name counts, if anything is
+attempted in it, then the copies; the report names the others. Points come from the masters in `solutions/` (the
 nbgrader metadata of their test cells), never from what was handed in. A chapter without a master counts one point an
 exercise.
 """
@@ -12,14 +14,20 @@ import ast
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from minibert.course.exercise import STUB
 from minibert.course.exercises import chapters, exercises
 from minibert.grading.worker import check_calls
 
+SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 LARGEST = 20_000_000  # bytes of one notebook
-NAME = re.compile(r"(\d\d)\D.*\.ipynb")
+BESIDE = {"__MACOSX", "__pycache__", "node_modules", "site-packages"}  # folders that hold nothing of a student's
+AROUND = {"submitted", "submissions", "homework"}  # folders that hold students
+ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".rar", ".7z")
+CHECKS = re.compile(r"""\bcheck\(\s*\\?["'](\d+)\.\d+""")  # in the JSON of a notebook
 
 
 @dataclass(frozen=True)
@@ -35,20 +43,28 @@ class Task:
     expression: str = ""  # "": as in the check call of the notebook that was handed in
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """A chapter as the teacher gave it out: its exercises, and which cells are code, by identity and by source."""
+
+    tasks: list[Task]
+    kinds: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass
 class Student:
-    """A student's folder: the notebooks by chapter, and remarks about other files in it.
+    """A student's folder: the notebooks by chapter, the most likely one first, and remarks about other files in it.
 
     >>> Student("ada").notebooks
     {}
     """
 
     name: str
-    notebooks: dict[int, Path] = field(default_factory=dict)
+    notebooks: dict[int, list[Path]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def find_students(folder: Path, leave_out: Path | None = None) -> list[Student]:
+def find_students(folder: Path, leave_out: Path | None = None, solutions: Path | None = SOLUTIONS) -> list[Student]:
     """Everybody who has a folder in `folder` (or in its `submitted`), by name; `leave_out` is not a student.
 
     Raises:
@@ -61,12 +77,13 @@ def find_students(folder: Path, leave_out: Path | None = None) -> list[Student]:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one with a folder for each student")
-    base = folder / "submitted" if (folder / "submitted").is_dir() else folder
-    skip = leave_out.resolve() if leave_out else None
-    homes = [path for path in base.iterdir() if path.is_dir() and path.name[0] != "." and path.resolve() != skip]
-    students = [_student(home) for home in sorted(homes, key=lambda path: path.name)]
+    base, skip = _base(folder), leave_out.resolve() if leave_out else None
+    stems = {
+        int(path.stem[:2]): path.stem.casefold() for path in (solutions or base).glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb")
+    }
+    students = [_student(home, stems) for home in _folders(base) if home.resolve() != skip]
     if not any(student.notebooks for student in students):
-        loose = " (the notebooks lie directly in it; each student needs a folder)" if any(base.glob("*.ipynb")) else ""
+        loose = " (the notebooks lie directly in it; each student needs a folder)" if any(_notebooks(base, 0)) else ""
         raise ValueError(
             f"{base}: no notebooks to grade{loose}; expected STUDENT/05_name.ipynb or "
             "submitted/STUDENT/05_name/05_name.ipynb"
@@ -74,28 +91,103 @@ def find_students(folder: Path, leave_out: Path | None = None) -> list[Student]:
     return students
 
 
-def _student(home: Path) -> Student:
-    # A name that is no UTF-8 (Linux allows any bytes) must still fit into the report.
-    student = Student(os.fsencode(home.name).decode("utf-8", "replace"))
-    nested = [path for folder in home.iterdir() if folder.is_dir() for path in folder.glob("*.ipynb")]
-    for path in [*sorted(nested), *sorted(home.glob("*.ipynb"))]:
-        shown = os.fsencode(path.relative_to(home).as_posix()).decode("utf-8", "replace")
-        if path.parent.name.startswith("."):
-            continue
-        found = NAME.fullmatch(path.name)
-        if path.is_symlink() or path.parent.is_symlink():
+def left_beside(folder: Path) -> list[str]:
+    """Remarks about notebooks that lie in nobody's folder.
+
+    >>> left_beside(Path("nowhere"))
+    []
+    """
+    base = _base(folder) if folder.is_dir() else folder
+    return [f"{readable(path.name)} lies in no student's folder and was left out" for path in _notebooks(base, 0)]
+
+
+def _base(folder: Path) -> Path:
+    """The folder whose folders are students: archives and courses put others around it."""
+    inside = _folders(folder)
+    around = [one for one in inside if one.name.casefold() == "submitted"]
+    if not around and len(inside) == 1 and not any(_notebooks(folder, 0)):
+        below = _folders(inside[0])
+        begins = [{path.name[:2] for path in _notebooks(home)} for home in below]
+        together = any(one & other for place, one in enumerate(begins) for other in begins[:place])
+        around = inside if together or {one.name.casefold() for one in [*inside, *below]} & AROUND else []
+    return _base(around[0]) if around else folder
+
+
+def _folders(folder: Path) -> list[Path]:
+    there = [path for path in folder.iterdir() if path.is_dir() and path.name[0] != "." and path.name not in BESIDE]
+    return sorted(there, key=lambda path: path.name)
+
+
+def _notebooks(home: Path, depth: int = 99) -> Iterator[Path]:
+    """The notebooks in a folder, and other files that may have been meant as one."""
+    for place, folders, files in os.walk(home):
+        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+        folders[:] = sorted(one for one in folders if one[0] != "." and one not in BESIDE and one not in links)
+        for name in sorted([*files, *links]):
+            if name[0] != "." and (".ipynb" in name.casefold() or name.casefold().endswith(ARCHIVES) or name in links):
+                yield Path(place, name)
+        if len(Path(place).relative_to(home).parts) >= depth:
+            return
+
+
+def _student(home: Path, stems: dict[int, str]) -> Student:
+    student = Student(readable(home.name))
+    ranked: dict[int, list] = {}
+    for path in _notebooks(home):
+        shown = readable(path.relative_to(home).as_posix())
+        if path.is_symlink():
             student.notes.append(f"{shown} is a link and was left out")
-        elif not found or int(found[1]) not in chapters():
-            student.notes.append(f"{shown} was left out: its name does not begin with the two digits of a chapter")
-        elif (chapter := int(found[1])) in student.notebooks:
-            student.notes.append(f"{shown} was left out: {student.notebooks[chapter].name} of chapter {chapter} counts")
+        elif not path.name.casefold().endswith(".ipynb"):
+            student.notes.append(f"{shown} was left out: unpack it, or give it a name that ends in .ipynb")
+        elif (found := _chapter(path, stems)) is None:
+            student.notes.append(f"{shown} was left out: neither its name nor the exercises it checks are of a chapter")
         else:
-            student.notebooks[chapter] = path
+            chapter, rank = found
+            if rank == OTHER:
+                student.notes.append(f"{shown} is taken for chapter {chapter}, whose exercises it checks")
+            own = path.parent.name.casefold() == stems.get(chapter)
+            copy = -int(("0" + re.sub(r"\D", "", path.stem[2:]))[-6:])  # the copy with the highest number is the latest
+            ranked.setdefault(chapter, []).append((rank, not own, copy, len(path.parts), str(path), path))
+    student.notebooks = {chapter: [one[-1] for one in sorted(rows)] for chapter, rows in sorted(ranked.items())}
     return student
 
 
-def read_cells(path: Path) -> list[str]:
-    """The code cells of a notebook, in order.
+RELEASED, COPY, NAMED, NUMBERED, OTHER = range(5)  # how well a name fits, best first
+
+
+def _chapter(path: Path, stems: dict[int, str]) -> tuple[int, int] | None:
+    """The chapter of a notebook and how well its name fits, or None."""
+    name = re.sub(r"[\s-]", "_", path.name.casefold())
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace") if path.stat().st_size <= LARGEST else ""
+    except OSError:
+        text = ""
+    checked = {int(number) for number in CHECKS.findall(text)} & set(chapters())
+    found = None
+    for chapter, stem in stems.items():
+        if stem in name:
+            found = chapter, RELEASED if name == f"{stem}.ipynb" else COPY if name.startswith(stem) else NAMED
+    if not found and re.match(r"\d\d\D", name) and int(name[:2]) in chapters():
+        found = int(name[:2]), NUMBERED
+    if len(checked) == 1 and (not found or found[0] not in checked):
+        found = checked.pop(), OTHER
+    return found
+
+
+def readable(name: str) -> str:
+    """A name that is no UTF-8 (Linux allows any bytes) must still fit into the report.
+
+    >>> readable("Zoë")
+    'Zoë'
+    """
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def read_cells(path: Path, sheet: Sheet | None = None) -> tuple[list[str], list[str]]:
+    """The code cells of a notebook, in order, and remarks about cells that were mended or left out.
+
+    What students do to cells by accident is undone where it is clear: code that was made text, text that was made code,
+    and a copy of an unsolved cell after its solution.
 
     Raises:
         ValueError: the file is missing, too large, or no notebook.
@@ -105,40 +197,83 @@ def read_cells(path: Path) -> list[str]:
     ...
     ValueError: the file cannot be read: No such file or directory
     """
+    cells, notes = _cells(path), []
+    sheet = sheet or Sheet([])
+    names = {name for task in sheet.tasks for name in re.findall(r"\w+", task.expression)}
+
+    def answers(source: str) -> set[str]:
+        return {name for name in names if re.search(rf"^\s*(?:def|class) +{name}\b|^{name} *=", source, re.MULTILINE)}
+
+    solved = [answers(source) if kind == "code" and STUB not in source else set() for kind, source, _ in cells]
+    kept, copies = [], {}
+    for place, (kind, source, identity) in enumerate(cells):
+        was, begins = sheet.kinds.get(identity) or sheet.kinds.get(source.strip()), f"{source.strip()[:40]!r}"
+        if kind == "code" and was == "markdown":
+            notes.append(f"the text {begins} was made a code cell, and is left out")
+        elif kind == "code" and STUB in source and answers(source) and answers(source) <= set().union(*solved[:place]):
+            notes.append(f"the unsolved copy {begins} after the solution is left out")
+        elif kind == "code":
+            if copies.get(identity, source) != source and STUB not in source + copies[identity]:
+                notes.append(f"two cells are copies of each other and differ; the later one, {begins}, counts")
+            copies[identity] = source
+            kept.append(source)
+        elif was == "code" or (STUB not in source and answers(source) - set().union(*solved)):
+            notes.append(f"the code {begins} was made a text cell; it is run all the same")
+            kept.append(re.sub(r"^```.*$", "", source, flags=re.MULTILINE))
+    return kept, notes
+
+
+def _cells(path: Path) -> list[tuple[str, str, str]]:
+    """Kind, source and identity of each cell; notebooks of format 3 are read as well."""
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"the file has {path.stat().st_size:,} bytes; a notebook has {LARGEST:,} at most")
-        content = json.loads(path.read_bytes().decode("utf-8-sig"))
+        data = path.read_bytes()
+        content = json.loads(data.decode(json.detect_encoding(data)))
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}") from None
-    except (RecursionError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (RecursionError, UnicodeError, json.JSONDecodeError) as error:
         raise ValueError(f"the file is damaged, no notebook ({type(error).__name__})") from None
     cells = content.get("cells") if isinstance(content, dict) else None
+    if isinstance(content, dict) and isinstance(content.get("worksheets"), list):
+        cells = [cell for sheet in content["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells", [])]
     if not isinstance(cells, list):
-        raise ValueError("the file is no notebook of format 4: it has no list of cells")
-    sources = [cell.get("source", "") for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
-    return [source if isinstance(source, str) else "".join(map(str, source or [])) for source in sources]
+        raise ValueError("the file is no notebook of format 4 or 3: it has no list of cells")
+    found = []
+    for place, cell in enumerate(cells):
+        if isinstance(cell, dict):
+            source = cell.get("source", cell.get("input"))
+            source = source if isinstance(source, str) else "".join(map(str, source or []))
+            notes = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
+            nbgrader = notes.get("nbgrader") if isinstance(notes.get("nbgrader"), dict) else {}
+            kind = cell.get("cell_type", "code" if "outputs" in cell else "markdown")
+            found.append((kind, source, str(nbgrader.get("grade_id") or cell.get("id") or place)))
+    return found
 
 
-def read_tasks(chapter: int, solutions: Path | None) -> list[Task]:
+def read_sheet(chapter: int, solutions: Path | None) -> Sheet:
     """The exercises of a chapter, with points and answers as the master in `solutions` says.
 
     Raises:
         ValueError: the master is damaged, or lacks an exercise of the chapter.
 
-    >>> read_tasks(5, None)[0]
+    >>> read_sheet(5, None).tasks[0]
     Task(number='5.1', points=1, expression='')
     """
     numbers = [one.number for one in exercises(chapter)]
     files = sorted(solutions.glob(f"{chapter:02}_*/{chapter:02}_*.ipynb")) if solutions else []
     if not files:
-        return [Task(number, 1) for number in numbers]
+        return Sheet([Task(number, 1) for number in numbers])
     try:
-        tasks = {}
+        tasks, kinds = {}, {}
         for cell in json.loads(files[0].read_text(encoding="utf-8"))["cells"]:
-            if cell["metadata"].get("nbgrader", {}).get("grade"):
-                for number, expression in check_calls(ast.parse("".join(cell["source"]))):
-                    tasks[number] = Task(number, cell["metadata"]["nbgrader"]["points"], expression)
-        return [tasks[number] for number in numbers]
+            source, nbgrader = "".join(cell["source"]), cell["metadata"].get("nbgrader", {})
+            kinds |= dict.fromkeys(
+                (source.strip(), cell.get("id", ""), nbgrader.get("grade_id", "")), cell["cell_type"]
+            )
+            if nbgrader.get("grade"):
+                for number, expression in check_calls(ast.parse(source)):
+                    tasks[number] = Task(number, nbgrader["points"], expression)
+        return Sheet([tasks[number] for number in numbers], {key: kind for key, kind in kinds.items() if key})
     except (KeyError, TypeError, ValueError, SyntaxError) as error:
         raise ValueError(f"{files[0]}: no proper master ({type(error).__name__}: {error})") from None

@@ -15,6 +15,7 @@ import re
 import sys
 import threading
 import types
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 SPARE = 3 * 2**30  # bytes of memory beyond what Python and torch take
@@ -47,7 +48,10 @@ def main() -> None:
     wire.forget(submission.plan, submission.run, submission.answer, lambda: submission.done(wire))
     guard.limit_memory(SPARE, LARGEST_FILE)
     hide(submission.remarks.append)
-    thread = threading.Thread(target=listen, args=(wire, source, job, submission, guard), daemon=True)
+    # Before the thread starts in which the submission runs, so that both are closed in.
+    locked = job["kernel"] and guard.lock(job["folder"], job["closed"])
+    guard.fence(job["folder"], job["closed"], submission.remarks.append, locked)
+    thread = threading.Thread(target=listen, args=(wire, source), daemon=True)
     threading.stack_size(STACK)
     thread.start()
     threading.stack_size(0)
@@ -57,10 +61,8 @@ def main() -> None:
     os._exit(0)
 
 
-def listen(wire, source, job: dict, submission: "Submission", guard) -> None:
-    """Close what is closed to submissions, in this thread and those that it starts, and answer the judge."""
-    locked = job["kernel"] and guard.lock(job["folder"], job["closed"])
-    guard.fence(job["folder"], job["closed"], submission.remarks.append, locked)
+def listen(wire, source) -> None:
+    """Answer the judge."""
     while True:
         wire.serve(receive(source))
 
@@ -92,7 +94,7 @@ def hide(remark) -> None:
     vars(sys.modules["minibert"]).pop("grading", None)
     kept = dict(check=_nothing, hint=_nothing, plan=_nothing, passed=lambda *_, **__: False)
     vars(course).clear()
-    vars(course).update(kept, __name__="minibert.course", __path__=[])
+    vars(course).update(kept, __name__="minibert.course", __path__=[], __spec__=ModuleSpec("minibert.course", None))
     sys.modules["minibert"].course = course
 
     class Closed:
