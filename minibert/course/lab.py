@@ -234,8 +234,8 @@ class Lab:
             raise Unsteady(
                 "two calls with the same inputs return different things",
                 "the same each time",
-                "dropout or other randomness outside training (F.dropout needs training=self.training), or something "
-                "that is kept from one call to the next",
+                "randomness outside training (F.dropout needs training=self.training), dropout of your own making (use "
+                "nn.Dropout or F.dropout), or something that is kept from one call to the next",
             )
         return first
 
@@ -328,7 +328,9 @@ def _expect_same(case: Case, got: Any, want: Any, name: str = "") -> None:
         expect_close(name, got, want, "", None, case.tolerance)
     elif type(want) in (tuple, list) and any(isinstance(item, Tensor | float) for item in want):
         if type(got) not in (tuple, list) or len(got) != len(want):
-            raise Wrong(f"{name} is {kind_of(got)}", kind_of(want), case.cause)
+            what = f"the answer {name}" if name.startswith("of ") else name
+            missing = "is the `return` missing?" if got is None else ""
+            raise Wrong(f"{what} is {kind_of(got)}", kind_of(want), missing or case.cause)
         for place, (one, other) in enumerate(zip(got, want, strict=True)):
             _expect_same(case, one, other, _item(case, name, place, len(want)))
     elif type(want) is dict:

@@ -64,6 +64,8 @@ def expect_parameters(module: nn.Module, right: nn.Module) -> None:
             kind = type(right.get_submodule(owner)).__name__
             seen = f"there is no parameter {name}; there are: {', '.join(found) or 'none'}"
             cause = f"make self.{owner} an nn.{kind}" if owner else f"self.{name} = nn.Parameter(...)"
+            if any(one.startswith(f"{owner}.") for one in found):
+                cause = f"self.{owner} is made without it: look at what it is made with, such as bias=False"
             if not owner and (there := getattr(module, name, None)) is not None:
                 cause = f"self.{name} is {kind_of(there)}, which no optimizer will find: wrap it, {cause}"
             raise Wrong(seen, f"{name} {tuple(parameter.shape)}", cause)
