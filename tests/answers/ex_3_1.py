@@ -139,6 +139,42 @@ def yields(word, vocab, max_chars=100):
     yield from by_recursion(word, vocab, max_chars)
 
 
+def adds_to_the_vocabulary(word, vocab, max_chars=100):
+    vocab.add("[UNK]")
+    return wordpiece_or(word, vocab, max_chars, range)
+
+
+def wordpiece_or(word, vocab, max_chars, steps):
+    pieces, start = [], 0
+    while start < len(word) <= max_chars:
+        for stop in steps(len(word), start, -1):
+            piece = ("##" if start else "") + word[start:stop]
+            if piece in vocab:
+                break
+        else:
+            return ["[UNK]"]
+        pieces, start = [*pieces, piece], stop
+    return pieces or ["[UNK]"]
+
+
+def never_one_character(word, vocab, max_chars=100):
+    return wordpiece_or(word, vocab, max_chars, lambda a, b, c: range(a, b + 1, c))
+
+
+def fewest_by_dynamic_programming(word, vocab, max_chars=100):
+    best = [[]] + [None] * len(word)
+    for stop in range(1, len(word) + 1):
+        for start in range(stop):
+            piece = ("##" if start else "") + word[start:stop]
+            if (
+                best[start] is not None
+                and piece in vocab
+                and (best[stop] is None or len(best[stop]) > len(best[start]) + 1)
+            ):
+                best[stop] = [*best[start], piece]
+    return (best[-1] if len(word) <= max_chars else None) or ["[UNK]"]
+
+
 RIGHT = {
     "recursion": by_recursion,
     "Google's": as_google_wrote_it,
@@ -146,6 +182,9 @@ RIGHT = {
     "a shrinking rest": by_a_shrinking_rest,
 }
 WRONG = {
+    "adds to the vocabulary": (adds_to_the_vocabulary, "your code changes an input"),
+    "never one character": (never_one_character, "a piece of one character is never tried"),
+    "fewest pieces": (fewest_by_dynamic_programming, "fewest pieces"),
     "shortest, without ##": (shortest_without_marks, "two things: the shortest piece.*without ##"),
     "another word": (lambda word, vocab, max_chars=100: by_recursion(word[::-1], vocab), "(?s)expected.*likely"),
     "empties the vocabulary": (empties_the_vocabulary, "changes an input"),

@@ -118,6 +118,30 @@ class Tied(Base):
         self.position = self.token
 
 
+class BiasFree(Base):
+    def __init__(self, V, D, P, dropout):
+        super().__init__(V, D, P, dropout)
+        self.norm = nn.LayerNorm(D, eps=1e-12, bias=False)
+
+
+class CountsTexts(nn.Module):
+    def __init__(self, V, D, P, dropout):
+        super().__init__()
+        self.token, self.position, self.segment = nn.Embedding(V, D), nn.Embedding(P, D), nn.Embedding(2, D)
+        self.norm, self.dropout, self.P = nn.LayerNorm(D, eps=1e-12), nn.Dropout(dropout), P
+
+    def forward(self, ids, segment_ids=None):
+        if len(ids) > self.P:
+            raise ValueError(f"{len(ids)} texts, {self.P} positions")
+        segments = self.segment(ids * 0 if segment_ids is None else segment_ids)
+        return self.dropout(self.norm(self.token(ids) + segments + self.position.weight[: ids.shape[1]]))
+
+
+class KeepsInsteadOfDrops(Base):
+    def __init__(self, V, D, P, dropout):
+        super().__init__(V, D, P, 1 - dropout)
+
+
 class CutsTheGradient(Base):
     def forward(self, ids, segment_ids=None):
         return super().forward(ids, segment_ids).detach()
@@ -133,6 +157,9 @@ WRONG = {
     "a pooler too many": (APoolerTooMany, "more parameters: pooler"),
     "one segment": (OneSegment, "segment.weight has shape"),
     "positions and tokens share a table": (Tied, "position.weight has shape"),
+    "no bias": (BiasFree, "made without it"),
+    "counts the texts": (CountsTexts, "the number of texts is compared|only the length of a text is limited"),
+    "keeps with the probability": (KeepsInsteadOfDrops, "1 - dropout"),
     "detached": (CutsTheGradient, "no gradient reaches"),
     "dropout without scaling": (DropsWithoutScaling, "where it is not zero"),
     "an instance": (Base(11, 6, 7, 0.0), "pass the class itself"),

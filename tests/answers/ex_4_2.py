@@ -41,10 +41,33 @@ def as_int16(texts, pad_id):
     return ids.to(torch.int16), mask
 
 
+def rows_that_are_one(texts, pad_id):
+    width = max(map(len, texts))
+    ids, mask = [[pad_id] * width] * len(texts), [[0] * width] * len(texts)
+    for row, text in enumerate(texts):
+        ids[row][: len(text)], mask[row][: len(text)] = text, [1] * len(text)
+    return torch.tensor(ids), torch.tensor(mask).bool()
+
+
+def greatest_list(texts, pad_id):
+    width = len(max(texts))
+    return (
+        torch.tensor([(text + [pad_id] * width)[:width] for text in texts]),
+        torch.tensor([[place < len(text) for place in range(width)] for text in texts]),
+    )
+
+
+def no_return(texts, pad_id):
+    with_loops(texts, pad_id)
+
+
 RIGHT = {"pad_sequence": with_pad_sequence, "loops": with_loops}
 WRONG = {
     "in place": (in_place, "changes an input"),
     "keeps one pad": (keeps_one_pad, "guessed from the ids|lengths|as many places"),
     "one after the other": (one_after_the_other, "ids of .* has shape"),
+    "rows that are one": (rows_that_are_one, "one row B times"),
+    "max of the lists": (greatest_list, "compares the lists by their first ids"),
+    "no return": (no_return, "the answer of .* is None[^.]*is the `return` missing"),
     "int16": (as_int16, "dtype int16"),
 }

@@ -45,11 +45,28 @@ def mask_of_the_first_text(query, key, value, mask):
     return with_einsum(query, key, value, mask[:1] if mask.dim() == 4 else mask)
 
 
+def hidden_at_minus_100(query, key, value, mask):
+    scores = (query @ key.mT / query.size(-1) ** 0.5).masked_fill(~mask, -100)
+    return torch.where(mask.any(-1, keepdim=True), scores.softmax(-1) @ value, 0.0)
+
+
+def causal(query, key, value, mask):
+    order = torch.ones(query.size(-2), key.size(-2)).tril().bool()
+    return with_einsum(query, key, value, mask & order)
+
+
+def turns_square_masks(query, key, value, mask):
+    return with_einsum(query, key, value, mask.mT if mask.size(-1) == mask.size(-2) else mask)
+
+
 RIGHT = {"sdpa": with_sdpa, "einsum": with_einsum, "scaled first": scaled_first}
 WRONG = {
     "four axes only": (four_axes_only, "any number of axes"),
     "NaN gradient": (nan_gradient, "gradient is NaN"),
     "numpy in between": (numpy_in_between, "no gradient leads back"),
     "cast to float32": (casts, "dtype of the inputs"),
+    "hidden at -100": (hidden_at_minus_100, "set to -100"),
+    "causal": (causal, "a causal mask"),
+    "turns square masks": (turns_square_masks, "its rows are queries|T may equal S"),
     "mask of the first text": (mask_of_the_first_text, "random inputs with a mask"),
 }

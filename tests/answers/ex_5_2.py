@@ -57,6 +57,15 @@ def stub(*arguments):
     raise NotImplementedError(STUB)
 
 
+def merge_in_the_wrong_order(x):
+    return x.flatten(2)
+
+
+def merge_sizes_misread(x):
+    batch, tokens, heads, size = x.shape
+    return x.transpose(1, 2).reshape(batch, tokens, heads * size)
+
+
 RIGHT = {
     "slices, cat": (split_by_slices, merge_by_cat),
     "chunks, contiguous view": [split_by_chunks, merge_by_contiguous_view],
@@ -69,6 +78,8 @@ WRONG = {
     "heads before texts": ((split_in_place_of_batch, merge_by_cat), r"result is \(H, B, T, K\)"),
     "two heads": ((split_by_slices, merge_two_heads), r"merge_heads: .*\(2, 3, 5, 4\)"),
     "the last text for all": ((split_by_slices, merge_last_text), r"merge_heads: .*\(2, 3, 5, 4\)"),
+    "flatten without transpose": ((split_by_slices, merge_in_the_wrong_order), "flatten.2. joins the tokens"),
+    "sizes misread": ((split_by_slices, merge_sizes_misread), "its sizes are read as"),
     "merge not written": ((split_by_slices, stub), "merge_heads is not written"),
     "split not written": ((stub, merge_by_cat), "split_heads is not written"),
     "one function": (split_by_slices, "split_heads, merge_heads"),

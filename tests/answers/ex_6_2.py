@@ -42,11 +42,21 @@ def as_tensor(V, D, L, F, positions=512, segments=2, pooler=True, mlm=False):
     return torch.tensor(expanded(V, D, L, F, positions, segments, pooler, mlm))
 
 
+def one_layer_for_the_head(V, D, L, F, positions=512, segments=2, pooler=True, mlm=False):
+    return expanded(V, D, L, F, positions, segments, pooler) + mlm * (D * V + V)
+
+
+def either_pooler_or_head(V, D, L, F, positions=512, segments=2, pooler=True, mlm=False):
+    return expanded(V, D, L, F, positions, segments, pooler and not mlm, mlm)
+
+
 RIGHT = {"meta device": on_the_meta_device, "expanded": expanded}
 WRONG = {
     "no biases of attention": (without_attention_biases, "four biases of attention"),
     "no output matrix": (without_output_matrix, "output matrix|list every tensor"),
     "no norm in the head": (without_the_heads_norm, "norm of the prediction head is forgotten"),
+    "one layer for the head": (one_layer_for_the_head, "one layer D to V"),
+    "pooler or head": (either_pooler_or_head, "leaves the pooler out"),
     "a float": (as_float, "type int"),
     "a tensor": (as_tensor, "type int"),
 }

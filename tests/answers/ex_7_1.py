@@ -74,6 +74,21 @@ def dot_products_with_itself(vectors, index, k):
     return (vectors @ vectors[index]).topk(k).indices
 
 
+def k_plus_one_without_itself(vectors, index, k):
+    found = torch.cosine_similarity(vectors, vectors[index : index + 1]).topk(k + 1).indices
+    return found[found != index]
+
+
+def shifts_all(vectors, index, k):
+    rest = torch.cat([vectors[:index], vectors[index + 1 :]])
+    return torch.cosine_similarity(rest, vectors[index : index + 1]).topk(k).indices + 1
+
+
+def shifts_too_few(vectors, index, k):
+    found = shifts_all(vectors, index, k) - 1
+    return found + (found > index)
+
+
 RIGHT = {
     "loop": by_a_loop,
     "sort": by_sorting,
@@ -82,6 +97,9 @@ RIGHT = {
     "numpy": by_numpy,
 }
 WRONG = {
+    "k + 1 without itself": (k_plus_one_without_itself, "where it ties"),
+    "shifts all": (shifts_all, "those before it are right"),
+    "shifts too few": (shifts_too_few, ">=, not >"),
     "a list": (a_list, "is a list of"),
     "itself set to -1": (itself_is_minus_one, "exactly opposite"),
     "drops whatever is first": (drops_the_first, "not whatever comes first"),

@@ -35,9 +35,22 @@ def names_instead_of_places(maps, tokens):
     return torch.stack([previous, stacked(maps, tokens)[1]])
 
 
+def words_are(test):
+    return lambda maps, tokens: by_loops(maps, tokens, test)
+
+
+def up_to_the_first_separator(maps, tokens):
+    size = tokens.index("[SEP]") + 1
+    return by_loops(maps[..., :size, :size], tokens[:size])
+
+
 RIGHT = {"loops": by_loops, "stacked": stacked, "masks": by_masks}
 WRONG = {
     "[UNK]": (not_words("[UNK]".__eq__), r"\[UNK\] is left out"),
+    "padding": (words_are(lambda t: t not in ("[CLS]", "[SEP]")), r"\[PAD\] counts as a word"),
+    "[CLS]": (words_are(lambda t: t not in ("[SEP]", "[PAD]")), r"\[CLS\] counts as a word"),
+    "first text": (up_to_the_first_separator, "behind the first"),
+    "layers and heads": (lambda maps, tokens: stacked(maps, tokens).mT, "layers and heads are exchanged"),
     "pieces": (not_words(lambda t: t.startswith("##")), "pieces with ##"),
     "punctuation": (not_words(".,;:!?".__contains__), "punctuation"),
     "[MASK]": (not_words("[MASK]".__eq__), r"\[UNK\] and \[MASK\] too"),
@@ -49,7 +62,7 @@ WRONG = {
     "one score": (lambda maps, tokens: by_loops(maps, tokens)[0], r"torch\.stack"),
     "scores last": (lambda maps, tokens: torch.stack(by_loops(maps, tokens), -1), "axis of the two scores"),
     "changes maps": (lambda maps, tokens: stacked(maps.mul_(2), tokens), "your code changes an input"),
-    "softmax again": (lambda maps, tokens: stacked(maps.softmax(-1), tokens), "0.6"),
+    "softmax again": (lambda maps, tokens: stacked(maps.softmax(-1), tokens), "softmax is taken once more"),
     "float32": (lambda maps, tokens: stacked(maps.float(), tokens), "dtype"),
     "brackets stripped": (lambda maps, tokens: stacked(maps, [t.strip("[]") for t in tokens]), "line|0.6"),
     "winners": (lambda maps, tokens: stacked(maps, tokens).argmax(-1), "layers or heads"),

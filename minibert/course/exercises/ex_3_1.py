@@ -59,7 +59,7 @@ def cases(rng):
     for word, vocab, limit, cause in TABLE:
         shown = repr(word) if len(word) <= 20 else f"a word of {len(word)} letters a"
         pieces = f"{{{', '.join(sorted(vocab.split()))}}}{''.join(f', max_chars={n}' for n in limit)}"
-        yield Case((word, {"[UNK]", *vocab.split()}, *limit), cause, f"wordpiece({shown}, {pieces})")
+        yield Case((word, set(vocab.split()), *limit), cause, f"wordpiece({shown}, {pieces})")
 
     def draw(letters, least, most):
         length = int(torch.randint(least, most + 1, (), generator=rng))
@@ -101,6 +101,18 @@ def from_the_end(word, vocab, max_chars=100):
     return pieces or ["[UNK]"]
 
 
+def replaced_everywhere(word, vocab, max_chars=100):
+    pieces = []
+    while word and len(word) <= max_chars:
+        marks = ("##" if pieces else "") + word
+        stop = next((i for i in range(len(word), 0, -1) if marks[: len(marks) - len(word) + i] in vocab), None)
+        if stop is None:
+            return ["[UNK]"]
+        pieces.append(marks[: len(marks) - len(word) + stop])
+        word = word.replace(word[:stop], "")
+    return pieces or ["[UNK]"]
+
+
 def says(name):
     """Another name for the unknown piece."""
     return lambda *given: [name if piece == "[UNK]" else piece for piece in wordpiece(*given)]
@@ -120,6 +132,29 @@ MISTAKES = {
     },
     "the candidate that reaches to the end of the word is never tried: is a range one too short?": {
         STEPS: "range(len(word) - 1, start, -1)"
+    },
+    "a piece of one character is never tried: is a range one too short?": {STEPS: "range(len(word), start + 1, -1)"},
+    "the fewest pieces are looked for; WordPiece does not look ahead, it takes the longest piece": (
+        of_all_cuts(lambda found: min(reversed(found), key=len))
+    ),
+    "a piece is taken away wherever it occurs (str.replace); the next piece begins where this one stops": (
+        replaced_everywhere
+    ),
+    "behind the first piece the rest is taken as it is; it is cut and looked up in the same way": {
+        "start = stop": 'start = len(word)\n        pieces += ["##" + word[stop:]] * (stop < start)'
+    },
+    "# is taken out of the word; any character may stand in a word": {
+        TOO_LONG: f'word = word.replace("#", "")\n    {TOO_LONG}'
+    },
+    "a word with a character that is no letter or digit is [UNK]; any character may stand in a word": {
+        LIMIT: f"not word.isalnum() or {LIMIT}"
+    },
+    "a word with a character outside ASCII is [UNK]; é is a character like any other": {
+        LIMIT: f"not word.isascii() or {LIMIT}"
+    },
+    "accents are taken off; that is the normaliser's work, not done here": {
+        TOO_LONG: "import unicodedata\n    word = ''.join(c for c in unicodedata.normalize('NFD', word) if not "
+        f"unicodedata.combining(c))\n    {TOO_LONG}"
     },
     "the cut with the fewest pieces; WordPiece does not look ahead, it takes the longest piece": (
         of_all_cuts(lambda found: min(found, key=len))

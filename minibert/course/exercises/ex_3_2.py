@@ -35,7 +35,7 @@ TABLE = (  # word, merges, what to say
     ("abc", "b+c a+bc", "bc (rank 0), then a with bc (rank 1)"),
     ("abcabd", "a+b b+c a+bc", "both ab (rank 0); (ab, c) is no pair of `merges`"),
     ("ab.", "a+. b+.", "symbols are texts, . stands for itself: (b, .) is joined"),
-    ("aAa", "a+a A+a", "upper and lower case are different characters here"),
+    ("aAa", "a+a A+a", "(A, a) is a pair of `merges`, (a, A) is none: order and case count"),
 )
 
 
@@ -114,11 +114,53 @@ def longest_token(word, merges):
     return out
 
 
+def between_spaces(word, merges):
+    text = " ".join(word)
+    for left, right in merges:
+        text = text.replace(f" {left} {right} ", f" {left + right} ")
+    return text.split()
+
+
+def loses_the_last(word, merges):
+    symbols = list(word)
+    for merge in merges:
+        out = sweep(symbols, [merge])
+        symbols = out if "".join(merge) == out[-1] and symbols[-1:] == [merge[1]] else out[:-1]
+    return symbols
+
+
 FOUND, BEST, DONE = "(ranks[pair], place)", "min(found)[1]", "return symbols"
 JOIN = "symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]"
+IN = "if pair in ranks"
 FREQUENT = "(-sum(other == pair for other in pairs), "
 MISTAKES = {
     "'a n' is replaced in a text with spaces, and is found in 'a nd' too; compare whole symbols": in_a_text,
+    "pairs are replaced only between spaces, so those at the beginning and the end of the word stay": between_spaces,
+    "in each pass the last symbol gets lost where no pair ends with it: a loop over pairs ends one symbol early": (
+        loses_the_last
+    ),
+    "the first pair of neighbours is never joined: places count from 0": {IN: f"{IN} and place"},
+    "rank 0 is taken for no rank, because 0 counts as False: ask `pair in ranks`": {IN: "if ranks.get(pair)"},
+    "where no pair is left min() has nothing to choose from: return the symbols before": {
+        "        if not found:\n            return symbols\n": ""
+    },
+    "the longest token is joined first; the pair that was learnt earliest comes first": {
+        FOUND: '(-len("".join(pair)), ranks[pair], place)',
+        BEST: "min(found)[2]",
+    },
+    "pairs are joined in either order; (a, b) is not (b, a)": {
+        "{pair: rank for rank, pair in enumerate(merges)}": "{one: rank for rank, (a, b) in reversed(list(enumerate("
+        "merges))) for one in ((b, a), (a, b))}"
+    },
+    "the two symbols are joined in the wrong order: left + right": {
+        JOIN: "symbols[place : place + 2] = [symbols[place + 1] + symbols[place]]"
+    },
+    "list.remove takes away the first symbol that is equal, not the one at this place: del symbols[place + 1]": {
+        JOIN: "both = symbols[place] + symbols[place + 1]; symbols.remove(symbols[place + 1]); symbols[place] = both"
+    },
+    "something is added to the last symbol; the symbols, put together, are the word": {
+        DONE: 'return [*symbols[:-1], symbols[-1] + "</w>"]'
+    },
     "there is no ## here, that is WordPiece's mark: BPE's symbols are the joined texts themselves": {
         DONE: 'return symbols[:1] + ["##" + symbol for symbol in symbols[1:]]'
     },
@@ -169,7 +211,7 @@ MISTAKES = {
     "the last symbol gets lost: a loop over pairs ends one symbol early": {DONE: "return symbols[:-1]"},
     "the last pair of neighbours is never joined: a range one too short": {"len(symbols) - 1": "len(symbols) - 2"},
     "nothing is joined: these are the characters": {"list(word)": "list(word)\n    return symbols"},
-    "the whole word is one piece; it is cut into characters first, and only pairs in `merges` are joined": {
+    "the whole word is one piece: it is not cut into characters, or pairs that are not in `merges` are joined, too": {
         "list(word)": "[word]"
     },
     "the symbols are put together again to one text: return a list of them": {DONE: 'return "".join(symbols)'},

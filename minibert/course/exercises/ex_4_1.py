@@ -65,10 +65,11 @@ def cases(rng):
     ids[0, :2], ids[1, 0] = torch.tensor([0, V - 1]), 0  # the ends of the table, and id 0 within another text
     sides = torch.tensor([[0, 0, 1, 1, 1], [0, 0, 0, 0, 0], [1, 0, 1, 0, 1]])
     sizes, small = (V, D, P, 0.3), (2, 3, 4, 0.3)
-    sums = "for rows (1, 0, 0) + (0, 2, 0) + (0, 0, 3), twice, the output"
+    rows = "for rows (1, 0, 0) + (0, 2, 0) + (0, 0, 3), twice, the output"
     variance = "the sum is (1, 2, 3), its mean 2, its variance (1 + 0 + 1) / 3"
-    yield Case((small, hand, False, one, one), variance, sums, tolerance=1e-4)
-    yield Case((sizes, w, False, ids, sides), "random tables, ids and segments")
+    yield Case((small, hand, False, one, one), variance, rows, tolerance=1e-4)
+    sums = "the rows at the ids, at the segments and at the places 0 ... T - 1 are summed, then normalised"
+    yield Case((sizes, w, False, ids, sides), sums, "with random tables the output")
     first = "segment_ids None means sentence A everywhere: row 0 is added"
     yield Case((small, hand, False, one, None), first, "with segment_ids None, the output", tolerance=1e-4)
     left_out = "segment_ids may be left out: give the parameter the default None"
@@ -80,6 +81,8 @@ def cases(rng):
         yield Case((small, tiny, False, one, one), "is its eps 1e-12?", name, zero, tolerance=1e-3)
     enough = f"T = P = {P} tokens are allowed: positions 0 ... {P - 1}"
     yield Case((sizes, w, False, full), enough, f"output for T = P = {P}")
+    texts, few = torch.randint(0, V, (P + 2, 3), generator=rng), "only the length of a text is limited"
+    yield Case((sizes, w, False, texts), f"{P + 2} texts are allowed: {few}", "output for many texts")
     for tokens in (P + 1, P + 5):
         long, name = (
             torch.randint(0, V, (1, tokens), generator=rng),
@@ -87,11 +90,12 @@ def cases(rng):
         )
         yield Case((sizes, w, False, long), LONG, name, certain=True)
         yield Case((sizes, w, False, long, long % 2), LONG, f"{name} and segment_ids", certain=True)
+    own = "nothing is dropped with dropout 0: use the probability that was passed in"
+    yield Case(((V, D, P, 0.0), w, True, full), own, "in train mode with dropout 0 the output", own, certain=True)
     last = "dropout is the last step, after the norm, and only there, with the probability that was passed in"
     for share in (0.3, 0.6):
         name = f"in train mode with dropout {share}, the output"
         yield Case(((V, D, P, share), w, many), last, name, run=dropped, tolerance=1e-4)
-    yield Case(((V, D, P, 0.0), w, True, full), "use the dropout that was passed in", "with dropout 0 the output")
     learn = "every row that was looked up must be able to learn, and nothing else moves"
     some = ids.clamp(min=1)  # id 0 may be kept from learning, as padding_idx=0 does
     yield Case((sizes, w, False, some, sides), learn, "gradient of the loss", run=module_gradients)
@@ -122,6 +126,12 @@ MISTAKES = {
     "the variance divides by D - 1 (Bessel's correction); LayerNorm divides by D": {
         NORM: VARIANCE.format("(x.var(-1, keepdim=True) + 1e-12).sqrt()")
     },
+    "the norm divides by the root mean square and does not subtract the mean (RMSNorm); LayerNorm subtracts it": {
+        NORM: "x / (x.square().mean(-1, True) + 1e-12).sqrt() * self.norm.weight + self.norm.bias"
+    },
+    "the norm runs over the whole text; LayerNorm normalises each token's D numbers for themselves": {
+        NORM: "nn.functional.layer_norm(x, x.shape[-2:], eps=1e-12) * self.norm.weight + self.norm.bias"
+    },
     "the norm does not subtract the mean": {
         NORM: "x / (x.var(-1, correction=0, keepdim=True) + 1e-12).sqrt() * self.norm.weight + self.norm.bias"
     },
@@ -134,9 +144,17 @@ MISTAKES = {
         f"{TOKEN} + {SEGMENT} + {POSITION}": f"self.norm({TOKEN} + {POSITION}) + {SEGMENT}",
         NORM: "x",
     },
+    "the three rows are averaged; they are summed, which the norm hides until eps counts": {NORM: "self.norm(x / 3)"},
+    "the last T rows of the position table are used; the first token is at position 0": {
+        PLACES: "torch.arange(limit - tokens, limit)"
+    },
     "positions count from 1; the first token of a text is at position 0": {PLACES: "torch.arange(1, tokens + 1)"},
     "positions count the texts of the batch; they count the tokens of one text": {
         PLACES: "torch.arange(len(ids))[:, None]"
+    },
+    "all P rows of the position table are added; a text of T tokens takes the first T": {PLACES: "torch.arange(limit)"},
+    "there are as many positions as texts; there are as many as tokens, ids.shape[1]": {
+        PLACES: "torch.arange(len(ids))"
     },
     "every token gets position 0; a token's position is its place in its text": {PLACES: "torch.zeros(tokens).long()"},
     "the position table is looked up with the ids, not with the places 0 ... T - 1": {
@@ -164,12 +182,29 @@ MISTAKES = {
     "T is asserted; raise a ValueError, which nobody can switch off": {
         f"if tokens > limit:\n            raise ValueError({MESSAGE})": f"assert tokens <= limit, {MESSAGE}"
     },
+    "the message of the ValueError names how many tokens came, but not how many fit": {MESSAGE: 'f"{tokens} tokens"'},
+    "the message of the ValueError names how many tokens fit, but not how many came": {MESSAGE: 'f"at most {limit}"'},
+    "a RuntimeError is raised; a ValueError is asked for": {"raise ValueError": "raise RuntimeError"},
+    "all ids of the batch are counted; compare the length of the texts, ids.shape[1], with P": {
+        LIMIT: "if ids.numel() > limit:",
+        "has {tokens} tokens": "has {ids.numel()} tokens",
+    },
+    "the number of texts is compared with P; compare the length of the texts, ids.shape[1]": {
+        LIMIT: "if len(ids) > limit:",
+        "has {tokens} tokens": "has {len(ids)} tokens",
+    },
     "the message of the ValueError does not name both numbers, how many tokens came and how many fit": {
         MESSAGE: '"the text is too long"'
     },
     f"the limit is one too low: T = P = {P} tokens are allowed": {LIMIT: "if tokens >= limit:"},
     "the limit is one too high: P + 1 tokens have no row for the last one": {LIMIT: "if tokens > limit + 1:"},
     "segment_ids are not used": {f" + {SEGMENT}": ""},
+    "sentence A gets no row: segment_ids are multiplied with row 1, but 0 means row 0, which is added as well": {
+        SEGMENT: "segment_ids[..., None] * self.segment.weight[1]"
+    },
+    "padding_idx keeps row 0 of the segment table from learning; sentence A is no padding": {
+        "nn.Embedding(2, D)": "nn.Embedding(2, D, padding_idx=0)"
+    },
     "segment_ids are read as if none had come: row 0 is added to every token": {
         SEGMENT: "self.segment(segment_ids * 0)"
     },
@@ -195,14 +230,23 @@ MISTAKES = {
     "dropout stands before the norm, which fills the holes again; dropout comes last": {
         LAST: "self.norm(self.dropout(x))"
     },
-    "dropout runs twice; use it once": {LAST: f"self.dropout({LAST})"},
-    "dropout runs with a probability of its own: use the one that is passed in": {
-        "nn.Dropout(dropout)": "nn.Dropout(0.1)"
+    "dropout falls on each table's rows before the sum; it comes once, after the norm": {
+        f"{TOKEN} + {SEGMENT} + {POSITION}": f"sum(self.dropout(one) for one in ({TOKEN}, {SEGMENT}, {POSITION}))",
+        LAST: NORM,
     },
     "dropout runs with 1 - dropout: use the probability that is passed in": {
         "nn.Dropout(dropout)": "nn.Dropout(1 - dropout)"
     },
     "dropout drops the token's rows; it comes last, after the norm": {TOKEN: f"self.dropout({TOKEN})", LAST: NORM},
+    "dropout runs with 0.5, the default of nn.Dropout(): pass the probability on": {
+        "nn.Dropout(dropout)": "nn.Dropout()"
+    },
+    "dropout runs outside training, and with 0.1: F.dropout with training=self.training, or nn.Dropout(dropout)": {
+        LAST: "nn.functional.dropout(self.norm(x), 0.1)"
+    },
+    "dropout runs outside training, and with 0.5, the default: F.dropout(x, p, self.training)": {
+        LAST: "nn.functional.dropout(self.norm(x))"
+    },
     "dropout drops whole tokens; it drops single numbers: nn.Dropout": {
         LAST: "self.norm(x) * self.dropout(torch.ones(x.shape[:2]))[..., None]"
     },

@@ -22,9 +22,9 @@ def cases(rng):
 
     rows = "each row is the text as it came, then pad_id; the mask is True on as many places as the text has tokens"
     yield case([[5, 7, 6], [8]], 9, rows)
-    yield case([[8], [5, 0, 6], [0, 5]], 9, "0 is a word here like any other, and 9 pads")
+    yield case([[2], [5, 0, 6], [0, 5]], 9, "T is the length of the longest text, wherever it stands; 0 is a word here")
     yield case([[7, 5, 9], [7, 9]], 9, "9 pads and also ends each text, as in EuroBERT: only the lengths tell")
-    yield case([[9, 9], [9, 5, 9, 6], [4, 9, 9]], 9, "9 pads and is a word as well: only the lengths tell")
+    yield case([[4, 9, 9], [9, 9, 5, 6], [9]], 9, "9 pads and is a word as well: only the lengths tell")
     for pad_id in (0, 3):
         lengths = torch.randint(1, 8, (6,), generator=rng)  # of six texts
         words = torch.randint(0, 5, (6, 7), generator=rng)
@@ -35,6 +35,7 @@ def cases(rng):
     yield case([[70_000, 1], [3_000_000_000]], 5, "ids may be large: int64 holds them all")
 
 
+LONGEST = "max(len(text) for text in texts)"
 MASK, PADDING = "torch.arange(longest) < lengths[:, None]", "[pad_id] * (longest - len(text))"
 GUESSED = (
     "the mask is guessed from the ids; a real token may have the id of the padding (EuroBERT pads with its "
@@ -43,13 +44,53 @@ GUESSED = (
 FIRST = "(ids == pad_id).cumsum(1)"
 
 
-def of_fixed_width(texts, pad_id):
-    ids = torch.tensor([text + [pad_id] * (9 - len(text)) for text in texts])
-    return ids, torch.arange(9) < torch.tensor([[len(text)] for text in texts])
+def of_width(choose):
+    """The texts are written into a table of a width that is not that of the longest."""
+
+    def wrong(texts, pad_id):
+        width = choose(texts)
+        ids, mask = torch.full((len(texts), width), pad_id), torch.zeros(len(texts), width, dtype=torch.bool)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)] = torch.tensor(text)
+            mask[row, : len(text)] = True
+        return ids, mask
+
+    return wrong
+
+
+def one_row_for_all(texts, pad_id):
+    longest = max(len(text) for text in texts)
+    ids, mask = [[pad_id] * longest] * len(texts), [[False] * longest] * len(texts)
+    for row, text in enumerate(texts):
+        for place, word in enumerate(text):
+            ids[row][place], mask[row][place] = word, True
+    return torch.tensor(ids), torch.tensor(mask)
 
 
 MISTAKES = {
-    "T is always 9; it is the length of the longest text of this batch": of_fixed_width,
+    "T is always 9; it is the length of the longest text of this batch": of_width(lambda texts: 9),
+    "T is the length of the first text; it is the length of the longest": of_width(lambda texts: len(texts[0])),
+    "T is the length of the last text; it is the length of the longest": of_width(lambda texts: len(texts[-1])),
+    "T is a multiple of 4; it is the length of the longest text": of_width(lambda t: -(-max(map(len, t)) // 4) * 4),
+    "T is a multiple of 8; it is the length of the longest text": of_width(lambda t: -(-max(map(len, t)) // 8) * 8),
+    "[[pad_id] * T] * B is one row B times, so writing into one writes into all: make each row anew": one_row_for_all,
+    "max(texts) compares the lists by their first ids; T is max(len(text) for text in texts)": {
+        LONGEST: "len(max(texts))"
+    },
+    "max(texts) is not the longest text, it compares the lists by their first ids: max(len(text) for text in texts)": {
+        LONGEST: "len(max(texts))",
+        "torch.tensor([text +": "torch.tensor([text[:longest] +",
+    },
+    "pad_id is taken out of the texts; it may be a real token, and stays": {
+        "    longest =": "    texts = [[x for x in text if x != pad_id] or [pad_id] for text in texts]\n    longest ="
+    },
+    "one pad_id is put behind every text; pad only up to the longest": {
+        "    longest =": "    texts = [text + [pad_id] for text in texts]\n    longest ="
+    },
+    "a text as long as the longest gets no True: row[-0:] is the whole row": {
+        MASK: f"({MASK}) & (lengths < longest)[:, None]"
+    },
+    "it pads with -1; the caller says which id pads: pad_id": {"[pad_id] *": "[-1] *"},
     "the mask is turned round: True marks the real tokens": {MASK: "torch.arange(longest) >= lengths[:, None]"},
     "the mask calls padding real, too: True up to each text's own length only": {MASK: "torch.ones_like(ids).bool()"},
     "off by one: a text of n tokens has the places 0 ... n - 1, so place < n, not <= n": {"longest) <": "longest) <="},
@@ -70,7 +111,7 @@ MISTAKES = {
     },
     "it pads with 0; the caller says which id pads: pad_id": {"[pad_id] *": "[0] *"},
     "each text is cut to the shortest one; T is the length of the longest text": {
-        "max(len(text) for text in texts)": "min(len(text) for text in texts)",
+        LONGEST: "min(len(text) for text in texts)",
         "torch.tensor([text +": "torch.tensor([text[:longest] +",
     },
     "T is one more than the longest text; it is the length of the longest text of this batch": {
@@ -86,6 +127,18 @@ MISTAKES = {
     f"the mask ends before the first pad_id: {GUESSED}": {MASK: f"{FIRST} == 0"},
     f"the mask ends with the first pad_id: {GUESSED}": {MASK: f"{FIRST} - (ids == pad_id).long() == 0"},
     f"the mask lets one pad_id in every row pass: {GUESSED}": {MASK: f"{FIRST} <= 1"},
+    f"the mask counts the ids that are not pad_id, plus one: {GUESSED}": {
+        MASK: "torch.arange(longest) <= (ids != pad_id).sum(1, keepdim=True)"
+    },
+    f"the mask lets one pad_id in every row pass, at the place that counts the others: {GUESSED}": {
+        MASK: "(ids != pad_id) | (torch.arange(longest) == (ids != pad_id).sum(1, keepdim=True))"
+    },
+    f"the mask asks whether an id occurs in the text: {GUESSED}": {
+        MASK: "torch.tensor([[word in text for word in row] for row, text in zip(ids.tolist(), texts)])"
+    },
+    f"the mask counts the ids that are not pad_id: {GUESSED}": {
+        MASK: "torch.arange(longest) < (ids != pad_id).sum(1, keepdim=True)"
+    },
     f"the mask goes back from the right as long as it finds pad_id: {GUESSED}": {
         MASK: "(ids != pad_id).flip(1).cumsum(1).flip(1) > 0"
     },
@@ -93,6 +146,7 @@ MISTAKES = {
         MASK: f"({MASK}).long()"
     },
     "the mask holds 1.0 and 0.0; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).float()"},
+    "the mask is uint8, and ~ turns a 1 into 254; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).byte()"},
     "the mask holds numbers to be added to scores; it is boolean: True on real tokens": {
         MASK: f"torch.where({MASK}, 0.0, -1e4)"
     },

@@ -30,10 +30,17 @@ def cases(rng):
     yield Case((query, key, value, torch.ones(2, 1, 4, 5).bool()), "random inputs, every key visible", if_nan=turned)
     yield Case((one, keys, values, part), "with the third key hidden the weights are 1/3, 2/3 and 0")
     yield Case((query, key, value, mask), "random inputs with a mask (B, 1, T, S)")
+    own = torch.ones(5, 5).bool().tril().expand(2, 3, 5, 5)  # a query sees itself and what is in front of it
+    yield Case(
+        (key, query[..., :1, :] + key, value, own), "T may equal S: the mask's rows are queries, its columns keys"
+    )
     yield Case((query, key, value, columns), "random inputs with a mask (B, 1, 1, S)")
     yield Case((query, key, value, full), "random inputs", leading=2, double=True, gradient=True)
     huge = "with inputs a thousand times larger exp overflows: leave exp to torch.softmax"
-    yield Case((query * 1e3, key, value, mask), huge, if_nan=huge, tolerance=5e-3)
+    low_fill = (
+        "inputs a thousand times larger: visible scores fall below -100 or -1000, hidden ones must be lower: -inf"
+    )
+    yield Case((query * 1e3, key, value, mask), low_fill, if_nan=huge, tolerance=5e-3)
     only = "with scores -40000, 0, 0, and only the first key visible, the output"
     yield Case((one, low, values, torch.tensor([[[[True, False, False]]]])), "hidden scores must be lower still", only)
     yield Case((query, key, value + 100 * ~columns.mT, columns), "hidden keys still matter", tolerance=1e-4)
@@ -51,10 +58,19 @@ MISTAKES = {
     "the scores are not divided by sqrt(K)": {f" / {ROOT}": ""},
     "the scores are multiplied by sqrt(K); divide by it": {f"/ {ROOT}": f"* {ROOT}"},
     "the scores are divided by the root of the number of keys, not of K": {ROOT: "key.shape[-2] ** 0.5"},
+    "the scores are divided by the root of the number of queries, not of K": {ROOT: "query.shape[-2] ** 0.5"},
+    "the scores are divided by the root of the size of axis 1; K is the size of the last one": {
+        ROOT: "query.shape[1] ** 0.5"
+    },
     "the scores are divided by 2, which is sqrt(K) for K = 4 only": {ROOT: "2"},
     "the scores are divided by 8, which is sqrt(K) for K = 64 only": {ROOT: "8"},
     "softmax over the queries (dim -2): each query divides its attention among the keys, dim=-1": {"dim=-1": "dim=-2"},
+    "softmax along axis 1: each query divides its attention among the keys, dim=-1": {"dim=-1": "dim=1"},
     "there is no softmax: scores are no weights, they may be negative": {SOFTMAX: "scores.masked_fill(~mask, 0.0)"},
+    "the weights are returned; mix the values with them": {RETURN: "return weights.masked_fill(~mask, 0.0)"},
+    "later keys are hidden on top (a causal mask); only `mask` says what a query may see": {
+        "(~mask, float": "(~mask | torch.ones_like(scores).bool().triu(1), float"
+    },
     "the keys are mixed, not the values": {"@ value  #": "@ key  #"},
     "the mask is turned round: True marks the keys that may be seen": {
         "(~mask, float": "(mask, float",
@@ -80,10 +96,26 @@ MISTAKES = {
         SOFTMAX: "scores.exp() * mask",
         ZEROS: " / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9) @",
     },
+    "hidden scores are set to -100, and with large inputs visible ones are lower still; set them to -inf": {
+        INF: "-100",
+        ZEROS: " * mask.any(-1, keepdim=True) @",
+    },
+    "hidden scores are set to -1e4, and the visible one is lower still; set them to -inf": {
+        INF: "-1e4",
+        ZEROS: " * mask.any(-1, keepdim=True) @",
+    },
     "hidden scores are set to a number such as -1e4, and the visible one is lower still; set them to -inf": {
         INF: "-1e4"
     },
     "a query that may see no key at all gets zeros, not the mean of all values": {INF: "-1e9", ZEROS: " @"},
+    "hidden scores are set to -100, which large inputs undercut, and a query that sees no key gets a mean": {
+        INF: "-100",
+        ZEROS: " @",
+    },
+    "hidden scores are set to -1e4, which large inputs undercut, and a query that sees no key gets a mean": {
+        INF: "-1e4",
+        ZEROS: " @",
+    },
     "a query that sees only some of the keys gets zeros, as if it saw none: test the row with any, not all": {
         RETURN: f"{RETURN} * mask.all(dim=-1, keepdim=True)"
     },

@@ -66,6 +66,15 @@ SPLIT_MISTAKES = {
     "H and K are exchanged: there are `heads` heads, each of width D / heads": {
         "heads, width // heads)": "width // heads, heads)"
     },
+    "the heads stand one behind the other along the tokens, (B, H T, K); they get an axis of their own": {
+        SPLIT: "return torch.cat(x.chunk(heads, dim=-1), dim=1)"
+    },
+    "texts and heads share one axis, (B H, T, K); each has its own": {
+        ".transpose(1, 2)": ".transpose(1, 2).flatten(0, 1)"
+    },
+    "each head is cut out `heads` entries wide; there are `heads` heads, each of width K = D / heads": {
+        SPLIT: "return torch.stack([x[..., h * heads : (h + 1) * heads] for h in range(heads)], dim=1)"
+    },
     "the heads are in reverse order": {".transpose(1, 2)": ".transpose(1, 2).flip(1)"},
     "the tokens are split among the heads; each head has all tokens, and K entries of each": {
         SPLIT: "return x.view(batch, heads, -1, width)"
@@ -87,6 +96,19 @@ MERGE_MISTAKES = {
     "of one token are neighbours": {".transpose(1, 2)": ""},
     "the heads are interleaved: entry 1 of every head, then entry 2 of every head; the K entries of one head stay side "
     "by side": {".transpose(1, 2)": ".permute(0, 2, 3, 1)"},
+    "flatten(2) joins the tokens of one head, (B, H, T K); transpose first, then join the heads of one token": {
+        MERGE: "return x.flatten(2)"
+    },
+    "x comes as (B, H, T, K); here its sizes are read as (B, T, H, K)": {
+        "batch, heads, tokens, size = ": "batch, tokens, heads, size = "
+    },
+    "tokens and entries are exchanged, transpose(-2, -1); exchange heads and tokens, transpose(1, 2)": {
+        ".transpose(1, 2)": ".transpose(-2, -1)"
+    },
+    "the heads stand one behind the other along the tokens, (B, H T, K); join them with their entries, dim=-1": {
+        MERGE: "return torch.cat(list(x.unbind(1)), dim=1)"
+    },
+    "heads and entries are still two axes, (B, T, H, K); join them, (B, T, H K)": {MERGE: "return x.transpose(1, 2)"},
     "the heads are put together in reverse order": {".transpose(1, 2)": ".flip(1).transpose(1, 2)"},
     "heads are joined with tokens, (B, T H, K); join them with their entries, (B, T, H K)": {
         MERGE: "return x.transpose(1, 2).flatten(1, 2)"

@@ -44,6 +44,30 @@ ROWS, BLOCK, HEAD = "(V + positions + segments) * D + norm", "4 * square +", "sq
 FIRST, LAST, DECODER = "(D * F + F)", "(F * D + D)", "the matrix of the prediction head"
 POOLER, MLM, RETURN = "(square if pooler else 0)", "(head if mlm else 0)", "embeddings + L * block"
 MISTAKES = {
+    "there are 12 blocks here, whatever L says": {RETURN: "embeddings + 12 * block"},
+    "D is 768 here, whatever the caller says": {"    norm, square": "    D = 768\n    norm, square"},
+    "L and F are exchanged: the order is V, D, L, F": {"    norm, square": "    L, F = F, L\n    norm, square"},
+    "a norm behind the last block is counted; BERT's blocks end with a norm of their own": {RETURN: f"{RETURN} + norm"},
+    "each of the three tables gets a norm; there is one, behind their sum": {ROWS: f"{ROWS} * 3"},
+    "the second feed-forward matrix, F to D, is forgotten": {LAST: "D"},
+    "the second feed-forward layer is counted as F to F; it goes from F to D": {LAST: "(F * F + D)"},
+    "the pooler is a dense layer D to D with a bias, D * D + D numbers; these are D": {POOLER: "(D if pooler else 0)"},
+    "the head for next sentences, D to 2, is counted; it is not asked for": {
+        POOLER: "(square + 2 * D + 2 if pooler else 0)"
+    },
+    "the bias of the scores has V numbers, one for each word, not D": {HEAD: "square + norm + D  #"},
+    "the prediction head is counted as one layer D to V; it is a dense layer D to D, a norm and V biases": {
+        HEAD: "D * V + V  #"
+    },
+    "mlm=True leaves the pooler out; each of the two switches is for itself": {
+        POOLER: "(square if pooler and not mlm else 0)"
+    },
+    "segments is 1 where it is left out; its default is 2": {"segments=2": "segments=1"},
+    "positions is 1024 where it is left out; its default is 512": {"positions=512": "positions=1024"},
+    "the sum runs through float32, which holds 24 bits; stay with whole numbers": {
+        MLM: f"{MLM}\n    return int(float(torch.tensor(float(total))))",
+        "return embeddings": "total = embeddings",
+    },
     "the token table is forgotten": {"(V + pos": "(pos"},
     "the position table is forgotten": {"positions + segments)": "segments)"},
     "the segment table is forgotten": {" + segments)": ")"},

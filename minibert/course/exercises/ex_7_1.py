@@ -26,6 +26,16 @@ def ask(answer, vectors, index, k):
     return got
 
 
+def by_cosine(answer, vectors, index, k):
+    """The cosines of the rows that were named, since rows that tie come in any order; 2 for row `index` itself."""
+    got = ask(answer, vectors, index, k)
+    rows = set(range(len(vectors)))
+    if not isinstance(got, Tensor) or got.shape != (k,) or got.dtype != torch.int64 or not set(got.tolist()) <= rows:
+        return got
+    cosine = torch.cosine_similarity(vectors[got], vectors[index][None], dim=-1)
+    return cosine.masked_fill(got == index, 2.0) + torch.stack([(got == one).sum() - 1 for one in got])
+
+
 def distinct(rng, index, rows, draw):
     """Vectors whose cosines with row `index` differ by more than any rounding."""
     while True:
@@ -54,7 +64,7 @@ def cases(rng):
     # By hand: row 0 asks. Row 1 points almost the same way, row 2 is long and at 45 degrees, row 3 points back.
     hand = torch.tensor([[1.0, 0.0], [0.2, 0.02], [3.0, 3.0], [-1.0, 0.2]])
     paper = "cosines with row 0 are 0.995 (row 1), 0.707 (row 2), -0.981 (row 3)"
-    for k in (1, 3):
+    for k in (3, 1):
         yield Case((hand, 0, k), paper, f"neighbours([[1, 0], [0.2, 0.02], [3, 3], [-1, 0.2]], 0, {k})")
     for index, k in ((4, 3), (0, 5), (7, 11), (11, 2)):
         others = [row for row in range(12) if row != index]
@@ -71,6 +81,11 @@ def cases(rng):
         others = [row for row in range(9) if row not in (place, asks)]
         vectors = distinct(rng, asks, others, lambda a=place, b=asks, f=factor: twins(a, b, f))
         yield Case((vectors, asks, 3), equal, f"answer for 9 vectors, {asks}, 3", certain=True)
+    same = torch.rand(20, 1, generator=rng) + torch.tensor([[0.5, 0.5, 0.5]])  # all point the same way
+    same[3], ties = -same[3], "20 vectors, of which 19 point the same way, so that row `index` need not come first"
+    for index, k in ((12, 1), (0, 2), (19, 18)):
+        name = f"cosines of the answer for 20 vectors, {index}, {k}"
+        yield Case((same, index, k), ties, name, run=by_cosine)
     for opposite in ([[2.0, 0], [0, 5], [-3, 0]], [[-3.0, 0], [0, 5], [2, 0]], [[0.0, 5], [2, 0], [-3, 0]]):
         vectors = torch.tensor(opposite)
         index = opposite.index([2, 0])
@@ -110,6 +125,26 @@ MISTAKES = {
     },
     "row `index` was cut out first, so the numbers of all rows behind it are one too small": {
         SELF: "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])"
+    },
+    "row `index` was cut out first, so the numbers behind it are one too small, but those before it are right": {
+        SELF: "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])",
+        ".indices": ".indices + 1",
+    },
+    "row `index` was cut out first, so one is added from the number `index` on (>=, not >)": {
+        SELF: "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])",
+        "return cosine.topk(k).indices": "found = cosine.topk(k).indices\n    return found + (found > index)",
+    },
+    "k + 1 are asked for and row `index` is taken out, but where it ties and is not among them k + 1 are left": {
+        SELF: "pass",
+        "return cosine.topk(k).indices": "found = cosine.topk(k + 1).indices\n    return found[found != index]",
+    },
+    "the same row comes k times: leave out what was already chosen": {".topk(k).indices": ".argmax().repeat(k)"},
+    "rows with a negative cosine are left out; they are neighbours, too, the last ones": {
+        "return cosine.topk(k).indices": "return cosine.topk(min(k, int((cosine > 0).sum()))).indices"
+    },
+    "all neighbours are returned; the first k are asked for": {
+        "topk(k)": "sort(descending=True)",
+        ".indices": ".indices[:-1]",
     },
     "`index` is not used: these are the neighbours of row 0": {
         COSINE: "= unit @ unit[0]",

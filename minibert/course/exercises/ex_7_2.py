@@ -29,6 +29,8 @@ def ask(answer, maps, tokens):
             cause = "both scores are asked for, previous token first: torch.stack"
         elif got.shape in ((2, heads), (2, layers), (2,)):
             cause = "layers and heads keep their own entries: average over rows, not over layers or heads"
+        elif got.shape == (2, heads, layers):
+            cause = "layers and heads are exchanged: (2, L, H)"
         elif got.shape == (layers, heads, 2):
             cause = "the axis of the two scores comes first: torch.stack without dim=-1"
         else:
@@ -51,7 +53,7 @@ def cases(rng):
     hand = torch.tensor([[rows]]) / 100, ["[CLS]", "a", "cat", "sat", "[SEP]"]
     yield Case(hand, "`cat` gives 0.6 to `a`, `sat` 0.4 to `cat`; to [SEP] the words give 0.3, 0.1 and 0.2", "scores")
     pair = "[CLS] the cat sat down [SEP] it slept [SEP] [PAD] [PAD] [PAD]".split()
-    yield Case(drawn(2, 3, pair), "a pair of texts with padding: two [SEP], four words and two words", "scores")
+    yield Case(drawn(3, 4, pair), "a pair of texts with padding: two [SEP], four words and two words", "scores")
     one = "[CLS] stop [SEP] the cat sat [SEP] [PAD]".split()
     yield Case(drawn(3, 5, one), "a pair whose first text is one word", "scores")
     some = ["[CLS]", *(f"w{int(n)}" for n in torch.randint(0, 5, (7,), generator=rng)), "[SEP]"]  # some twice
@@ -71,6 +73,7 @@ def cases(rng):
 
 NAN = "an average over no rows is 0/0: is it [SEP] and [CLS] that you look for, with their brackets?"
 WORDS, BOTH = 'token not in ("[CLS]", "[SEP]", "[PAD]")', "word[1:] & word[:-1]"
+START = "    word = torch"
 PREVIOUS, SEPARATOR = f"beside[..., {BOTH}]", "maps[..., word, :][..., separator].sum(-1).mean(-1)"
 RETURN = "torch.stack([previous, to_separator])"
 REAL = 'torch.tensor([token != "[PAD]" for token in tokens])'
@@ -88,6 +91,29 @@ MISTAKES = {
     },
     "previous token: all rows count, those of [CLS], [SEP] and [PAD] too; only words do": {PREVIOUS: "beside"},
     "previous token: padding is left out, but [CLS] and [SEP] still count as words": {BOTH: f"{REAL}[1:]"},
+    "previous token: the row of [SEP] counts as well, because a word stands in front of it; [SEP] is no word": {
+        BOTH: "word[:-1]"
+    },
+    "[PAD] counts as a word; [CLS], [SEP] and [PAD] are none": {WORDS: 'token not in ("[CLS]", "[SEP]")'},
+    "[CLS] counts as a word; [CLS], [SEP] and [PAD] are none": {WORDS: 'token not in ("[SEP]", "[PAD]")'},
+    "[SEP] counts as a word; [CLS], [SEP] and [PAD] are none": {WORDS: 'token not in ("[CLS]", "[PAD]")'},
+    "the first and the last token are left out, whatever they are; find [CLS], [SEP] and [PAD] by their names": {
+        START: "    word = torch.arange(len(tokens)).remainder(len(tokens) - 1) > 0  # torch"
+    },
+    "everything behind the first [SEP] is left out; the second text has words, too": {
+        START: '    size = tokens.index("[SEP]") + 1\n    maps, tokens = maps[..., :size, :size], tokens[:size]\n'
+        + START
+    },
+    "softmax is taken once more; maps are attention weights already": {START: f"    maps = maps.softmax(-1)\n{START}"},
+    "previous token: the weights are divided by what falls on words; average them as they are": {
+        "beside = maps.": "beside = (maps * word / (maps * word).sum(-1, keepdim=True)).",
+    },
+    "previous token: this counts how often it is looked at most; average the attention weights themselves": {
+        "beside = maps.": "beside = torch.zeros_like(maps).scatter(-1, maps.argmax(-1, keepdim=True), 1.0).",
+    },
+    "off by one: this is column i - 2, the token before the previous one": {
+        PREVIOUS: f"maps.diagonal(-2, -2, -1)[..., ({BOTH})[1:]]"
+    },
     "the sum is right, but divided by the number of words; the first word of a text has no previous word": {
         f"{PREVIOUS}.mean(-1)": f"{PREVIOUS}.sum(-1) / word.sum()"
     },
