@@ -18,6 +18,7 @@ from minibert.grading.submissions import (
     SOLUTIONS,
     Sheet,
     Student,
+    closed_folders,
     find_students,
     left_beside,
     read_cells,
@@ -66,7 +67,7 @@ def grade(
     students = find_students(folder, out, solutions)
     wanted = sorted({chapter for student in students for chapter in student.notebooks})
     sheets = {chapter: read_sheet(chapter, solutions) for chapter in wanted}
-    closed = tuple(path for path in (folder, solutions, out) if path)
+    closed = tuple(path for path in (*closed_folders(folder), solutions, out) if path)
 
     def work(student: Student, chapter: int) -> Graded:
         progress(f"{student.name}, chapter {chapter}")

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+LARGEST = 2**24  # bytes of JSON; as Python objects they take twenty times as much
 DTYPES = {str(kind)[6:]: kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}
 DTYPES = {name: kind for name, kind in DTYPES.items() if re.match("float|bfloat|complex|u?int|bool", name)}
 PLAIN = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "Size": torch.Size}
@@ -113,6 +114,8 @@ class Message:
 
     def __init__(self, data: bytes | memoryview):
         size = int.from_bytes(data[:4], "big")
+        if size > LARGEST:
+            raise ValueError(f"{size:,} bytes of JSON")
         self.kind, self.head, self.body, specs, sizes = json.loads(bytes(data[4 : 4 + size]))
         self.blobs, start = [], 4 + size
         for length in sizes:

@@ -101,6 +101,17 @@ def left_beside(folder: Path) -> list[str]:
     return [f"{readable(path.name)} lies in no student's folder and was left out" for path in _notebooks(base, 0)]
 
 
+def closed_folders(folder: Path) -> list[Path]:
+    """What a submission in `folder` may not read: the others, and what nbgrader keeps beside them.
+
+    >>> closed_folders(Path("nowhere"))
+    []
+    """
+    beside = ("source", "solutions", "release", "autograded", "feedback", "gradebook.db")
+    homes = _folders(_base(folder)) if folder.is_dir() else []
+    return [*homes, *(folder / name for name in beside if (folder / name).exists())]
+
+
 def _base(folder: Path) -> Path:
     """The folder whose folders are students: archives and courses put others around it."""
     inside = _folders(folder)

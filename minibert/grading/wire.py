@@ -259,7 +259,7 @@ def _synchronised(module: nn.Module, method: str, arguments: tuple, tensors: lis
             return copy.deepcopy(target)
         if method == "train":
             target.train(*arguments)
-            return {name: part.training for name, part in module.named_modules()}
+            return {name: part.training for name, part in module.named_modules(remove_duplicate=False)}
         return target(*arguments, **named)
 
     return run
