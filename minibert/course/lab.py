@@ -344,7 +344,7 @@ def _expect_same(case: Case, got: Any, want: Any, name: str = "") -> None:
 
 
 def _expect_keys(case: Case, got: Any, want: dict, name: str) -> None:
-    if type(got) is not dict:
+    if not isinstance(got, dict):
         raise Wrong(
             f"{name} is {kind_of(got)}", kind_of(want), "is the `return` missing?" if got is None else case.cause
         )
