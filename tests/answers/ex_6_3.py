@@ -1,6 +1,7 @@
 """Answers to 6.3, the weight table."""
 
 import re
+from collections import OrderedDict
 
 import torch
 
@@ -63,9 +64,23 @@ def only_names(stored, L):
     return list(by_renaming(stored, L))
 
 
-RIGHT = {"by renaming": by_renaming, "clones": by_regex}
+def an_ordered_dict(stored, L):
+    return OrderedDict(by_renaming(stored, L))
+
+
+def key_value_query(stored, L):
+    ours = by_renaming(stored, L)
+    for i in range(L):
+        for kind in ("weight", "bias"):
+            parts = [stored[f"encoder.layer.{i}.attention.self.{part}.{kind}"] for part in ("key", "value", "query")]
+            ours[f"blocks.{i}.attention.query_key_value.{kind}"] = torch.cat(parts)
+    return ours
+
+
+RIGHT = {"by renaming": by_renaming, "an ordered dict": an_ordered_dict, "clones": by_regex}
 WRONG = {
     "norms swapped": (norms_swapped, "two norms of a block are swapped"),
+    "key, value, query": (key_value_query, "the order is key, value, query here"),
     "keeps gamma": (keeps_gamma, "keep the names gamma and beta"),
     "pops from the file": (pops, "your code changes"),
     "a list": (only_names, "a list of"),

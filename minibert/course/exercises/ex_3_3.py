@@ -69,7 +69,7 @@ def cases(rng):
     yield Case((drawn,), "all tokens of a language, divided by all its words", "the table of drawn texts, in it")
     empty = {"en": ["the cats", ""], "de": ["", "katze die"]}
     yield Case((empty,), "an empty text adds nothing", f"the table of {empty}, in it")
-    one = {"en": ["the cat sat on the mat.\tthe cat\u3000sat."]}
+    one = {"en": ["The cat sat on the mat.\tthe Cat\u3000sat."]}
     yield Case((one,), "white space of any kind ends a word", f"the table of {one}, in it")
 
 
@@ -115,6 +115,9 @@ COUNT, WORDS, CELL = "len(tokenizer.ids(text))", "len(text.split())", "tokens / 
 ALL_TOKENS, ALL_WORDS = f"sum({COUNT} for text in own)", f"sum({WORDS} for text in own)"
 EACH = "len(tokenizer.ids(word)) for text in own for word in text.split()"
 MISTAKES = {
+    "the texts are lower-cased first, which changes the pieces of a tokenizer that keeps capitals": {
+        "tokenizer.ids(text)": "tokenizer.ids(text.lower())"
+    },
     "the special tokens are counted: ask without them, encode(text, add_special_tokens=False) or ids(text)": {
         COUNT: "len(tokenizer.encode(text))"
     },

@@ -73,6 +73,50 @@ MISTAKES = {
     "query and key are swapped: ours begins with the query": {PARTS: '("key", "query", "value")'},
     "key and value are swapped: the order is query, key, value": {PARTS: '("query", "value", "key")'},
     "query and value are swapped: the order is query, key, value": {PARTS: '("value", "key", "query")'},
+    "the order is key, value, query here; ours is query, key, value": {PARTS: '("key", "value", "query")'},
+    "the order is value, query, key here; ours is query, key, value": {PARTS: '("value", "query", "key")'},
+    "the biases of query and key are swapped: the same order for the biases as for the matrices": {
+        PARTS: '(("query", "key", "value") if kind == "weight" else ("key", "query", "value"))'
+    },
+    "the query is scaled; the weights come back as they are": {
+        JOINED: "= torch.cat([parts[0] / len(parts[0]) ** 0.5, *parts[1:]])"
+    },
+    "query, key and value are put on an axis of their own, torch.stack; ours is (3 D, D): torch.cat": {
+        JOINED: "= torch.stack(parts)"
+    },
+    "the biases of query, key and value are left out": {
+        RETURN: "    return {k: v for k, v in ours.items() if 'query_key_value.bias' not in k}"
+    },
+    "the norm of the embeddings is left out": {
+        RETURN: "    return {k: v for k, v in ours.items() if 'embeddings.norm' not in k}"
+    },
+    "the pooler's dense layer is called pooler.dense in ours, too": {
+        RETURN: "    return {k.replace('pooler.dense', 'pooler'): v for k, v in ours.items()}"
+    },
+    "the blocks keep the name encoder.layer; ours are called blocks": {'f"blocks.{i}."': THERE},
+    "only block 0 is there; there are L blocks": {"range(L)": "range(1)"},
+    "the two layers of the feed-forward network are swapped: intermediate is the input": {
+        "intermediate.dense.{kind}": "output.dense.{kind}",
+        'forward.output.{kind}"] = stored[f"{there}output': 'forward.output.{kind}"] = stored[f"{there}intermediate',
+    },
+    "positions and segments are swapped: token_type is the segment": {
+        "position_embeddings": "token_type_embeddings",
+        'segment.weight": stored["embeddings.token_type': 'segment.weight": stored["embeddings.position',
+    },
+    "tokens and positions are swapped: word_embeddings is the table of tokens": {
+        'token.weight": stored["embeddings.word': 'token.weight": stored["embeddings.position',
+        'position.weight": stored["embeddings.position': 'position.weight": stored["embeddings.word',
+    },
+    "the layers are sorted as texts, 0, 1, 10, 11, 2: block i comes from layer i": {
+        THERE: 'f"encoder.layer.{sorted(map(str, range(L)))[i]}."'
+    },
+    "gamma and beta of the embeddings are swapped: gamma is the gain (weight), beta the offset (bias)": {
+        'norm.weight": stored["embeddings.LayerNorm.gamma"]': 'norm.weight": stored["embeddings.LayerNorm.beta"]',
+        'norm.bias": stored["embeddings.LayerNorm.beta"]': 'norm.bias": stored["embeddings.LayerNorm.gamma"]',
+    },
+    "the tensors are converted to float16; they come back as they are": {
+        RETURN: "    return {k: v.half() for k, v in ours.items()}"
+    },
     "the query stands there three times": {PARTS: '("query", "query", "query")'},
     "query, key and value stand side by side; ours is (3 D, D), with their rows below each other": {
         JOINED: "= torch.cat(parts, dim=-1)"
