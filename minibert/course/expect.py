@@ -39,11 +39,17 @@ def expect_close(
     difference = (got.double() - want.double()).abs()
     place = tuple(int(i) for i in torch.unravel_index(difference.argmax(), difference.shape))
     many = int((difference > tolerance + 10 * tolerance * want.double().abs()).sum())
+    one, other = got[place].item(), want[place].item()
     raise Wrong(
-        f"{name}{list(place)} is {show(got[place].item())}; {many} of {want.numel()} numbers differ",
-        f"{name}{list(place)} is {show(want[place].item())}",
+        f"{name}{list(place)} is {_apart(one, other)}; {many} of {want.numel()} numbers differ",
+        f"{name}{list(place)} is {show(other)}",
         cause,
     )
+
+
+def _apart(got: float, want: float) -> str:
+    """A number, and how far it is from the right one where both look alike."""
+    return show(got) if show(got) != show(want) else f"{show(got)}, off by {got - want:.1g}"
 
 
 def _close(got: Tensor, want: Tensor, tolerance: float) -> bool:
@@ -81,7 +87,7 @@ def expect_number(name: str, got: Any, want: float, cause: str = "", tolerance: 
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise Wrong(f"{name} is {kind_of(got)}", "one number", cause or "return the number itself")
     if not abs(number - want) <= tolerance * max(abs(want), 1e-3):
-        raise Wrong(f"{name} is {show(float(number))}", show(float(want)), cause)
+        raise Wrong(f"{name} is {_apart(float(number), float(want))}", show(float(want)), cause)
 
 
 def make_module(module_class: Any, *arguments, **named) -> nn.Module:

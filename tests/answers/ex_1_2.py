@@ -147,6 +147,8 @@ WRONG = {
     "window 2 always": (lambda s, V, w: by_loops(s, V, 2), "window 1"),
     "half the window": (lambda s, V, w: by_loops(s, V, w // 2), "the reach to each side"),
     "one sentence": (lambda s, V, w: by_loops(s[:1], V, w), "only the first sentence"),
+    "each sentence once": (lambda s, V, w: by_loops(set(map(tuple, s)), V, w), "comes twice is counted once"),
+    "short sentences left out": (lambda s, V, w: by_loops([x for x in s if len(x) > w], V, w), "are left out"),
     "sorted": (lambda s, V, w: by_loops([sorted(x) for x in s], V, w), "expected"),
     "no return": (lambda s, V, w: None, "return"),
     "an error on empty sentences": (lambda s, V, w: [x[0] for x in s] and by_loops(s, V, w), "IndexError"),

@@ -95,6 +95,7 @@ TWINS = {
     "the example": (("man bites dog", "Dog bites man!"), "of the example"),
 }
 CEILINGS = {
+    "a set and a length": (by(lambda t: (frozenset(t), len(t))), "how many in all"),
     "glued": (by(glued("")), "joined to one string"),
     "glued with a space": (by(glued(" ")), "joined to one string"),
     "glued with a bar": (by(glued("|")), "joined to one string"),

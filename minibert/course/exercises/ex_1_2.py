@@ -26,7 +26,7 @@ def table_of(answer, *inputs):
     got = call(answer, *inputs)
     if isinstance(got, Tensor) and got.layout != torch.strided:
         raise Wrong("the result is a sparse tensor", "an ordinary one", "to_dense() at the end")
-    if type(got) is list:
+    if type(got) in (list, tuple):
         try:
             got = torch.stack([torch.as_tensor(row) for row in got])
         except (TypeError, ValueError, RuntimeError):
@@ -43,7 +43,8 @@ def cases(rng):
     by_hand = (
         ([[0, 1, 2]], 3, 1, "each word has its direct neighbours only: 0 and 1, 1 and 2, in both directions"),
         ([[0, 1, 2, 3, 4]], 6, 2, "two steps to the left and two to the right; word 5 never occurs, its row stays 0"),
-        ([[0, 1], [2, 3]], 4, 2, "1 ends a sentence and 2 begins another: they are no neighbours"),
+        ([[0, 1], [2, 3]], 4, 2, "0 and 1 are neighbours, 2 and 3 are; 1 and 2 are not, they stand in two sentences"),
+        ([[0, 1], [2, 1], [0, 1]], 3, 1, "a sentence may come twice, and is counted twice"),
         ([[0, 1, 0, 1]], 2, 1, "0 and 1 meet at places (0, 1), (1, 2) and (2, 3): three times"),
         ([[0, 0, 1]], 2, 1, "each of the two places of word 0 has the other as a neighbour: counts[0, 0] is 2"),
         ([[1, 0, 1]], 2, 1, "word 0 has word 1 on both sides: counts[0, 1] is 2"),
@@ -151,6 +152,12 @@ MISTAKES = {
         END: "return counts / counts.sum(1, keepdim=True).clamp(min=1)"
     },
     "these are logarithms; here the counts themselves are wanted": {END: "return counts.log1p()"},
+    "sentences that are not longer than the window are left out; their words are neighbours, too": {
+        TEST: "if other != place and len(sentence) > window:"
+    },
+    "a sentence that comes twice is counted once": {
+        EACH: "for sentence in map(list, dict.fromkeys(map(tuple, sentences))):"
+    },
     "only the first sentence is counted": {EACH: "for sentence in sentences[:1]:"},
     "only the last sentence is counted: is the table made anew for each?": {EACH: "for sentence in sentences[-1:]:"},
     "each sentence is taken as a set of words; a word may stand in it twice": {

@@ -93,6 +93,10 @@ def cases_of_sees(rng):
     yield drawn(~eye(5), ROUNDING, "a model whose numbers are rounded in the sixth decimal", noise=1e-6)
     yield drawn(~eye(5), ROUNDING, "a model whose numbers are rounded in the fifth decimal", noise=2e-5)
     yield drawn(chance(6, 0.7), TWINS, "a model in which two words of the vocabulary have the same vector", alike=True)
+    last = "the vocabulary has the ids 0 to V - 1: try each of them, at each place"
+    yield special(((7,), 1.0), [0, 1, 2], last, "a model in which only the last word of the vocabulary counts")
+    yield special(((0,), 1.0), [2, 1, 4], last, "a model in which only the first word of the vocabulary counts")
+    yield special(((3,), 1.0), [0, 1, 4], last, "a model in which only word 3 counts")
     one = "some entry is enough: take the largest change of a row, over all entries"
     yield special(((3, 2), 3e-4), [0, 1, 6], one, "a model in which one word changes one entry, by 3e-4")
     yield special(((3, 2), 1.0), [0, 2, 6], one, "a model in which one word changes one entry, by 1")
@@ -101,9 +105,6 @@ def cases_of_sees(rng):
     yield special(((3,), 5e-4), [0, 1, 6], SMALL, "a model in which one word changes all entries, by 5e-4")
     down = "a change may go down: take the absolute value of the difference"
     yield special(((3,), -1.0), [0, 1, 4], down, "a model in which one word lowers all entries")
-    last = "the vocabulary has the ids 0 to V - 1: try each of them"
-    yield special(((7,), 1.0), [0, 1, 2], last, "a model in which only the last word of the vocabulary counts")
-    yield special(((0,), 1.0), [2, 1, 4], last, "a model in which only the first word of the vocabulary counts")
     large = "1e-4 is a difference, not a share: allclose and isclose add rtol times the number, so set rtol=0"
     yield special(((3,), 1e-3), [0, 1], large, "a model whose entries are about 200", eye(2), 200.0)
 
@@ -277,5 +278,5 @@ EXERCISE = Exercise(
         "               right = backward without its first place, then a column of zeros\n"
         "               return left and right, joined along the last axis",
     ),
-    parts=(Lab(sees, cases_of_sees, OVERLOOKS), Lab(closed_states, cases_of_states, READ_TOO_MUCH)),
+    parts=(Lab(sees, cases_of_sees, OVERLOOKS, coarse=True), Lab(closed_states, cases_of_states, READ_TOO_MUCH)),
 )
