@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +166,7 @@ def test_another_number_of_labels(tmp_path):
     old = SequenceClassifier(nano(), labels=2)
     old.save_pretrained(tmp_path)
     refused(tmp_path, "classifier.weight", "(2, 32)", "(3, 32)", "new_head=True", cls=SequenceClassifier, labels=3)
+    refused(tmp_path, "labels=2 opens the classifier as it is", cls=SequenceClassifier, labels=3)
     new = SequenceClassifier.from_pretrained(tmp_path, labels=3, new_head=True)
     assert new.labels == 3 and new.unused_weights == ("classifier.bias", "classifier.weight")
     assert torch.equal(new.encoder.pooler.dense.weight, old.encoder.pooler.dense.weight)
@@ -262,7 +264,9 @@ def test_a_file_for_a_folder(folder):
 
 def test_config_missing_damaged_or_silent(folder):
     edit_config(folder, model_type=None)
-    refused(folder, "no model_type")
+    refused(folder, "no model_type", '"model_type": "bert"')
+    edit_config(folder, model_type="bert")
+    MaskedLanguageModel.from_pretrained(folder)
     (folder / "config.json").write_bytes(b"\xff\xfe{}")
     refused(folder, "config.json", "damaged")
     (folder / "config.json").write_text('{"model_type": "bert",', encoding="utf-8")
@@ -271,6 +275,27 @@ def test_config_missing_damaged_or_silent(folder):
     refused(folder, "config.json", "list")
     (folder / "config.json").unlink()
     refused(folder, "no config.json")
+
+
+def test_a_folder_around_the_model_leads_to_it(folder, tmp_path_factory):
+    """The cache of the hub, and a trainer's output with its checkpoints."""
+    for inner in ("models--a--b/snapshots/0123", "run/checkpoint-500"):
+        target = tmp_path_factory.mktemp("outer") / inner
+        shutil.copytree(folder, target)
+        outer = target.parent.parent if "snapshots" in inner else target.parent
+        with pytest.raises(ValueError, match="has one: pass that folder") as caught:
+            MaskedLanguageModel.from_pretrained(outer)
+        named = str(caught.value).partition("; ")[2].removesuffix(" has one: pass that folder")
+        MaskedLanguageModel.from_pretrained(named)
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "module._orig_mod."])
+def test_names_of_a_wrapped_model_are_unwrapped(folder, prefix):
+    before = MaskedLanguageModel.from_pretrained(folder).state_dict()
+    tensors = {prefix + name: tensor for name, tensor in checkpoints.load_tensors(folder / WEIGHTS).items()}
+    checkpoints.save_tensors(tensors, folder / WEIGHTS)
+    after = MaskedLanguageModel.from_pretrained(folder).state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
 
 
 # ---- shards
@@ -403,6 +428,9 @@ def test_names_that_do_not_fit_the_labels_are_not_saved(tmp_path, names):
     with pytest.raises(ValueError, match=r"label_names is .*, expected 2 different names"):
         model.save_pretrained(tmp_path / "new")
     assert not (tmp_path / "new").exists()
+    model.label_names = None  # as the message says
+    model.save_pretrained(tmp_path / "new")
+    assert TokenClassifier.from_pretrained(tmp_path / "new").label_names == ("LABEL_0", "LABEL_1")
     model.label_names = ["no", "yes"]
     model.save_pretrained(tmp_path / "new")
     assert TokenClassifier.from_pretrained(tmp_path / "new").label_names == ("no", "yes")

@@ -130,7 +130,9 @@ def _read_config(folder: Path) -> dict:
     if not folder.is_dir():
         raise ValueError(f"{folder}: is a file; pass the folder that holds {CONFIG} and {WEIGHTS}")
     if not (folder / CONFIG).is_file():
-        raise ValueError(f"{folder}: no {CONFIG} in it, so nothing says what the weights mean")
+        inside = [file.parent for pattern in ("*/", "snapshots/*/") for file in folder.glob(pattern + CONFIG)]
+        advice = f"; {inside[0]} has one: pass that folder" if inside else ""
+        raise ValueError(f"{folder}: no {CONFIG} in it, so nothing says what the weights mean{advice}")
     return read_json(folder / CONFIG)
 
 

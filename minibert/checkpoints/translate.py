@@ -173,10 +173,12 @@ def kind_of(cls: type[PackedModel]) -> str:
 def plain_name(name: str, table: NameTable) -> str:
     """A foreign name without its prefix, and with the norm gains and offsets of TensorFlow days renamed.
 
+    The prefixes of models that were saved inside torch.compile or DistributedDataParallel go, too.
+
     >>> plain_name("bert.embeddings.LayerNorm.gamma", BERT)
     'embeddings.LayerNorm.weight'
     """
-    name = name.removeprefix(table.prefix)
+    name = name.replace("_orig_mod.", "").removeprefix("module.").removeprefix(table.prefix)
     # behind "LayerNorm." and nowhere else: "gamma" may be part of anybody's name
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
@@ -298,10 +300,10 @@ def _plain_names(stored: Iterable[str], table: NameTable) -> dict[str, str]:
 
 def _checked(name: str, tensor: Tensor, expected: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     if tuple(tensor.shape) != expected:
-        raise ValueError(
-            f"{name}: shape {tuple(tensor.shape)}, expected {expected}; does config.json belong to these weights? "
-            "(a new number of labels needs new_head=True)"
-        )
+        hint = "does config.json belong to these weights?"
+        if "classifier" in name and tensor.shape[1:] == expected[1:]:
+            hint = f"labels={len(tensor)} opens the classifier as it is, new_head=True draws a new one"
+        raise ValueError(f"{name}: shape {tuple(tensor.shape)}, expected {expected}; {hint}")
     if tensor.dtype not in FLOATS:
         raise ValueError(f"{name}: dtype {tensor.dtype}, expected floating-point weights (float16, bfloat16, float32)")
     tensor = tensor.detach().to(dtype, copy=True)  # a copy: the file must not stay mapped into memory
