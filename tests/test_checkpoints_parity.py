@@ -12,6 +12,7 @@ import minibert
 from minibert import checkpoints, corpora
 from minibert.config import EncoderConfig
 from minibert.model import Encoder, MaskedLanguageModel, PretrainingModel, SequenceClassifier, SpanReader
+from minibert.tasks import fill_blanks
 
 AUTO = {
     "Encoder": transformers.AutoModel,
@@ -331,6 +332,32 @@ def test_a_new_vocabulary_head_leaves_the_token_table_alone(tmp_path):
     assert torch.equal(masked.encoder.embeddings.token.weight, encoder.embeddings.token.weight)
     assert masked.decoder.weight is masked.encoder.embeddings.token.weight
     assert torch.equal(masked.head.norm.weight, torch.ones(32)) and masked.head.dense.weight.std() > 0.001
+
+
+@pytest.mark.parametrize("family", TIED)
+def test_a_folder_of_ours_fills_blanks_in_their_pipeline_as_here(family, tmp_path):
+    texts = ["the cat sat on the mat and the dog ran"] * 3
+    if family == "bert":
+        tok = minibert.WordPieceTokenizer.train(texts, vocab_size=80, min_count=1)
+    else:
+        tok = minibert.ByteLevelBPETokenizer.train(texts, vocab_size=290, pattern="gpt2")
+    config = EncoderConfig.preset(f"{family}-nano").replace(vocab_size=tok.vocab_size, layers=1, pad_id=tok.pad_id)
+    model = MaskedLanguageModel(config)
+    checkpoints.save_model(model, tmp_path, tok)
+    text = f"the {tok.id_to_token(tok.mask_id)} sat"
+    there = transformers.pipeline("fill-mask", model=str(tmp_path))(text, top_k=tok.vocab_size)
+    words = [entry for entry in there if entry["token"] not in tok.special_ids]
+    total = sum(entry["score"] for entry in words)  # we leave special tokens out
+    here = fill_blanks(text, model, tok, top=20)[0]
+    assert [entry["score"] / total for entry in words[:20]] == pytest.approx([p for _, p in here], rel=1e-4)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_not_saved_beside_it(tmp_path):
+    tok = minibert.WordPieceTokenizer.train(["the cat sat on the mat"] * 3, vocab_size=40, min_count=1)
+    model = Encoder(EncoderConfig.preset("bert-nano").replace(vocab_size=tok.vocab_size - 1, layers=1))
+    with pytest.raises(ValueError, match="save the tokenizer that the model was trained with"):
+        checkpoints.save_model(model, tmp_path / "new", tok)
+    assert not (tmp_path / "new").exists()
 
 
 def test_labels_and_their_names_travel(tmp_path):
