@@ -60,6 +60,21 @@ PLUS, MINUS, RETURN = "functional.logsigmoid(yes)", "functional.logsigmoid(-no)"
 BOTH, SUM = f"{PLUS} + {MINUS}.sum(dim=-1)", f"{MINUS}.sum(dim=-1)"
 AXIS = "a dot product sums over the wrong axis: the entries of two vectors lie along the last one, D (dim=-1)"
 MISTAKES = {
+    "a score is the mean over the D entries here; a dot product is their sum": {
+        YES: YES.replace("sum", "mean"),
+        NO: NO.replace("sum", "mean"),
+    },
+    "the log-sigmoid is taken of each entry; a score is a dot product, so sum over D first": {
+        PLUS: "functional.logsigmoid(centre * positive).sum(dim=-1)",
+        SUM: "functional.logsigmoid(-centre[:, None] * negatives).sum(dim=(-1, -2))",
+    },
+    "the centre is detached for the negatives, so it does not learn from them": {
+        NO: NO.replace("centre", "centre.detach()")
+    },
+    "1 - logsigmoid is not log(1 - sigmoid), which is logsigmoid(-score)": {MINUS: "(1 - functional.logsigmoid(no))"},
+    "the sum runs over the pairs (dim 0); it runs over the n negatives of a pair (dim -1)": {
+        SUM: f"{MINUS}.sum(dim=0).mean()"
+    },
     "the signs are exchanged: the neighbour's score is negated, and those of the negatives are not": {
         "(yes)": "(-yes)",
         "(-no)": "(no)",

@@ -26,6 +26,10 @@ def ask(answer, logits, labels):
         raise Wrong("the loss is a Python number", "a tensor of shape ()", cause)
     if isinstance(got, Tensor) and got.dim() > 0:
         cause = "each place has its own loss; the mean over the labelled places is asked for"
+        if got.shape == (1,):
+            cause = "a dimension of length 1 is left: squeeze(), or no [None] and no keepdim"
+        elif got.shape == labels.shape[:1]:
+            cause = "there is one number for each text; one mean over all labelled places is asked for"
         raise Wrong(f"the loss has shape {tuple(got.shape)}", "()", cause)
     return got
 
@@ -78,6 +82,15 @@ ZERO = 'F.cross_entropy(logits.mT, labels.clamp(min=0), reduction="sum")'
 LAST = 'F.cross_entropy(logits.mT, labels.where(labelled, logits.shape[-1] - 1), reduction="sum")'
 TEXTS = "return sum((F.cross_entropy(x, y) for x, y in zip(logits, labels) if (y != -100).any()), logits.sum() * 0) / "
 MISTAKES = {
+    "the places without label are averaged, and those with one left out: the mask is turned round": {
+        CE: 'F.cross_entropy(logits.mT, labels.clamp(min=0), reduction="none")[~labelled].sum()',
+        COUNT: "(~labelled).sum().clamp(min=1)",
+    },
+    "the mean of the texts' own means, which is NaN where a text has no label: divide the sum of all by the number of "
+    "all": {RETURN: "return sum(F.cross_entropy(x, y) for x, y in zip(logits, labels)) / len(labels)"},
+    "something is added to the number of labels, so the mean is too small: clamp(min=1) leaves other counts alone": {
+        COUNT: "(labelled.sum() + 1e-3)"
+    },
     "the sum is divided by all places, B T; divide by the number of places that have a label": {
         COUNT: "labels.numel()"
     },
