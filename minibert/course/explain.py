@@ -119,7 +119,11 @@ def message(error: BaseException) -> str:
 
 
 class Told:
-    """An exception that was raised in another process: what was said of it there. Mixed into its built-in type."""
+    """An exception that was raised in another process: what was said of it there. Mixed into its built-in type.
+
+    >>> str(type("ValueError", (Told, ValueError), {"text": "said there"})())
+    'said there'
+    """
 
     text, place, token = "", "", -1
 

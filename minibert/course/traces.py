@@ -65,12 +65,21 @@ FLAGS = (  # how to read a setting, and how to set it
 
 
 def off(*arguments, **named):
-    """Stands for a function that ends the process."""
+    """Stands for a function that ends the process.
+
+    >>> off(1)
+    Traceback (most recent call last):
+    ...
+    RuntimeError: this function is switched off while an answer is checked
+    """
     raise RuntimeError("this function is switched off while an answer is checked")
 
 
 def ignored(*arguments) -> None:
-    """Stands for a function that would let a program recurse until it breaks."""
+    """Stands for a function that would let a program recurse until it breaks.
+
+    >>> ignored(10**6)
+    """
 
 
 class Bounded(io.StringIO):
@@ -194,7 +203,11 @@ def untouched(seed: int) -> Iterator["Traces"]:
 
 @dataclasses.dataclass
 class Traces:
-    """What the code printed, and the names of what it replaced."""
+    """What the code printed, and the names of what it replaced.
+
+    >>> Traces(Bounded(), []).replaced
+    []
+    """
 
     printed: Bounded
     replaced: list[str]

@@ -100,11 +100,19 @@ def grade_cells(
 
 
 class Late(Gone):
-    """A step took longer than it may."""
+    """A step took longer than it may.
+
+    >>> issubclass(Late, Gone)
+    True
+    """
 
 
 class Process:
-    """The other process, and the time that it has spent."""
+    """The other process, and the time that it has spent.
+
+    >>> Process.__name__  # making one starts it
+    'Process'
+    """
 
     def __init__(self, folder: str, job: dict):
         environment = {name: os.environ[name] for name in KEEP if name in os.environ}
@@ -187,7 +195,11 @@ class Process:
 
 
 class Judge:
-    """Goes through one notebook with one process, and writes down what it finds."""
+    """Goes through one notebook with one process, and writes down what it finds.
+
+    >>> Judge.__name__  # needs a process to judge
+    'Judge'
+    """
 
     def __init__(self, process: Process, graded: Graded, skip: dict[str, str], cell_seconds: float, left: float):
         self.process, self.graded, self.skip = process, graded, skip

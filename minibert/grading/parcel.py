@@ -49,6 +49,7 @@ class Parcel:
         return [len(text).to_bytes(4, "big"), text, *self.blobs]
 
     def blob(self, data: bytes) -> int:
+        """Put bytes beside the JSON, and return their place."""
         self.blobs.append(data)
         return len(self.blobs) - 1
 
@@ -94,6 +95,7 @@ class Parcel:
         return ["thing", kind.__name__[:100]]
 
     def put_tensor(self, value: Tensor) -> int:
+        """Put a tensor's numbers beside the JSON, once, and return its place."""
         if id(value) in self.places:
             return self.places[id(value)]
         data = value.detach().as_subclass(Tensor).resolve_conj().resolve_neg()
@@ -110,7 +112,12 @@ class Parcel:
 
 
 class Message:
-    """What the other end has packed; `value` may be asked for once the tensors are what they should be."""
+    """What the other end has packed; `value` may be asked for once the tensors are what they should be.
+
+    >>> parcel = Parcel(None)
+    >>> Message(b"".join(bytes(piece) for piece in parcel.message("call", 0, parcel.put(2.5)))).kind
+    'call'
+    """
 
     def __init__(self, data: bytes | memoryview):
         size = int.from_bytes(data[:4], "big")

@@ -45,7 +45,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A chapter as the teacher gave it out: its exercises, and which cells are code, by identity and by source."""
+    """A chapter as the teacher gave it out: its exercises, and which cells are code, by identity and by source.
+
+    >>> Sheet([]).kinds
+    {}
+    """
 
     tasks: list[Task]
     kinds: dict[str, str] = field(default_factory=dict)

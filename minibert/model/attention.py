@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from minibert.compiling import uncompiled
 from minibert.config import EncoderConfig
 from minibert.model.linear import Linear
 from minibert.model.rotary import rotary_tables, rotate
 from minibert.varlen.dispatch import attend
 from minibert.varlen.reference import PackedContext
-from minibert.varlen.uncompiled import uncompiled
 
 
 class Attention(nn.Module):

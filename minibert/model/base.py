@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from minibert.compiling import uncompiled
 from minibert.config import EncoderConfig
 from minibert.model.check_input import check_padded
 from minibert.model.initialization import initialize
 from minibert.model.outputs import Output
 from minibert.varlen import Packing, find_packing, pad, unpad
-from minibert.varlen.uncompiled import uncompiled
 
 
 class PackedModel(nn.Module):

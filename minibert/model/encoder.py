@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from minibert.compiling import uncompiled
 from minibert.config import EncoderConfig
 from minibert.model.attention import PackedContext
 from minibert.model.base import PackedModel
@@ -14,7 +15,6 @@ from minibert.model.heads import Pooler
 from minibert.model.norms import make_norm
 from minibert.model.outputs import Output
 from minibert.varlen import packed_positions
-from minibert.varlen.uncompiled import uncompiled
 
 
 class Encoder(PackedModel):

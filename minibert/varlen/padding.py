@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from minibert.varlen.uncompiled import uncompiled
+from minibert.compiling import uncompiled
 
 
 @dataclass(frozen=True)
