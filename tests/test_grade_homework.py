@@ -46,6 +46,7 @@ def hand_in(path: Path, *cells: dict, **more) -> None:
         (["05_ada.ipynb", "05_attention-Copy1.ipynb"], "05_attention-Copy1.ipynb", ""),
         (["homework.ipynb"], "homework.ipynb", "taken for chapter 5"),
         (["06_bert.ipynb"], "06_bert.ipynb", "taken for chapter 5"),
+        (["exercises\\05_attention\\05_attention.ipynb"], "exercises\\05_attention\\05_attention.ipynb", ""),
         ([NAME, "__MACOSX/05_attention/._05_attention.ipynb", "._05_attention.ipynb"], NAME, ""),
         ([NAME, ".ipynb_checkpoints/05_attention-checkpoint.ipynb"], NAME, ""),
         (["05_attention.ipynb.txt"], None, "05_attention.ipynb.txt was left out"),
@@ -65,6 +66,7 @@ def test_the_right_notebook_is_found_or_the_file_is_named(tmp_path, there, count
     ("around", "students"),
     [
         ("Homework/{}/05_attention.ipynb", ["ada", "bob"]),
+        ("Homework 5/{}/05_attention.ipynb", ["ada"]),
         ("Submitted/{}/05_attention/05_attention.ipynb", ["ada", "bob"]),
         ("class of 2026/homework/{}/05_attention.ipynb", ["ada", "bob"]),
         ("spring/submitted/{}/exercises/05_attention.ipynb", ["ada", "bob"]),
@@ -138,7 +140,7 @@ def graded(tmp_path_factory) -> dict:
     half = (
         "def split_heads(x, heads): return x.unflatten(-1, (heads, -1)).transpose(1, 2)\ndef merge_heads(x): return x"
     )
-    hand_in(home / "half" / NAME, cell("import torch"), cell(half), cell("'\\ud800'.encode()"))
+    hand_in(home / "half" / NAME, cell("import torch"), cell("%%time\n" + half), cell("'\\ud800'.encode()"))
     hand_in(home / "05_lost.ipynb")
     return grade(home, seconds=30, jobs=2)
 

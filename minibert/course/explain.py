@@ -115,7 +115,8 @@ def message(error: BaseException) -> str:
     except BaseException:  # whatever the learner's own exception does when it is printed
         lines = []
     text = re.sub(r"\bat 0x[0-9a-fA-F]+|0x[0-9a-fA-F]{6,}", "", lines[0] if lines else "")[:200]
-    return f"{type(error).__name__}: {text}".rstrip(": ")
+    name = " ".join(type(error).__name__.split())[:80]
+    return f"{name}: {text}".rstrip(": ")
 
 
 class Told:

@@ -37,7 +37,7 @@ START = 120.0  # seconds until Python and torch are there, on a busy machine
 CELL = 15.0  # seconds that one cell may take, at most; a third of the notebook's time if that is less
 SLACK = 5.0  # seconds by which the checks may exceed the time of the notebook
 STARTS = 12  # processes for one notebook
-LARGEST = 2**27  # bytes of a message
+LARGEST = 2**26  # bytes of a message
 KEEP = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
 KEEP += ("MINIBERT_CACHE", "SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "PATHEXT")
 BENCH = threading.Lock()  # one answer is judged at a time: random states are the whole program's
@@ -132,7 +132,7 @@ class Process:
             start_new_session=True,  # so that it can be ended together with processes that it started
         )
         self.spent = self.waited = 0.0  # seconds in all, and since `allow`; the start of Python does not count
-        self.limit, self.started, self.lost = START, False, None
+        self.limit, self.started, self.lost, self.ending = START, False, None, "the process ended"
         self.messages: queue.Queue = queue.Queue(4)  # who sends more than is asked for waits
         self.listener = threading.Thread(target=self._listen, daemon=True)
         self.listener.start()
@@ -145,7 +145,10 @@ class Process:
 
     def _listen(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            while len(head := self.process.stdout.read(8)) == 8 and (size := int.from_bytes(head, "big")) <= LARGEST:
+            while len(head := self.process.stdout.read(8)) == 8:
+                if (size := int.from_bytes(head, "big")) > LARGEST:
+                    self.ending = f"the process sent more than {LARGEST:,} bytes at once"
+                    break
                 if len(data := self.process.stdout.read(size)) < size:
                     break
                 self.messages.put(memoryview(data))
@@ -174,7 +177,7 @@ class Process:
             if found:
                 return found
             if found is None:
-                self.lost = Gone("the process ended")
+                self.lost = Gone(self.ending)
             elif self.waited >= self.limit:
                 self.lost = Late(f"stopped after {self.waited:.0f} seconds")
         raise self.lost
@@ -268,7 +271,7 @@ class Judge:
             if not isinstance(error, Told):
                 raise
             outcome = self._missing(number, message(error))
-        if end := self.process.lost:
+        if end := self.process.lost or self.wire.broken:
             how = "too slow" if isinstance(end, Late) else "error"
             outcome = Outcome(how, f"{number} not yet\n  seen      {end} while the answer was checked")
         self.graded.outcomes[number] = replace(outcome, message=outcome.message[:TOO_LONG])
@@ -277,7 +280,7 @@ class Judge:
         with contextlib.suppress(Gone):
             self.graded.notes += [f"{number}: {text}" for text in self.ask(DONE)]
             self.wire.forget()
-        return self.process.lost is None
+        return not (self.process.lost or self.wire.broken)
 
     def _missing(self, number: str, why: str) -> Outcome:
         rows = [f"{number} not yet", f"  seen      no answer: {why}"]

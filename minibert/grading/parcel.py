@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-LARGEST = 2**24  # bytes of JSON; as Python objects they take twenty times as much
+LARGEST = 2**23  # bytes of JSON; as Python objects they take twenty times as much
 DTYPES = {str(kind)[6:]: kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}
 DTYPES = {name: kind for name, kind in DTYPES.items() if re.match("float|bfloat|complex|u?int|bool", name)}
 PLAIN = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "Size": torch.Size}

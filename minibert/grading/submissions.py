@@ -25,7 +25,7 @@ from minibert.grading.worker import check_calls
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 LARGEST = 20_000_000  # bytes of one notebook
 BESIDE = {"__MACOSX", "__pycache__", "node_modules", "site-packages"}  # folders that hold nothing of a student's
-AROUND = {"submitted", "submissions", "homework"}  # folders that hold students
+AROUND = re.compile("submi|homework|assignment|hand.?in|abgabe", re.IGNORECASE)  # begins of folders that hold students
 ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".rar", ".7z")
 CHECKS = re.compile(r"""\bcheck\(\s*\\?["'](\d+)\.\d+""")  # in the JSON of a notebook
 
@@ -124,7 +124,7 @@ def _base(folder: Path) -> Path:
         below = _folders(inside[0])
         begins = [{path.name[:2] for path in _notebooks(home)} for home in below]
         together = any(one & other for place, one in enumerate(begins) for other in begins[:place])
-        around = inside if together or {one.name.casefold() for one in [*inside, *below]} & AROUND else []
+        around = inside if together or any(AROUND.match(one.name) for one in [*inside, *below]) else []
     return _base(around[0]) if around else folder
 
 
@@ -133,9 +133,14 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(there, key=lambda path: path.name)
 
 
-def _notebooks(home: Path, depth: int = 99) -> Iterator[Path]:
-    """The notebooks in a folder, and other files that may have been meant as one."""
-    for place, folders, files in os.walk(home):
+def _notebooks(home: Path, depth: int = 99, notes: list[str] | None = None) -> Iterator[Path]:
+    """The notebooks in a folder, and other files that may have been meant as one; `notes` hears of closed folders."""
+
+    def closed(error: OSError) -> None:
+        if notes is not None:
+            notes.append(f"{readable(os.path.relpath(error.filename, home))} cannot be looked into: {error.strerror}")
+
+    for place, folders, files in os.walk(home, onerror=closed):
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]
         folders[:] = sorted(one for one in folders if one[0] != "." and one not in BESIDE and one not in links)
         for name in sorted([*files, *links]):
@@ -148,7 +153,7 @@ def _notebooks(home: Path, depth: int = 99) -> Iterator[Path]:
 def _student(home: Path, stems: dict[int, str]) -> Student:
     student = Student(readable(home.name))
     ranked: dict[int, list] = {}
-    for path in _notebooks(home):
+    for path in _notebooks(home, notes=student.notes):
         shown = readable(path.relative_to(home).as_posix())
         if path.is_symlink():
             student.notes.append(f"{shown} is a link and was left out")

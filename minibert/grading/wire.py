@@ -46,6 +46,7 @@ class Wire:
 
     def __init__(self, receive: Callable[[], bytes], send: Callable[..., Any], is_judge: bool):
         self.receive, self.send, self.is_judge = receive, send, is_judge
+        self.broken: Gone | None = None  # after one message that is none, no other is read
         self.forget()
 
     def forget(self, *roots: Any) -> None:
@@ -83,6 +84,8 @@ class Wire:
         self._answer(self._opened(data))
 
     def _reply(self, sent: list[Tensor]) -> Any:
+        if self.broken:
+            raise self.broken
         while (answer := self._opened(self.receive())).kind in ("call", "slope"):
             self._answer(answer)
         tied = [place for place, x in enumerate(answer.tensors) if _is_result(x)]
@@ -171,7 +174,7 @@ class Wire:
         try:
             return Message(data)
         except Exception as error:
-            raise Gone(f"it sends what is no message ({error})") from None
+            raise self._breaks(error) from None
 
     def _read(self, sent: Message) -> Any:
         try:
@@ -179,7 +182,11 @@ class Wire:
         except Exception as error:
             if not self.is_judge:
                 raise
-            raise Gone(f"it sends what is no message ({error})") from None
+            raise self._breaks(error) from None
+
+    def _breaks(self, error: Exception) -> Gone:
+        self.broken = Gone(f"the process sent what is no message ({str(error)[:100]})")
+        return self.broken
 
     def stand_in(self, kind: str, handle: int, name: str, *more) -> Any:
         """What is called here for something that stays there."""

@@ -192,10 +192,11 @@ def parsed(source: str, index: int) -> ast.Module | Exception:
         return ast.parse(source, name)
     except Exception as error:
         first = error
-    # Lines that only IPython understands: `%matplotlib inline`, `!ls`, `torch?`.
+    # Lines that only IPython understands: `%matplotlib inline`, `!ls`, `torch?`; and cells of other languages.
     line = r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2}\s*)$"
+    foreign = source.startswith("%%") and not re.match(r"%%(time|capture|prun|timeit)\b", source)
     try:
-        return ast.parse("" if source.startswith("%%") else re.sub(line, r"\1pass", source, flags=re.MULTILINE), name)
+        return ast.parse("" if foreign else re.sub(line, r"\1pass", source, flags=re.MULTILINE), name)
     except Exception:
         return first
 
