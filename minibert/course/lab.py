@@ -367,14 +367,14 @@ def _agree(case: Case, got: Any, other: Any) -> bool:
         if got.shape != other.shape or got.dtype != other.dtype:
             return False
         return torch.allclose(got.double(), other.double(), 10 * case.tolerance, case.tolerance, equal_nan=True)
+    if type(other) is dict and isinstance(got, dict):
+        return got.keys() == other.keys() and all(_agree(case, got[key], other[key]) for key in got)
     if type(got) is not type(other):
         return False
     if isinstance(got, Wrong):
         return got.args == other.args  # both cut off the same gradients, for instance
     if type(got) in (tuple, list):
         return len(got) == len(other) and all(_agree(case, a, b) for a, b in zip(got, other, strict=True))
-    if type(got) is dict:
-        return got.keys() == other.keys() and all(_agree(case, got[key], other[key]) for key in got)
     if type(got) is float:
         return math.isclose(got, other, rel_tol=case.tolerance, abs_tol=1e-3 * case.tolerance) or got == other
     return got == other

@@ -1,5 +1,7 @@
 """How a class is asked: its weights are given, dropout falls as it is told, gradients are compared."""
 
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -11,17 +13,24 @@ from minibert.course.exercise import Wrong
 from minibert.course.expect import make_module
 from minibert.course.tools import call, kind_of
 
+OUTSIDE = "dropout runs outside training: nn.Dropout, or F.dropout with training=self.training"
+
 
 class FixedDropout(TorchFunctionMode):
-    """Inside, dropout depends on the number of entries and the share alone, so that two modules can be compared.
+    """Inside, dropout is a fixed function of each number and of the share, so that two modules can be compared.
 
-    It reaches `nn.Dropout`, `functional.dropout` and attention that drops its weights by itself.
+    A number x becomes x (1 - p cos x), wherever it stands in its tensor: the axes may lie in any order. It reaches
+    `nn.Dropout`, `functional.dropout` and attention of PyTorch's own that drops its weights by itself.
 
     >>> with FixedDropout():
     ...     one, two = (functional.dropout(torch.ones(3, 4), 0.5, training=True) for _ in range(2))
     >>> torch.equal(one, two)
     True
     """
+
+    def __init__(self):
+        super().__init__()
+        self.fell = False  # whether anything was dropped
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -31,14 +40,16 @@ class FixedDropout(TorchFunctionMode):
             return self._drop(args[0], *args[1:], **{"training" if k == "train" else k: v for k, v in kwargs.items()})
         if function is functional.scaled_dot_product_attention:
             return self._attend(*args, **kwargs)
+        if function is functional.multi_head_attention_forward:
+            with self:  # its own dropout, too
+                return _HEADS(*args, **kwargs)
         return function(*args, **kwargs)
 
-    @staticmethod
-    def _drop(input, p=0.5, training=True, inplace=False):
+    def _drop(self, input, p=0.5, training=True, inplace=False):
         if not training or p == 0:
             return input
-        keep = torch.rand(input.numel(), generator=torch.Generator().manual_seed(input.numel())) >= p
-        return input * keep.view(input.shape) / (1 - p)
+        self.fell = True
+        return input * (1 - p * input.cos())
 
     def _attend(self, query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
         if dropout_p == 0:
@@ -48,6 +59,18 @@ class FixedDropout(TorchFunctionMode):
         if attn_mask is not None:
             scores = scores.masked_fill(~attn_mask, -torch.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
         return self._drop(scores.softmax(-1), dropout_p) @ value
+
+
+def _heads_without_modes() -> Callable:
+    """PyTorch's function of all heads, which does not ask anew who would like to run it in its place."""
+    function = functional.multi_head_attention_forward
+    names = {**function.__globals__, "has_torch_function": lambda tensors: False}
+    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+_HEADS = _heads_without_modes()
 
 
 def expect_parameters(module: nn.Module, right: nn.Module) -> None:
@@ -89,12 +112,19 @@ def expect_parameters(module: nn.Module, right: nn.Module) -> None:
 def run_module(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs) -> Any:
     """What a module of the learner's class, made with `sizes`, gives with these weights.
 
+    Raises:
+        Wrong: dropout falls though `train` is False.
+
     >>> weights = {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}
     >>> run_module(nn.Linear, (2, 1), weights, False, torch.ones(3, 2)).tolist()
     [[2.0], [2.0], [2.0]]
     """
-    with FixedDropout():
-        return call(_loaded(answer, sizes, weights).train(train), *inputs)
+    module = _loaded(answer, sizes, weights).train(train)
+    with FixedDropout() as dropout:
+        output = call(module, *inputs)
+    if dropout.fell and not train:
+        raise Wrong("after module.eval() dropout still falls", "dropout in train mode alone", OUTSIDE)
+    return output
 
 
 def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs) -> dict[str, Tensor]:
@@ -137,7 +167,7 @@ def _loaded(answer: Any, sizes: tuple, weights: dict[str, Tensor]) -> nn.Module:
         raise Wrong(
             f"there is no parameter {missing[0]}", ", ".join(weights), "names and shapes are part of the exercise"
         )
-    for weight in weights.values():
-        module.to(weight.dtype)
+    for dtype in {weight.dtype for weight in weights.values()} - {torch.get_default_dtype()}:
+        module.to(dtype)
     module.load_state_dict(weights, strict=False)
     return module

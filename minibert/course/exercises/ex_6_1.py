@@ -1,0 +1,319 @@
+"""6.1 BERT's block, for a padded batch."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from minibert.course.exercise import Exercise
+from minibert.course.expect import make_module
+from minibert.course.lab import Case, Lab
+from minibert.course.modules import OUTSIDE, expect_parameters, module_gradients, run_module
+
+
+class BertBlock(nn.Module):
+    """One post-LN block: x (B, T, D), mask (B, T) bool, True on real tokens -> (B, T, D)."""
+
+    def __init__(self, D, H, F, dropout):
+        super().__init__()
+        self.heads = H
+        self.query, self.key, self.value, self.output = (nn.Linear(D, D) for _ in range(4))
+        self.widen, self.narrow = nn.Linear(D, F), nn.Linear(F, D)
+        self.attention_norm = nn.LayerNorm(D, eps=1e-12)
+        self.feed_forward_norm = nn.LayerNorm(D, eps=1e-12)
+        self.dropout = nn.Dropout(dropout)
+
+    def attend(self, x, mask):
+        parts = (self.query(x), self.key(x), self.value(x))
+        query, key, value = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in parts)  # (B, H, T, K)
+        scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5  # (B, H, T, T)
+        scores = scores.masked_fill(~mask[:, None, None, :], float("-inf"))
+        mixed = self.dropout(scores.softmax(dim=-1)) @ value  # (B, H, T, K)
+        return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def forward(self, x, mask):
+        x = self.attention_norm(x + self.dropout(self.attend(x, mask)))
+        inner = functional.gelu(self.widen(x))  # (B, T, F)
+        return self.feed_forward_norm(x + self.dropout(self.narrow(inner)))
+
+
+D, H, F = 12, 3, 20  # all sizes differ, so that a transpose cannot hide
+SIZES = (D, H, F, 0.5)
+
+
+def real(answer):
+    """The learner's class with an output of 0 at padding, where any finite number may stand."""
+
+    def blank(module, inputs, output):
+        return output * inputs[1][..., None] if isinstance(output, Tensor) and output.dim() == 3 else output
+
+    def make(*sizes):
+        module = answer(*sizes)
+        if isinstance(module, nn.Module):
+            module.register_forward_hook(blank)
+        return module
+
+    return make
+
+
+def run(answer, *question):
+    return run_module(real(answer), *question)
+
+
+def slopes(answer, *question):
+    return module_gradients(real(answer), *question)
+
+
+def draw(rng, sizes):
+    """Random weights; the gains are near 1, and the last one is large, so that what is printed is not near 0."""
+    weights = {name: torch.randn(p.shape, generator=rng) for name, p in BertBlock(*sizes).state_dict().items()}
+    weights = {name: (0.8 if x.dim() == 2 else 0.5) * x for name, x in weights.items()}
+    weights["attention_norm.weight"] += 1
+    weights["feed_forward_norm.weight"] = 9 * (1 + weights["feed_forward_norm.weight"])
+    return weights
+
+
+def quiet(weights):
+    """Both sub-layers silent, plain norms; the values are seen by whoever leaves out `output`."""
+    plain = {name: torch.ones(D) if name.endswith("norm.weight") else 0 * x for name, x in weights.items()}
+    return plain | {"value.bias": torch.tensor([0.0, 3, 0]).repeat(4)}
+
+
+def cases(rng):
+    weights, x = draw(rng, SIZES), torch.randn(3, 5, D, generator=rng)
+    mask = torch.arange(5) < torch.tensor([[5], [3], [4]])
+    turned = (
+        "softmax over nothing: the mask is turned round (True marks real tokens), or rows of padding see no key at all"
+    )
+    plain, seen = torch.tensor([1.0, 2, 3]).repeat(4)[None, None], torch.ones(1, 1).bool()
+    silent, hand = quiet(weights), "with attention and feed-forward silenced, x = (1, 2, 3, 1, 2, 3, ...), the output"
+    only = "attention must pass through `output`, feed-forward through `narrow`; here both of these are zero"
+    yield Case((SIZES, silent, False, plain, seen), only, hand, turned, 1e-4)
+    generic = "random weights: check scale, mask, split and merge of the heads, order of sums and norms, in this order"
+    yield Case((SIZES, weights, False, x, mask), generic, if_nan=turned, tolerance=2e-5)
+    alone = "a text gives other numbers beside padding than alone: hide the keys that are padding"
+    yield Case((SIZES, weights, False, x[1:2, :3], mask[1:2, :3]), alone, "output for a text alone", tolerance=2e-5)
+    last = "padding may stand in front: the mask says where"
+    yield Case((SIZES, weights, False, x.flip(1), mask.flip(1)), last, "output with padding in front", tolerance=2e-5)
+    bent = silent | {"narrow.bias": torch.arange(D) % 2.0}
+    for size, gain in ((1e-3, 1.0), (1.0, 1e-3)):  # eps shows where the variance is small: before either of the norms
+        small = bent | {"attention_norm.weight": torch.full((D,), gain), "narrow.bias": gain * bent["narrow.bias"]}
+        name = "output where the variance is small"
+        yield Case((SIZES, small, False, size * plain, seen), "is the norms' eps 1e-12?", name, tolerance=1e-4)
+    for sizes, shape in (((10, 2, 6, 0.5), (2, 7)), ((6, 1, 9, 0.5), (1, 2)), ((4, 4, 7, 0.5), (2, 1))):
+        other, full = torch.randn(*shape, sizes[0], generator=rng), torch.ones(shape).bool()
+        name = f"output for D={sizes[0]}, H={sizes[1]}, F={sizes[2]}, (B, T) = {shape}"
+        yield Case((sizes, draw(rng, sizes), False, other, full), "sizes come from D, H, F and x", name, tolerance=2e-5)
+    double = {name: value.double() for name, value in weights.items()}
+    cause = "the output has the dtype of x and of the weights: a .float() or a new float32 tensor on the way"
+    yield Case((SIZES, double, False, x.double(), mask), cause, "output in float64", certain=True)
+    huge, name = weights | {"query.weight": 300 * weights["query.weight"]}, "output for scores of hundreds"
+    cause = "exp overflows for large scores: leave it to torch.softmax"
+    yield Case((SIZES, huge, False, x, mask), cause, name, cause, 5e-3)
+    low = weights | {
+        "query.weight": -60 * torch.eye(D),
+        "key.weight": 60 * torch.eye(D),
+    }  # far below -1e4 on real tokens
+    cause = "hidden scores are set to a number such as -1e4, and the visible ones are lower still; set them to -inf"
+    name = "output for scores below -10000 at all real tokens"
+    yield Case((SIZES, low, False, 3 * x[1:2, 2:], mask[1:2, 2:]), cause, name, tolerance=1e-3)
+    for p in (0.5, 0.2, 0.0):
+        cause = "dropout with probability `dropout`, on the attention weights and on what each sub-layer gives back"
+        sizes, name = (D, H, F, p), f"output in train mode, with dropout {p:g},"
+        yield Case((sizes, weights, True, x, mask), cause, name, tolerance=2e-5)
+    learn = "the output is right, its gradient is not"
+    yield Case((SIZES, weights, False, x, mask), learn, "the gradient", tolerance=1e-4, run=slopes)
+
+
+def before(answer, rng):
+    for sizes in (SIZES, (10, 2, 6, 0.1)):
+        expect_parameters(make_module(answer, *sizes), BertBlock(*sizes))
+
+
+def bessel(norm, x):
+    return (x - x.mean(-1, True)) / (x.std(-1, keepdim=True) + norm.eps) * norm.weight + norm.bias
+
+
+FIRST = "self.attention_norm(x + self.dropout(self.attend(x, mask)))"
+SECOND = "self.feed_forward_norm(x + self.dropout(self.narrow(inner)))"
+GELU, SPLIT, MERGE = (
+    "functional.gelu(",
+    "part.unflatten(-1, (self.heads, -1)).transpose(1, 2)",
+    "mixed.transpose(1, 2).flatten(2)",
+)
+EPS = "self.attention_norm = nn.LayerNorm(D, eps=1e-12)\n        self.feed_forward_norm = nn.LayerNorm(D, eps=1e-12)"
+ROOT, HIDE, WEIGHTS = (
+    "query.shape[-1] ** 0.5",
+    'scores.masked_fill(~mask[:, None, None, :], float("-inf"))',
+    "self.dropout(scores.softmax(dim=-1))",
+)
+KEEP, HIDDEN = "[:, None, None, :]", "(~mask[:, None, None, :], float"
+DROP_FIRST, DROP_SECOND = "self.dropout(self.attend(x, mask))", "self.dropout(self.narrow(inner))"
+NO_FIRST, NO_SECOND = {DROP_FIRST: "self.attend(x, mask)"}, {DROP_SECOND: "self.narrow(inner)"}
+NO_WEIGHTS, NO_MASK = {WEIGHTS: "scores.softmax(dim=-1)"}, {HIDE: "scores"}
+MISTAKES = {
+    "the norm stands before the sub-layers (pre-norm); BERT adds first and normalises the sum": {
+        FIRST: "x + self.dropout(self.attend(self.attention_norm(x), mask))",
+        "self.widen(x)": "self.widen(self.feed_forward_norm(x))",
+        SECOND: "x + self.dropout(self.narrow(inner))",
+    },
+    "the norm stands inside the sum, x + norm(f(x)); BERT adds first and normalises the sum": {
+        FIRST: "x + self.attention_norm(self.dropout(self.attend(x, mask)))",
+        SECOND: "x + self.feed_forward_norm(self.dropout(self.narrow(inner)))",
+    },
+    "a residual path is missing: x + attention(x), then x + feed_forward(x)": {
+        "norm(x + self.dropout(self.attend": "norm(self.dropout(self.attend",
+        "norm(x + self.dropout(self.narrow": "norm(self.dropout(self.narrow",
+    },
+    "the residual path around attention is missing: x + attention(x)": {
+        "(x + self.dropout(self.attend": "(self.dropout(self.attend"
+    },
+    "the residual path around the feed-forward layer is missing: x + feed_forward(x)": {
+        "(x + self.dropout(self.narrow": "(self.dropout(self.narrow"
+    },
+    "the second sum adds the block's input; it should add what left the first norm": {
+        "x = self.attention_norm": "start, x = x, self.attention_norm",
+        "norm(x + self.dropout(self.narrow": "norm(start + self.dropout(self.narrow",
+    },
+    "the first sum, x + attention(x), is not normalised": {FIRST: FIRST.replace("self.attention_norm", "")},
+    "the second sum, x + feed_forward(x), is not normalised": {SECOND: SECOND.replace("self.feed_forward_norm", "")},
+    "neither sum is normalised": {"= self.attention_norm(x": "= (x", "return self.feed_forward_norm(": "return ("},
+    "the two norms are swapped: attention_norm normalises the first sum": {
+        "= self.attention_norm(x": "= self.feed_forward_norm(x",
+        "return self.feed_forward_norm(": "return self.attention_norm(",
+    },
+    "the variance divides by D - 1 (Bessel's correction); LayerNorm divides by D": {
+        "= self.attention_norm(x": "= bessel(self.attention_norm, x",
+        "return self.feed_forward_norm(": "return bessel(self.feed_forward_norm, ",
+    },
+    "the norms' eps is 1e-5, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": {
+        EPS: EPS.replace(", eps=1e-12", "")
+    },
+    "the norms' eps is 1e-6, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": {
+        EPS: EPS.replace("1e-12", "1e-6")
+    },
+    "the first norm's eps is 1e-5, BERT's is 1e-12": {
+        "self.attention_norm = nn.LayerNorm(D, eps=1e-12)": "self.attention_norm = nn.LayerNorm(D)"
+    },
+    "the second norm's eps is 1e-5, BERT's is 1e-12": {
+        "self.feed_forward_norm = nn.LayerNorm(D, eps=1e-12)": "self.feed_forward_norm = nn.LayerNorm(D)"
+    },
+    "GELU in its tanh form; BERT's weights were made with the exact one, by erf": {
+        "self.widen(x))": 'self.widen(x), approximate="tanh")'
+    },
+    "ReLU between widen and narrow; BERT has GELU": {GELU: "torch.relu("},
+    "SiLU between widen and narrow; BERT has GELU": {GELU: "functional.silu("},
+    "no activation between widen and narrow: two linear maps in a row are one; BERT has GELU": {GELU: "("},
+    "an activation behind narrow; BERT has one GELU, between widen and narrow": {
+        "self.narrow(inner)": "functional.gelu(self.narrow(inner))"
+    },
+    "padding is set to zero instead of hidden: its key is the bias then, and it still gets a weight": {
+        "        parts = ": "        x = x * mask[..., None]\n        parts = ",
+        HIDE: "scores",
+    },
+    "the mask is not used, or hides queries instead of keys: padding is looked at": NO_MASK,
+    "the mask is turned round: True marks real tokens": {"(~mask": "(mask"},
+    "the mask of the first text is used for all; each text has its own": {HIDDEN: "(~mask[:1, None, None, :], float"},
+    "the mask is added to the scores as 0 and 1; hide scores with masked_fill or where": {
+        HIDE: "scores + mask[:, None, None, :]"
+    },
+    "the scores of hidden keys are set to 0, and exp(0) is 1, a weight like any other; set them to -inf": {
+        HIDE: "scores * mask[:, None, None, :]"
+    },
+    "the mask is applied after the softmax, so the weights no longer sum to 1; set the scores of hidden keys to -inf "
+    "before it": {HIDE: "scores", WEIGHTS: "self.dropout(scores.softmax(dim=-1) * mask[:, None, None, :])"},
+    "hidden scores are set to a number such as -1e4, and the visible ones are lower still; set them to -inf": {
+        'float("-inf")': "-1e4"
+    },
+    "exp overflows for large scores: leave it to torch.softmax": {
+        "scores.softmax(dim=-1)": "scores.exp() / scores.exp().sum(-1, keepdim=True)"
+    },
+    "the scores are not divided by sqrt(K)": {f" / {ROOT}": ""},
+    "the scores are divided by sqrt(D); each head is K = D / H wide: sqrt(K)": {ROOT: "x.shape[-1] ** 0.5"},
+    "the scores are divided by K; divide by its square root, sqrt(K)": {ROOT: "query.shape[-1]"},
+    "the scores are divided by sqrt(H); each head is K = D / H wide: sqrt(K)": {ROOT: "self.heads ** 0.5"},
+    "the heads are not split: one head of width D instead of H of width K": {SPLIT: "part[:, None]"},
+    "H and K are exchanged: H heads, each K = D / H wide": {"(self.heads, -1)": "(-1, self.heads)"},
+    "heads are made by view alone, which mixes tokens: split D into (H, K), then transpose T and H": {
+        SPLIT: "part.reshape(len(x), self.heads, x.shape[1], -1)"
+    },
+    "the heads are interleaved: each head owns K neighbouring numbers": {
+        SPLIT: "part.unflatten(-1, (-1, self.heads)).permute(0, 3, 1, 2)",
+        MERGE: "mixed.permute(0, 2, 3, 1).flatten(2)",
+    },
+    "the matrix `output` behind the heads is not used": {f"self.output({MERGE})": MERGE},
+    "query and key are swapped": {"(self.query(x), self.key(x),": "(self.key(x), self.query(x),"},
+    "key and value are swapped": {"self.key(x), self.value(x))": "self.value(x), self.key(x))"},
+    "softmax over the queries (dim -2): each query divides its attention among the keys, dim=-1": {"dim=-1": "dim=-2"},
+    "there is no softmax: scores are no weights": {
+        HIDE: "scores * mask[:, None, None, :]",
+        "scores.softmax(dim=-1)": "scores",
+    },
+    "the heads are not swapped back before they are laid side by side: transpose H and T first": {
+        MERGE: "mixed.reshape(x.shape)"
+    },
+    "the heads are merged entry by entry; the K entries of one head stay side by side": {
+        MERGE: "mixed.permute(0, 2, 3, 1).flatten(2)"
+    },
+    "the feed-forward half is missing": {SECOND: "x"},
+    "dropout is missing on the attention weights, behind the softmax": NO_WEIGHTS,
+    "dropout falls on the values or the mixed values; it belongs on the attention weights, behind the softmax": {
+        **NO_WEIGHTS,
+        f"self.output({MERGE})": "self.output(self.dropout(mixed.transpose(1, 2).flatten(2)))",
+    },
+    "dropout falls on the scores; it belongs behind the softmax": {
+        WEIGHTS: "self.dropout(scores).softmax(dim=-1)",
+        'float("-inf")': "-1e9",
+    },
+    "no dropout on what the attention gives back, before x is added": NO_FIRST,
+    "no dropout on what the feed-forward layer gives back, before x is added": NO_SECOND,
+    "no dropout at all: it falls on the attention weights and on what each sub-layer gives back": {
+        **NO_WEIGHTS,
+        **NO_FIRST,
+        **NO_SECOND,
+    },
+    "no dropout on what the attention gives back, nor on what the feed-forward layer gives back": {
+        **NO_FIRST,
+        **NO_SECOND,
+    },
+    "dropout touches the residual path; drop out the sub-layer's output, before x is added": {
+        "x + self.dropout(self.attend(x, mask))": "self.dropout(x + self.attend(x, mask))",
+        "x + self.dropout(self.narrow(inner))": "self.dropout(x + self.narrow(inner))",
+    },
+    "dropout falls behind the norms; drop out the sub-layer's output, before x is added": {
+        FIRST: "self.dropout(self.attention_norm(x + self.attend(x, mask)))",
+        SECOND: "self.dropout(self.feed_forward_norm(x + self.narrow(inner)))",
+    },
+    "BERT drops nothing between widen and narrow, only what narrow gives back": {
+        "self.narrow(inner)": "self.narrow(self.dropout(inner))"
+    },
+    "BERT drops nothing between widen and narrow; the dropout belongs behind narrow": {
+        DROP_SECOND: "self.narrow(self.dropout(inner))"
+    },
+    "dropout has a probability of its own, 0.1; use the one that is passed in": {
+        "nn.Dropout(dropout)": "nn.Dropout(0.1)"
+    },
+    OUTSIDE: {
+        DROP_FIRST: "functional.dropout(self.attend(x, mask), self.dropout.p)",
+        DROP_SECOND: "functional.dropout(self.narrow(inner), self.dropout.p)",
+    },
+}
+
+EXERCISE = Exercise(
+    number="6.1",
+    title="BERT's block, for a padded batch",
+    minutes=35,
+    difficulty=3,
+    signature="BertBlock(D, H, F, dropout), an nn.Module: forward(x (B, T, D), mask (B, T) bool) -> (B, T, D)",
+    hints=(
+        "Two sub-layers, attention and feed-forward. Around each: run it, drop out, add what came in, and only\n"
+        "then normalise. The norm stands behind the sum, so whatever leaves the block is normalised.",
+        "query, key, value: (B, T, D) -> (B, H, T, K), K = D / H: first split D into (H, K), then swap T and H.\n"
+        "scores and weights (B, H, T, T); the mask (B, T) becomes (B, 1, 1, T), so that it hides keys.\n"
+        "mixed (B, H, T, K) -> swap back -> (B, T, D); widen -> (B, T, F); narrow -> (B, T, D).",
+        "heads = attention of chapter 5 on the split query, key, value, with the mask over the keys\n"
+        "x = first norm of: x plus dropped-out output matrix of the heads laid side by side\n"
+        "x = second norm of: x plus dropped-out narrow of (exact GELU of widen of x)\n"
+        "both norms with an eps of 1e-12",
+    ),
+    parts=(Lab(BertBlock, cases, MISTAKES, run, before),),
+)
