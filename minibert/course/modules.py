@@ -13,24 +13,17 @@ from minibert.course.exercise import Wrong
 from minibert.course.expect import make_module
 from minibert.course.tools import call, kind_of
 
-OUTSIDE = "dropout runs outside training: nn.Dropout, or F.dropout with training=self.training"
-
 
 class FixedDropout(TorchFunctionMode):
-    """Inside, dropout is a fixed function of each number and of the share, so that two modules can be compared.
+    """Inside, dropout depends on the number of entries and the share alone, so that two modules can be compared.
 
-    A number x becomes x (1 - p cos x), wherever it stands in its tensor: the axes may lie in any order. It reaches
-    `nn.Dropout`, `functional.dropout` and attention of PyTorch's own that drops its weights by itself.
+    It reaches `nn.Dropout`, `functional.dropout` and attention of PyTorch's own that drops its weights by itself.
 
     >>> with FixedDropout():
     ...     one, two = (functional.dropout(torch.ones(3, 4), 0.5, training=True) for _ in range(2))
     >>> torch.equal(one, two)
     True
     """
-
-    def __init__(self):
-        super().__init__()
-        self.fell = False  # whether anything was dropped
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -48,8 +41,12 @@ class FixedDropout(TorchFunctionMode):
     def _drop(self, input, p=0.5, training=True, inplace=False):
         if not training or p == 0:
             return input
-        self.fell = True
-        return input * (1 - p * input.cos())
+        return self._dropped(input, p)
+
+    @staticmethod
+    def _dropped(input, p):
+        keep = torch.rand(input.numel(), generator=torch.Generator().manual_seed(input.numel())) >= p
+        return input * keep.view(input.shape) / (1 - p)
 
     def _attend(self, query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
         if dropout_p == 0:
@@ -59,6 +56,20 @@ class FixedDropout(TorchFunctionMode):
         if attn_mask is not None:
             scores = scores.masked_fill(~attn_mask, -torch.inf) if attn_mask.dtype == torch.bool else scores + attn_mask
         return self._drop(scores.softmax(-1), dropout_p) @ value
+
+
+class SmoothDropout(FixedDropout):
+    """Inside, dropout is a function of each number, x (1 - p cos x), wherever it stands: axes may lie in any order.
+
+    >>> with SmoothDropout():
+    ...     one, two = (functional.dropout(x, 0.5) for x in (torch.arange(6.0).view(2, 3), torch.arange(6.0)))
+    >>> torch.equal(one.flatten(), two)
+    True
+    """
+
+    @staticmethod
+    def _dropped(input, p):
+        return input * (1 - p * input.cos())
 
 
 def _heads_without_modes() -> Callable:
@@ -109,22 +120,18 @@ def expect_parameters(module: nn.Module, right: nn.Module) -> None:
         raise Wrong(f"state_dict() holds {', '.join(buffers[:4])} besides the parameters", "parameters alone", cause)
 
 
-def run_module(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs) -> Any:
-    """What a module of the learner's class, made with `sizes`, gives with these weights.
-
-    Raises:
-        Wrong: dropout falls though `train` is False.
+def run_module(
+    answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs, dropout: type = FixedDropout
+) -> Any:
+    """What a module of the learner's class, made with `sizes`, gives with these weights; dropout as `dropout` does it.
 
     >>> weights = {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}
     >>> run_module(nn.Linear, (2, 1), weights, False, torch.ones(3, 2)).tolist()
     [[2.0], [2.0], [2.0]]
     """
     module = _loaded(answer, sizes, weights).train(train)
-    with FixedDropout() as dropout:
-        output = call(module, *inputs)
-    if dropout.fell and not train:
-        raise Wrong("after module.eval() dropout still falls", "dropout in train mode alone", OUTSIDE)
-    return output
+    with dropout():
+        return call(module, *inputs)
 
 
 def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs) -> dict[str, Tensor]:

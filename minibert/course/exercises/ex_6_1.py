@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from minibert.course.exercise import Exercise
-from minibert.course.expect import make_module
+from minibert.course.expect import expect_steady, make_module
 from minibert.course.lab import Case, Lab
-from minibert.course.modules import OUTSIDE, expect_parameters, module_gradients, run_module
+from minibert.course.modules import SmoothDropout, expect_parameters, module_gradients, run_module
 
 
 class BertBlock(nn.Module):
@@ -56,7 +56,7 @@ def real(answer):
 
 
 def run(answer, *question):
-    return run_module(real(answer), *question)
+    return run_module(real(answer), *question, dropout=SmoothDropout)  # in whatever order its axes lie
 
 
 def slopes(answer, *question):
@@ -127,6 +127,8 @@ def cases(rng):
 def before(answer, rng):
     for sizes in (SIZES, (10, 2, 6, 0.1)):
         expect_parameters(make_module(answer, *sizes), BertBlock(*sizes))
+    x = torch.randn(2, 5, D, generator=rng)
+    expect_steady(make_module(answer, *SIZES), x, torch.ones(2, 5).bool())
 
 
 def bessel(norm, x):
@@ -292,7 +294,7 @@ MISTAKES = {
     "dropout has a probability of its own, 0.1; use the one that is passed in": {
         "nn.Dropout(dropout)": "nn.Dropout(0.1)"
     },
-    OUTSIDE: {
+    "F.dropout needs training=self.training, nn.Dropout obeys eval() by itself": {
         DROP_FIRST: "functional.dropout(self.attend(x, mask), self.dropout.p)",
         DROP_SECOND: "functional.dropout(self.narrow(inner), self.dropout.p)",
     },
