@@ -26,7 +26,8 @@ class Counted(float):
         return made
 
     def __eq__(self, other: object) -> bool:
-        slack = max(self.slack, getattr(other, "slack", 0.0))
+        slacks = self.slack, getattr(other, "slack", 0.0)
+        slack = max(slacks) if min(slacks) > 0 else 0.0  # what is as it should be equals nothing that is not
         return isinstance(other, float) and abs(float(self) - float(other)) <= slack
 
     __hash__ = None
@@ -38,10 +39,11 @@ def share(hits: float, total: float, want: float) -> Counted:
     >>> float(share(5050, 10_000, 0.5)), float(share(5500, 10_000, 0.5)), float(share(0, 0, 0.5))
     (0.5, 0.55, 0.0)
     """
-    seen = float(hits) / max(float(total), 1.0)
-    if abs(seen - want) <= FAR * sqrt(want * (1 - want) / max(float(total), 1.0)) and total > 0:
-        seen = want
-    return Counted(seen, 1.5 * FAR * sqrt(max(seen * (1 - seen), 0.0) / max(float(total), 1.0)))
+    many = max(float(total), 1.0)
+    seen = float(hits) / many
+    if abs(seen - want) <= FAR * sqrt(want * (1 - want) / many) and total > 0:
+        return Counted(want, 0.0)
+    return Counted(seen, 1.5 * FAR * (sqrt(max(seen * (1 - seen), 0.0) / many) + 1 / many))
 
 
 def scatter(counts: Tensor, expected: Tensor, variance: Tensor) -> Counted:
@@ -57,5 +59,5 @@ def scatter(counts: Tensor, expected: Tensor, variance: Tensor) -> Counted:
     ratio = float(((counts - expected).square() / variance.clamp(min=1e-9)).sum()) / degrees
     centre, width = 1 - 2 / (9 * degrees), FAR * sqrt(2 / (9 * degrees))
     if max(centre - width, 0.0) ** 3 <= ratio <= (centre + width) ** 3:
-        ratio = 1.0
+        return Counted(1.0, 0.0)
     return Counted(ratio, max(0.3, 0.5 * ratio))
