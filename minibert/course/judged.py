@@ -1,0 +1,110 @@
+"""Exercises in which the learner writes a test: it must pass right functions and fail broken ones."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minibert.course.exercise import Wrong
+from minibert.course.lab import Case, Lab
+from minibert.course.tools import call, kind_of, show
+
+PASSES, RAISES = "it passes", "it raises an AssertionError"
+RETURNS = "write `assert ...` where you return; nobody looks at what a test returns"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a learner's test is given, how that may be called, and right and broken ones.
+
+    `fits(*inputs)` is whether a call makes sense; `blind(calls)` says why calls such as these show nothing, or "".
+    `right` and `broken` are tables of (what the function does, the function, what to say if the test misjudges it).
+
+    >>> given = Given("double", "x", lambda x: True, lambda calls: "", (("adds", lambda x: x + x, "why?"),), ())
+    >>> given.verdict(lambda double: None, given.right[0][1], False)
+    'it passes'
+    """
+
+    name: str
+    expects: str
+    fits: Callable
+    blind: Callable
+    right: tuple
+    broken: tuple
+
+    def cases(self, rng: torch.Generator) -> Iterator[Case]:
+        """A case for each function: a test must pass the right ones and fail the broken ones."""
+        for broken, kind, table in ((False, "right", self.right), (True, "broken", self.broken)):
+            for what, function, cause in table:
+                yield Case((function, broken), cause, f"what your test says of a {kind} `{self.name}`, which {what},")
+
+    def verdict(self, test: Callable, function: Callable, broken: bool) -> str:
+        """What the learner's test says of a function.
+
+        Raises:
+            Wrong: it calls the function with something odd, returns something, or cannot see what it should.
+        """
+        odd, calls = [], []
+
+        def watched(*arguments, **named):
+            try:
+                inputs = signature(self.fits).bind(*arguments, **named).arguments
+            except TypeError:
+                inputs = {f"{len(arguments) + len(named)} arguments, or other names for them": "..."}
+            if "..." in inputs.values() or not self.fits(**inputs):
+                odd.extend(f"{name} = {described(value)}" for name, value in inputs.items())
+                raise AssertionError
+            calls.append([x.detach().clone() if isinstance(x, Tensor) else x for x in inputs.values()])
+            return function(*inputs.values())
+
+        def tried(given):
+            try:
+                return PASSES, test(given)
+            except AssertionError:
+                return RAISES, None
+
+        said, result = call(tried, watched)
+        if odd:
+            raise Wrong(f"your test calls {self.name} with {', '.join(odd)}", self.expects)
+        if result is not None:
+            raise Wrong(f"your test returns {show(result)}", "it returns nothing; it raises AssertionError", RETURNS)
+        cause = self.blind(calls) if calls else f"it never calls {self.name}"
+        if cause and (said == PASSES) == broken:
+            kind, wanted = ("broken", RAISES) if broken else ("right", PASSES)
+            raise Wrong(f"what your test says of a {kind} `{self.name}` is '{said}'", f"'{wanted}'", cause)
+        return said
+
+    def lab(self, test: Callable, mistakes: dict) -> Lab:
+        """What is asked for: a test of this function."""
+        return Lab(test, self.cases, mistakes, self.verdict, coarse=True)
+
+
+def described(value: Any) -> str:
+    """What a value is, and the dtype of a tensor.
+
+    >>> described(torch.ones(2))
+    'a tensor of shape (2,) of dtype float32'
+    """
+    return kind_of(value) + (f" of dtype {str(value.dtype)[6:]}" if isinstance(value, Tensor) else "")
+
+
+def real(x: Any, *axes: int) -> bool:
+    """Whether this is a tensor of floats with so many axes.
+
+    >>> real(torch.ones(2, 3), 2, 3), real(torch.ones(2), 2)
+    (True, False)
+    """
+    return isinstance(x, Tensor) and x.dim() in axes and x.is_floating_point()
+
+
+def whole(x: Any, low: int, high: int) -> bool:
+    """Whether this is a tensor (N,) of int64 from `low` to `high`, N at least 1.
+
+    >>> whole(torch.tensor([0, 1]), 0, 1), whole(torch.tensor([0, 2]), 0, 1)
+    (True, False)
+    """
+    fine = isinstance(x, Tensor) and x.dim() == 1 and x.dtype == torch.int64 and len(x) > 0
+    return fine and low <= int(x.min()) and int(x.max()) <= high

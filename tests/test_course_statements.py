@@ -1,0 +1,50 @@
+"""What the statements of exercises show is what their checks ask; and chance does not refuse a right answer."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from minibert.course import examine
+from minibert.course.exercises import find
+from minibert.course.exercises.ex_9_2 import CLUES, reported_loss
+
+NOTEBOOK = Path(__file__).parents[1] / "solutions/09_next_sentence/09_next_sentence.ipynb"
+CELLS = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]]
+NAMES = ("norm", "pool", "loss", "score", "mask")
+
+
+def test_the_table_of_9_2_is_the_one_that_is_checked():
+    for row, (logits, labels) in enumerate(CLUES, 1):
+        pairs = ", ".join(f"({a:.0f}, {b:.0f})" for a, b in logits)
+        said = reported_loss(torch.tensor(logits), torch.tensor(labels)).item()
+        assert f"| {row} | {pairs} | {', '.join(map(str, labels))} | {said:.4f} |" in "".join(CELLS)
+
+
+def shown_in_9_3() -> dict:
+    """The broken functions that the exercise shows, run as the learner runs them."""
+    names = {"torch": torch, "F": F}
+    exec(compile(next(cell for cell in CELLS if "def norm(x)" in cell), "exercise", "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_each_function_shown_in_9_3_is_broken_as_the_text_says(place):
+    with pytest.raises(AssertionError):
+        find("9.3").solution[place](shown_in_9_3()[NAMES[place]])
+
+
+def test_the_masking_shown_in_9_3_really_comes_out_at_81_10_9():
+    ids = torch.randint(5, 1000, (400_000,), generator=torch.Generator().manual_seed(0))
+    inputs, labels = shown_in_9_3()["mask"](ids, torch.Generator().manual_seed(1))
+    chosen = labels != -100
+    shares = [(inputs[chosen] == 4).float().mean(), (inputs[chosen] == ids[chosen]).float().mean()]
+    assert [round(share.item(), 2) for share in shares] == [0.81, 0.09]
+
+
+@pytest.mark.parametrize("number", ["8.1", "9.1"])
+def test_a_right_answer_is_not_refused_by_bad_luck(number):
+    for seed in range(100, 120):
+        assert examine(number, find(number).solution, seed, 60.0).message == f"{number} passed", seed
