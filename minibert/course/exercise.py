@@ -1,21 +1,7 @@
-"""What an exercise is, and how to write one.
+"""What an exercise is: what the reader sees of it, the parts that are asked for, and what a check finds.
 
-An exercise of chapter 5 is an `Exercise` in the list `EXERCISES` of `checks/chapter_05.py`; its solution and mutants
-(mistakes that the check must recognise) stand beside it in `checks/chapter_05_mutants.py`. Exercise 5.1 is the model.
-
-1.  `check(answer, rng)` runs the learner's answer through the helpers of `minibert.course.tools` and returns if all is
-    well. At the first problem it raises `Wrong(seen, expected, cause)`; the helpers do that by themselves.
-2.  Call the learner's code only as `call(answer, *inputs)`: it copies the inputs, notices when they are changed, and
-    turns exceptions into one sentence with the learner's own line.
-3.  Order: shape, dtype and finiteness (`expect_tensor` does these), the same answer twice (`expect_steady`), three
-    numbers worked by hand, random parity with inputs drawn from `rng` only (a grader draws them anew), a property.
-4.  Name mistakes: `expect_close(..., suspects={"it divides by K, not by sqrt(K)": what_that_would_give})`.
-5.  `kind` is "function", "class" (the class itself, not an instance) or "value" (a number, text, list or tensor); the
-    framework refuses other kinds. Classes: `make_module`, then `expect_steady`, `expect_dropout` on the instance.
-6.  A mutant's `says` is a regular expression that its printed diagnosis must contain. Give mutants and checks names
-    with a leading underscore: they need no docstring then. tests/test_course_checks.py runs them all.
-7.  A check takes less than `seconds` by a factor of ten, prints nothing, and never looks at global random state.
-8.  Messages are stable: `show` writes numbers with at most four digits.
+An exercise is one file in `exercises/`, and 5.1 is the model; `lab.py` says how its solution, cases and mistakes are
+written. Messages are stable: `show` writes numbers with at most four digits, and a check draws from its generator only.
 """
 
 from collections.abc import Callable
@@ -140,16 +126,3 @@ class Exercise:
             findings.sort(key=lambda finding: "is not written yet" in finding.seen)
             findings[0].credit = 1 - len(findings) / len(names)
             raise findings[0]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A wrong answer that the check must reject, with a diagnosis that the regular expression `says` finds.
-
-    >>> Mutant("forgets to double", lambda x: x, says="twice").says
-    'twice'
-    """
-
-    name: str
-    answer: Any
-    says: str

@@ -157,11 +157,9 @@ def where(error: BaseException) -> str:
 
 @functools.cache
 def _is_learners(file: str) -> bool:
-    """Whether a file is neither Python's, nor an installed package's, nor ours (mutants play the learner)."""
+    """Whether a file is neither Python's, nor an installed package's, nor ours."""
     path = Path(file)
     if not path.is_absolute():
         return not file.startswith("<frozen")
     resolved = path.resolve()
-    if resolved.is_relative_to(_PACKAGE):
-        return resolved.name.endswith("_mutants.py")
-    return not any(resolved.is_relative_to(folder) for folder in _LIBRARIES)
+    return not any(resolved.is_relative_to(folder) for folder in (_PACKAGE, *_LIBRARIES))

@@ -3,7 +3,6 @@
 from importlib import import_module
 from pathlib import Path
 
-from minibert.course import checks as _old
 from minibert.course.exercise import Exercise
 
 FILES = sorted(tuple(map(int, file.stem.split("_")[1:])) for file in Path(__file__).parent.glob("ex_*_*.py"))
@@ -15,7 +14,7 @@ def chapters() -> list[int]:
     >>> 5 in chapters()
     True
     """
-    return sorted({chapter for chapter, _ in FILES} | set(_old.chapters()))
+    return sorted({chapter for chapter, _ in FILES})
 
 
 def exercises(chapter: int) -> list[Exercise]:
@@ -30,10 +29,7 @@ def exercises(chapter: int) -> list[Exercise]:
     if type(chapter) is not int or chapter not in chapters():
         have = ", ".join(str(number) for number in chapters())
         raise ValueError(f"no exercises for chapter {chapter!r}; chapters with exercises: {have}")
-    new = [import_module(f"{__name__}.ex_{chapter}_{place}").EXERCISE for one, place in FILES if one == chapter]
-    old = _old.exercises(chapter) if chapter in _old.chapters() else []
-    both = {one.number: one for one in [*old, *new]}
-    return sorted(both.values(), key=lambda one: int(one.number.partition(".")[2]))
+    return [import_module(f"{__name__}.ex_{chapter}_{place}").EXERCISE for one, place in FILES if one == chapter]
 
 
 def find(number: str) -> Exercise:
