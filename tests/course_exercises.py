@@ -17,6 +17,7 @@ from minibert.course.exercises import chapters, exercises
 
 EXERCISES = {one.number: one for chapter in chapters() for one in exercises(chapter) if one.parts}
 SEEDS = [0, 20_000]
+SLOW = {number for number, one in EXERCISES.items() if any(part.in_order or part.coarse for part in one.parts)}
 FAST = 20.0  # seconds; a check takes a fraction of one, on a loaded machine a little more
 
 
@@ -33,6 +34,11 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(("number", "place", "says"), mistakes)
     elif "number" in metafunc.fixturenames:
         metafunc.parametrize("number", there)
+
+
+def seeds(number: str) -> list[int]:
+    """Inputs are drawn with these; one will do where a check counts much, or draws nothing."""
+    return SEEDS[:1] if number in SLOW else SEEDS
 
 
 def answers(number: str):
@@ -63,13 +69,14 @@ def test_the_solution_passes_with_any_inputs(number):
 
 def test_a_mistake_is_rejected_and_named(number, place, says):
     wrong = with_part(number, place, EXERCISES[number].parts[place].wrong[says])
-    for seed in SEEDS:
+    for seed in seeds(number):
         outcome = examine(number, wrong, seed, FAST)
         assert outcome.status in ("wrong", "error"), outcome
         assert says in outcome.message, outcome.message
         assert "Traceback" not in outcome.message and "cannot make sense" not in outcome.message, outcome.message
         assert not re.search(r"0x[0-9a-f]{6,}|\d\.0*[1-9]\d{4,}", outcome.message), "addresses and long numbers drift"
-    assert outcome == examine(number, wrong, seed, FAST), "the same answer, another diagnosis"
+    if number not in SLOW:
+        assert outcome == examine(number, wrong, seed, FAST), "the same answer, another diagnosis"
 
 
 def test_the_stub_is_reported(number):
@@ -94,7 +101,7 @@ def test_a_class_of_which_a_method_is_missing_is_not_attempted(number):
 def test_answers_of_strangers(number):
     theirs = answers(number)
     assert len(theirs.WRONG) >= 3 and len(theirs.RIGHT) >= 2
-    for seed in SEEDS:
+    for seed in seeds(number):
         for name, answer in theirs.RIGHT.items():
             assert examine(number, answer, seed, FAST).message == f"{number} passed", name
         for name, (answer, says) in theirs.WRONG.items():

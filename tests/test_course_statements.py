@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from minibert.course import examine
 from minibert.course.exercises import find
 from minibert.course.exercises.ex_9_2 import CLUES, reported_loss
+from minibert.course.judged import PASSES, RAISES
 
 NOTEBOOK = Path(__file__).parents[1] / "solutions/09_next_sentence/09_next_sentence.ipynb"
 CELLS = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]]
@@ -42,6 +43,14 @@ def test_the_masking_shown_in_9_3_really_comes_out_at_81_10_9():
     chosen = labels != -100
     shares = [(inputs[chosen] == 4).float().mean(), (inputs[chosen] == ids[chosen]).float().mean()]
     assert [round(share.item(), 2) for share in shares] == [0.81, 0.09]
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_the_solutions_of_9_3_pass_what_is_right_and_fail_what_is_broken(place):
+    part = find("9.3").parts[place]
+    for case in part.cases(torch.Generator()):
+        function, broken = case.inputs
+        assert part.run(part.solution, function, broken) == (RAISES if broken else PASSES), case.name
 
 
 @pytest.mark.parametrize("number", ["8.1", "9.1"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from inspect import signature
 from typing import Any
 
@@ -78,8 +79,10 @@ class Given:
         return said
 
     def lab(self, test: Callable, mistakes: dict) -> Lab:
-        """What is asked for: a test of this function."""
-        return Lab(test, self.cases, mistakes, self.verdict, coarse=True)
+        """What is asked for: a test of this function. What the solution says is kept: a million tokens take long."""
+        known = cache(partial(self.verdict, test))
+        run = lambda answer, *given: known(*given) if answer is test else self.verdict(answer, *given)  # noqa: E731
+        return Lab(test, self.cases, mistakes, run, coarse=True)
 
 
 def described(value: Any) -> str:

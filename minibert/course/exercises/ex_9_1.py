@@ -189,7 +189,7 @@ def cases(rng):
     yield Case((made(sizes), seeds(40)), "the rules of the exercise, one by one", "in 40 calls", run=rules)
     equal = [[[1], [2], [3], [2]], [[7], [8], [9], [6]], [[1], [2], [3], [2]]]
     yield Case((equal, seeds(60)), EQUAL, "in 60 calls with two equal documents", run=twins)
-    yield Case((made([6] * 9), seeds(300)), SPREAD, "in 300 calls", run=strangers)
+    yield Case((made([6] * 9), seeds(150)), SPREAD, "in 150 calls", run=strangers)
     yield Case((made([60] * 4), seeds(80)), TOSS, "in 80 calls", run=coins)
 
 
