@@ -87,7 +87,7 @@ def measure(layer: Layer, settings: Settings) -> dict:
     """Times and memory of all contenders on one layer.
 
     >>> sorted(measure(Layer(16, 4, "fp32", False), Settings(repeats=1, memory=False))["speedup"])[-1]
-    'sdpa'
+    'tiled'
     """
     calls = {name: contender(name, layer) for name in contenders(layer)}
     seconds, _ = in_turns(calls, settings.repeats, wait=waiter(layer.device))

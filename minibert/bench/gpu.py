@@ -57,7 +57,7 @@ def run(
     >>> from dataclasses import replace
     >>> tiny = replace(SMALL, inference=(), training=(), ragged=(3,), long=9)
     >>> sorted(run("cpu", size=tiny)["parts"])[:3]
-    ['agreement banded', 'agreement per_document', 'attention global forward']
+    ['agreement banded', 'agreement per_document', 'agreement tiled']
     """
     size = size or (FULL if torch.device(device).type == "cuda" else SMALL)
     save, began = saver(file), clock()
