@@ -25,7 +25,7 @@ from minibert.corpora.synthetic.sampling import draw, shuffled
 from minibert.corpora.synthetic.topics import TOPICS
 
 SPLIT_GENERATORS = ("nli", "sts", "spans", "tagged", "sentiment")
-GENERATORS = ("documents", "polysemy", "agreement_pairs", *SPLIT_GENERATORS)
+GENERATORS = ("documents", "polysemy", "agreement_pairs", "stories", *SPLIT_GENERATORS)
 
 
 def digest(items: list) -> str:
@@ -61,6 +61,7 @@ DIGESTS = {
     "spans": "d03e501e9cc0a7da",
     "tagged": "c7cbcd0fba6ff241",
     "sentiment": "d0fe52b51c19714c",
+    "stories": "76d6056f37e9b21c",
 }
 
 
@@ -436,3 +437,34 @@ def test_sentiment_defeats_single_words():
     x = vectorizer.fit_transform(o.text for o in train)
     model = LogisticRegression(max_iter=300).fit(x, [o.label for o in train])
     assert model.score(vectorizer.transform(o.text for o in held_out), [o.label for o in held_out]) < 0.75
+
+
+# stories
+
+
+def test_a_story_keeps_its_own_facts():
+    for story in synthetic.stories(300, events=6):
+        first, second = (part.split() for part in story.split(" . ")[0].split(" and "))
+        has, colour = {first[0]: first[4], second[0]: second[4]}, {first[4]: first[3], second[4]: second[3]}
+        place, girls = None, {"anna", "clara", "emma", "lucy"}
+        for sentence in story.removesuffix(" .").split(" . ")[1:]:
+            words = sentence.split()
+            name = words[0]
+            if words[1] == "takes":
+                assert words[3] == has[name] and words[-1] != place and words[2] == ("her" if name in girls else "his")
+                place = words[-1]
+            elif words[1] == "gives":
+                taker = words[6]
+                assert [words[4], words[9]] == [has[name], has[taker]] and words[3] == colour[has[name]]
+                has[name], has[taker] = has[taker], has[name]
+            elif words[0] == "now":
+                assert has[words[1]] == words[4] and words[6] == ("she" if words[1] in girls else "he")
+            else:
+                assert words[-1] == place
+    assert len(set(" ".join(synthetic.stories(500)).split())) == 47
+
+
+@pytest.mark.parametrize("events", [0, 1.5, True])
+def test_stories_need_events(events):
+    with pytest.raises(ValueError, match="events must be a whole number"):
+        synthetic.stories(1, events=events)

@@ -7,6 +7,7 @@ nli, sts          sentence pairs with three labels, with a similarity of 0 to 5
 spans             questions whose answers are spans of a context
 tagged            named entities in IOB2
 sentiment         opinions with negation and contrast
+stories           who has what, in 47 words: what a small encoder learns in seconds
 
 Everything with a `split` keeps names, verbs and sentence frames of "test" out of "train".
 """
@@ -18,6 +19,7 @@ from minibert.corpora.synthetic.nli import Pair, nli
 from minibert.corpora.synthetic.senses import SenseExample, polysemy
 from minibert.corpora.synthetic.sentiment import Opinion, sentiment
 from minibert.corpora.synthetic.spans import SpanExample, spans
+from minibert.corpora.synthetic.stories import stories
 from minibert.corpora.synthetic.sts import ScoredPair, sts
 from minibert.corpora.synthetic.tagged import TAGS as NER_TAGS
 from minibert.corpora.synthetic.tagged import tagged
@@ -37,6 +39,7 @@ __all__ = [
     "polysemy",
     "sentiment",
     "spans",
+    "stories",
     "sts",
     "tagged",
 ]
