@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from minibert.commands.run_folder import claim_folder, own_tokenizer, read_text_file, text_checksum
+from minibert.commands.second_phase import continued_model, copy_tokenizer, finished_run, stretch
 from minibert.commands.shared import note, print_json
 from minibert.files import write_text
 from minibert.presets import PRESETS
@@ -134,6 +136,30 @@ def check_settings(mask_rate, batch_tokens, max_len, config, whole_words, device
         raise ValueError(f"--device {device}: {str(error).splitlines()[0]}") from None
 
 
+def written_options() -> set[str]:
+    """The options of the running command that the user wrote down, as against those left at their defaults."""
+    context = click.get_current_context()
+    return {name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
+
+
+def new_model(config, tok, seed: int):
+    """An untrained model for the tokenizer: with a next-sentence head where the config asks for one.
+
+    >>> from minibert import EncoderConfig
+    >>> from minibert.training.data import _tiny
+    >>> new_model(EncoderConfig.preset("modernbert-nano"), _tiny().tokenizer, seed=0).config.mask_id
+    4
+    """
+    import torch
+
+    from minibert import MaskedLanguageModel, PretrainingModel
+
+    ids = dict(pad_id=tok.pad_id, mask_id=tok.mask_id, cls_id=tok.cls_id, sep_id=tok.sep_id)
+    config = config.replace(vocab_size=tok.vocab_size, **ids)
+    kind = PretrainingModel if config.nsp else MaskedLanguageModel
+    return kind(config, generator=torch.Generator().manual_seed(seed))
+
+
 def save_run(model, out: Path, facts: dict) -> None:
     """Write the model folder, and training.json with what was run.
 
@@ -167,6 +193,8 @@ def save_run(model, out: Path, facts: dict) -> None:
 @click.option("--learning-rate", type=float, help="Peak; default: by family.")
 @click.option("--mask-rate", type=float, help="Default: by family: 0.15, 0.3, 0.5.")
 @click.option("--whole-words", is_flag=True, help="Mask all pieces of a word together (WordPiece only).")
+@click.option("--from", "run", type=click.Path(path_type=Path), help="A finished run, whose model is trained further.")
+@click.option("--theta", type=float, help="RoPE's theta in global layers; default: the preset's, or that of --from.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--bf16", is_flag=True, help="Compute in bfloat16.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda: with torchrun a GPU for each process.")
@@ -180,7 +208,7 @@ def save_run(model, out: Path, facts: dict) -> None:
 )
 def pretrain(
     preset, corpus, out, steps, batch_tokens, accumulate, max_len, vocab_size, learning_rate, mask_rate, whole_words,
-    seed, bf16, device, parallel, validate_every, checkpoint_every,
+    run, theta, seed, bf16, device, parallel, validate_every, checkpoint_every,
 ):  # fmt: skip
     """Train a tokenizer and then an encoder, from nothing.
 
@@ -189,11 +217,16 @@ def pretrain(
 
     Example: python -m minibert pretrain --preset bert-nano --out runs/bert-nano
 
+    A second phase on longer texts goes on with the model and the tokenizer of a finished run, by default with its text,
+    with a constant learning rate and a new optimiser. RoPE may be given another theta, which holds from the first step:
+
+    python -m minibert pretrain --preset modernbert-nano --theta 10000 --max-len 128 --out runs/short
+
+    python -m minibert pretrain --from runs/short --theta 160000 --max-len 512 --out runs/long
+
     Several processes or GPUs: torchrun --nproc-per-node 8 -m minibert pretrain --device cuda ...
     """
-    import torch
-
-    from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel
+    from minibert import EncoderConfig
     from minibert.training import PretrainingData, train
     from minibert.training.distributed import first_process_first, process_group, rank, whole_weights, world_size
     from minibert.training.recipe import FAMILY_MASKING, family_recipe
@@ -201,31 +234,33 @@ def pretrain(
     say = stopwatch()
     device = click.get_current_context().with_resource(process_group(device))
     accumulate = accumulate or world_size()
-    config = EncoderConfig.preset(preset)
+    first = finished_run(run, written_options(), out) if run else None
+    if first:
+        preset, seed, vocab_size, corpus = first.take_over(corpus if "corpus" in written_options() else None)
+    config = stretch(first.config, max_len, theta) if first else stretch(EncoderConfig.preset(preset), 1, theta)
     family, out = config.family, out or Path("runs") / preset
     # Everything that can be refused is refused before the tokenizer is trained.
     recipe = family_recipe(
         family, steps, learning_rate=learning_rate, accumulate=accumulate, bf16=bf16, seed=seed,
-        validate_every=validate_every, checkpoint_every=checkpoint_every,
+        validate_every=validate_every, checkpoint_every=checkpoint_every, extension=first is not None,
     )  # fmt: skip
     masking = FAMILY_MASKING[family] | ({} if mask_rate is None else dict(mask_rate=mask_rate))
     check_settings(masking["mask_rate"], batch_tokens, max_len, config, whole_words, device)
     corpus, documents = read_corpus(corpus, seed, config.nsp, say)
     made_with = dict(preset=preset, corpus=corpus, seed=seed, vocab_size=vocab_size or config.vocab_size)
+    made_with |= dict(from_sha256=first.weights_sha256) if first else {}
     with first_process_first():  # the others read what it writes
         if given_up := claim_folder(out, made_with | dict(corpus_sha256=text_checksum(documents))):
             say(given_up)
-        tok = own_tokenizer(out, family, documents, made_with["vocab_size"])
+        tok = copy_tokenizer(run, out) if first else own_tokenizer(out, family, documents, made_with["vocab_size"])
     say(f"tokenizer: {tok.vocab_size} entries, {out / 'tokenizer.json'}")
     data = PretrainingData(
         documents, tok, pairs=config.nsp, max_len=max_len, batch_tokens=batch_tokens, whole_words=whole_words,
         split_long=config.nsp, seed=seed, **masking,
     )  # fmt: skip
     say_what_is_kept(data, say)
-    ids = dict(pad_id=tok.pad_id, mask_id=tok.mask_id, cls_id=tok.cls_id, sep_id=tok.sep_id)
-    config = config.replace(vocab_size=tok.vocab_size, **ids)
-    kind = PretrainingModel if config.nsp else MaskedLanguageModel
-    model = kind(config, generator=torch.Generator().manual_seed(seed)).to(device)
+    model = new_model(config, tok, seed) if first is None else continued_model(config, run)
+    kind, config, model = type(model), model.config, model.to(device)
     parameters = sum(p.numel() for p in model.parameters())
     say(f"{preset}: {parameters:,} parameters; {steps} steps of {accumulate} x {batch_tokens} tokens")
     result = train(model, data, recipe, out, parallel=parallel)

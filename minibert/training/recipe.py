@@ -135,6 +135,7 @@ FAMILY_RECIPES = {
         decay_everything=True,
     ),
 }
+EXTENSION_SHARE = 3 / 8  # ModernBERT-base: 3e-4 after 8e-4
 FAMILY_MASKING = {  # how `PretrainingData` hides tokens, as in the papers
     "bert": dict(mask_rate=0.15, mask_split=(0.8, 0.1, 0.1)),
     "modernbert": dict(mask_rate=0.3, mask_split=(0.8, 0.1, 0.1)),
@@ -152,23 +153,35 @@ def family_recipe(
     seed: int = 0,
     validate_every: int = 0,
     checkpoint_every: int = 100,
+    extension: bool = False,
 ) -> Recipe:
     """The family's recipe for a run of `steps`: a tenth warms up, and a trapezoid's last quarter decays.
+
+    An `extension` goes on with a trained model on longer texts: its learning rate is constant from the first step to
+    the last, by default `EXTENSION_SHARE` of the family's peak.
 
     Raises:
         ValueError: for another family, and as `Recipe`.
 
+    Source: Warner et al. 2024, table 3, for the extension.
+
     >>> family_recipe("modernbert", 100).decay
     25
+    >>> [round(family_recipe("modernbert", 100, extension=True).lr(step), 4) for step in (0, 99)]
+    [0.0015, 0.0015]
     """
     if family not in FAMILY_RECIPES:
         raise ValueError(f"family is {family!r}; choose one of {', '.join(FAMILY_RECIPES)}")
-    settings = FAMILY_RECIPES[family] | ({} if learning_rate is None else dict(learning_rate=learning_rate))
-    if settings["schedule"] == "trapezoid":
+    settings = dict(FAMILY_RECIPES[family])
+    if extension:
+        settings |= dict(schedule="trapezoid", learning_rate=EXTENSION_SHARE * settings["learning_rate"])
+    elif settings["schedule"] == "trapezoid":
         settings |= dict(decay=steps // 4)
+    if learning_rate is not None:
+        settings |= dict(learning_rate=learning_rate)
     return Recipe(
         steps,
-        warmup=max(1, steps // 10),
+        warmup=0 if extension else max(1, steps // 10),
         accumulate=accumulate,
         bf16=bf16,
         seed=seed,
