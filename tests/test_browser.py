@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from minibert.corpora import is_cached
-from minibert.viz import AttentionView, ScatterView
+from minibert.viz import AttentionView, RotationView, ScatterView
 
 ROOT = Path(__file__).parent.parent
 ARTIFACTS = ROOT / "artifacts"
@@ -170,6 +170,26 @@ def test_the_scatter_answers(browser, tmp_path):
         dot.press("Escape")
         dot.press("ArrowRight")
         assert texts[4] in say.inner_text()
+
+
+def test_the_dials_turn(browser, tmp_path):
+    file = RotationView(query=12, key=8).to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-rotation[data-live]")
+        query, key, theta = (view.locator("input[type=range]").nth(number) for number in range(3))
+        hand, said = view.locator(".mb-query").first, view.locator(".mb-say")
+        before = hand.get_attribute("d")
+        assert "Distance 4." in said.inner_text() and not view.locator(".mb-static").is_visible()
+        query.press("ArrowRight")
+        assert hand.get_attribute("d") != before and "Distance 5." in said.inner_text()
+        view.locator("input[type=checkbox]").check()
+        score = said.inner_text()
+        key.press("ArrowRight")
+        assert query.input_value() == "14" and key.input_value() == "9" and said.inner_text() == score
+        caption = view.locator(".mb-caption").nth(4).inner_text()
+        theta.press("ArrowRight")
+        assert view.locator(".mb-caption").nth(4).inner_text() != caption and said.inner_text() != score
 
 
 @pytest.fixture  # for each notebook anew: JupyterLab remembers open tabs and the theme

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minibert import viz
-from minibert.viz import AttentionView, ScatterView
+from minibert.viz import AttentionView, RotationView, ScatterView
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
 from minibert.viz.page import palette_png
 
@@ -39,7 +39,11 @@ def scatter_view(seed=0, **options):
     return ScatterView(WORDS, vectors, ["a", "b"] * 4, control=vectors.flip(1), **options)
 
 
-VIEWS = pytest.mark.parametrize("make", [attention_view, scatter_view])
+def rotation_view(**options):
+    return RotationView(**options)
+
+
+VIEWS = pytest.mark.parametrize("make", [attention_view, scatter_view, rotation_view])
 
 
 class Page(HTMLParser):
@@ -157,9 +161,11 @@ def test_views_on_one_page_have_names_of_their_own():
             attention_view(seed=1),
             scatter_view(),
             scatter_view(layer=0),
+            rotation_view(),
+            rotation_view(theta=5000),
         )
     ]
-    assert len(set(names)) == 5 and all(len(name) == 12 for name in names)
+    assert len(set(names)) == 7 and all(len(name) == 12 for name in names)
     assert re.search(r'data-view="(\w+)"', attention_view()._repr_html_())[1] == names[0]
 
 
@@ -310,6 +316,32 @@ def test_too_many_heads_for_a_page_are_refused():
 def test_a_bad_scatter_view_is_refused(arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         ScatterView(**(dict(texts=["a", "b"], vectors=torch.eye(2)[None]) | arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(head_size=7), "head_size=7"),
+        (dict(head_size=0), "head_size=0"),
+        (dict(query=-1), "query=-1"),
+        (dict(key=513), "key=513"),
+        (dict(key=1.0), "key=1.0"),
+        (dict(theta=10), "theta=10"),
+        (dict(theta=float("nan")), "theta=nan"),
+        (dict(title=None), "title"),
+    ],
+)
+def test_a_bad_rotation_view_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        RotationView(**arguments)
+
+
+@pytest.mark.parametrize("head_size", [2, 6, 16, 64])
+def test_a_rotation_view_shows_pairs_that_are_there(head_size):
+    view = RotationView(head_size=head_size)
+    assert view.pairs[0] == 0 and len(view.pairs) == min(8, head_size // 2)
+    assert all(0 <= pair < head_size // 2 for pair in view.pairs)
+    assert payload(view._repr_html_())["pairs"] == view.pairs
 
 
 def test_seven_groups_are_too_many():
