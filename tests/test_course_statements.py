@@ -7,9 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from minibert import EncoderConfig, MaskedLanguageModel
 from minibert.course import examine
 from minibert.course.exercises import find
 from minibert.course.exercises.ex_9_2 import CLUES, reported_loss
+from minibert.course.exercises.ex_14_3 import count_parameters
 from minibert.course.judged import PASSES, RAISES
 
 NOTEBOOK = Path(__file__).parents[1] / "solutions/09_next_sentence/09_next_sentence.ipynb"
@@ -51,6 +53,17 @@ def test_the_solutions_of_9_3_pass_what_is_right_and_fail_what_is_broken(place):
     for case in part.cases(torch.Generator()):
         function, broken = case.inputs
         assert part.run(part.solution, function, broken) == (RAISES if broken else PASSES), case.name
+
+
+@pytest.mark.parametrize("sizes", [(50368, 768, 22, 1152), (90, 128, 1, 48)])
+def test_the_count_of_14_3_is_that_of_the_package(sizes):
+    V, D, L, F = sizes
+    special = dict(pad_id=0, cls_id=2, sep_id=3, mask_id=4)
+    config = EncoderConfig.preset("modernbert-base")
+    config = config.replace(vocab_size=V, hidden=D, layers=L, heads=D // 64, intermediate=F, **special)
+    with torch.device("meta"):
+        model = MaskedLanguageModel(config)
+    assert count_parameters(*sizes) == sum(parameter.numel() for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("number", ["8.1", "9.1"])

@@ -23,12 +23,21 @@ TIMES = re.compile(
     r"\*Reading and running: about (\d+) minutes\. Exercises: about (\d+) minutes"
     r" \((\d+) exercises in `exercises/([^`]+)/`\)"
 )
+WAITING = (
+    "14_modern_block",
+    "15_rope",
+)  # their exercises were there before they were; take a name out once it is there
 WORDS = (40, 100)  # of prose for each code cell
 DRIFTING = re.compile(r"0x[0-9a-f]{6,}|grad_fn|\b\d+\.\d+\.\d+\b|/(?:home|root|work|tmp|Users)/|[A-Z]:\\")
 
 
 def load(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def is_due(name: str) -> bool:
+    """Whether a chapter's notebook must be there."""
+    return name not in WAITING or (ROOT / "notebooks" / f"{name}.ipynb").exists()
 
 
 def code_cells(notebook: dict) -> list[dict]:
@@ -143,7 +152,7 @@ def test_a_notebook_keeps_the_budget(path):
     assert over_budget(load(path)) == []
 
 
-@pytest.mark.parametrize("path", MASTERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in MASTERS if is_due(path.stem)], ids=lambda path: path.stem)
 def test_a_notebook_says_at_the_top_how_long_it_takes(path):
     top = "".join(load(ROOT / "notebooks" / path.name)["cells"][0]["source"]).split("\n\n")
     found = TIMES.match(" ".join(top[1].split()))
