@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minibert.training.checkpoint import Checkpoint, TrainingLog, load_newest_checkpoint, save_checkpoint
+from minibert.training.checkpoint import Checkpoint, load_newest_checkpoint, save_checkpoint
+from minibert.training.log import TrainingLog
 
 
 def sample(step):

@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from minibert.objectives import IGNORE
-from minibert.training.checkpoint import TrainingDiverged, TrainingLog, capture, resume, save_checkpoint, settings_of
+from minibert.training.checkpoint import TrainingDiverged, capture, resume, save_checkpoint, settings_of
 from minibert.training.data import PackedBatch, PretrainingData
 from minibert.training.distributed import (
     check_same,
@@ -23,6 +23,7 @@ from minibert.training.distributed import (
     world_size,
 )
 from minibert.training.evaluation import evaluate, forward_losses, token_byte_lengths
+from minibert.training.log import TrainingLog
 from minibert.training.recipe import Recipe, check_whole
 
 
