@@ -1,5 +1,7 @@
 """How the encoders are trained: optimisers, schedules, data order, the loop, and checkpoints that survive a kill."""
 
+from minibert.training.averaging import average_checkpoints, average_states
+from minibert.training.batch_size import batch_size, batch_thresholds
 from minibert.training.checkpoint import Checkpoint, TrainingDiverged, load_newest_checkpoint, save_checkpoint
 from minibert.training.data import PackedBatch, PretrainingData, pack
 from minibert.training.distributed import process_group, whole_weights
@@ -18,6 +20,10 @@ __all__ = [
     "Recipe",
     "StableAdamW",
     "TrainingDiverged",
+    "average_checkpoints",
+    "average_states",
+    "batch_size",
+    "batch_thresholds",
     "evaluate",
     "linear_decay",
     "load_newest_checkpoint",

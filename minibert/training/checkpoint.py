@@ -104,9 +104,9 @@ def load_newest_checkpoint(folder: str | Path) -> Checkpoint | None:
     """
     folder = Path(folder)
     damage = []
-    for step, path in sorted(_steps(folder).items(), reverse=True):
+    for _, path in sorted(checkpoint_files(folder).items(), reverse=True):
         try:
-            return _read(path, step)
+            return read_checkpoint(path)
         except (OSError, ValueError, KeyError, TypeError) as error:
             damage.append(f"{path.name}: {error}")
             warnings.warn(f"checkpoint {path.name} is damaged ({error}); trying the one before", stacklevel=2)
@@ -118,7 +118,18 @@ def load_newest_checkpoint(folder: str | Path) -> Checkpoint | None:
     return None
 
 
-def _read(path: Path, step: int) -> Checkpoint:
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint from its JSON file and the tensors beside it.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: it is damaged, or not there.
+
+    >>> read_checkpoint(Path("no such folder/step-00000005.json"))
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: ...
+    """
+    step = int(_NAME.fullmatch(path.name)[1])
     seal = json.loads(path.read_text(encoding="utf-8"))
     if seal["format"] != _FORMAT or seal["step"] != step:
         raise ValueError(f"format {seal['format']} and step {seal['step']}, expected {_FORMAT} and {step}")
@@ -137,7 +148,7 @@ def _prune(folder: Path, step: int, keep: int) -> None:
 
     A checkpoint beyond the one just written is a damaged one that was passed over, so it is not worth keeping.
     """
-    paths = _steps(folder)
+    paths = checkpoint_files(folder)
     kept = sorted(s for s in paths if s <= step)[-keep:]
     for other in set(paths) - set(kept):
         paths[other].unlink()  # the JSON first: without it the rest is no checkpoint
@@ -146,7 +157,12 @@ def _prune(folder: Path, step: int, keep: int) -> None:
             path.unlink()
 
 
-def _steps(folder: Path) -> dict[int, Path]:
+def checkpoint_files(folder: Path) -> dict[int, Path]:
+    """The JSON files of the checkpoints in a folder, by step; whether they are whole is not looked at.
+
+    >>> checkpoint_files(Path("no such folder"))
+    {}
+    """
     if not folder.is_dir():
         return {}
     matches = [(_NAME.fullmatch(path.name), path) for path in folder.iterdir()]
@@ -248,17 +264,7 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
     ValueError: this run was saved with other settings: recipe.steps was 9 and is now 8; ...
     """
     _compare(checkpoint.state["settings"], _as_json(settings))
-    own = _own_tensors(model)
-    saved = {n.removeprefix("model."): t for n, t in checkpoint.tensors.items() if n.startswith("model.")}
-    for name in sorted(own.keys() | saved.keys()):
-        mine, theirs = (tuple(t[name].shape) if name in t else "absent" for t in (own, saved))
-        if mine != theirs:
-            raise ValueError(
-                f"{name} is {mine} in the model and {theirs} in the checkpoint; resume with the same model"
-            )
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(sliced_like(saved[name], tensor))
+    put_weights(model, weights_of(checkpoint))
 
     entries: dict[int, dict] = {int(i): dict(numbers) for i, numbers in checkpoint.state["optimizer"].items()}
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -282,6 +288,36 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
             stacklevel=4,
         )
     return checkpoint.state["counters"]
+
+
+def weights_of(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """The model's tensors in a checkpoint, under their own names, a tied matrix once.
+
+    >>> weights_of(Checkpoint(1, {"model.w": torch.ones(1), "generator.torch": torch.ones(1)}, {}))
+    {'w': tensor([1.])}
+    """
+    return {n.removeprefix("model."): t for n, t in checkpoint.tensors.items() if n.startswith("model.")}
+
+
+def put_weights(model, saved: dict[str, Tensor]) -> None:
+    """Copy the tensors of a checkpoint into `model`.
+
+    Raises:
+        ValueError: if the model has other tensors.
+
+    >>> put_weights(torch.nn.Linear(1, 1, bias=False), {"bias": torch.ones(1)})
+    Traceback (most recent call last):
+    ...
+    ValueError: bias is absent in the model and (1,) in the checkpoint; use the same model
+    """
+    own = _own_tensors(model)
+    for name in sorted(own.keys() | saved.keys()):
+        mine, theirs = (tuple(t[name].shape) if name in t else "absent" for t in (own, saved))
+        if mine != theirs:
+            raise ValueError(f"{name} is {mine} in the model and {theirs} in the checkpoint; use the same model")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(sliced_like(saved[name], tensor))
 
 
 def settings_of(model, data: PretrainingData, recipe: Recipe) -> dict:

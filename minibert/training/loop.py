@@ -89,7 +89,7 @@ def train(
         model.train()
         with _bar(counters["step"], recipe.steps, progress) as bar:
             for step in range(counters["step"] + 1, recipe.steps + 1):
-                batches, lr = _take(data, recipe.accumulate), recipe.lr(step - 1)
+                batches, lr = _take(data, recipe.batches(counters["tokens"])), recipe.lr(step - 1)
                 with _naming(step):
                     losses = update(trained, optimizer, batches, lr, recipe.clip, recipe.bf16)
                 _count(counters, batches, losses)
@@ -117,6 +117,11 @@ def _check_fit(model, data: PretrainingData, recipe: Recipe) -> None:
         raise ValueError(
             f"accumulate is {recipe.accumulate}: {world_size()} processes cannot share that many batches of a step "
             "equally; make it a multiple of their number (the smallest is one batch for each)"
+        )
+    if recipe.batch_warmup and world_size() > 1:
+        raise ValueError(
+            "a batch-size warm-up passes through numbers of batches that several processes cannot share equally; train "
+            "with one process, or without batch_warmup"
         )
     config = getattr(model, "config", None)
     if config is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from minibert.training.batch_size import batch_size
 from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
 from minibert.training.schedules import linear_decay, trapezoid
 
@@ -21,10 +22,12 @@ class Recipe:
     `optimizer` is "bert_adam", "adamw" or "stable_adamw"; `schedule` is "linear" (BERT's, with its drop) or
     "trapezoid", which falls with 1-sqrt during the last `decay` steps. One step is one update of the weights, made
     from `accumulate` batches; their gradients are weighted by tokens, as if they were one batch. Several processes
-    share these batches, so that the number of processes changes nothing but the time. `clip` is the largest global norm
-    of the gradient, None for no clipping. Biases and norms are not decayed unless, as for EuroBERT, `decay_everything`
-    is set. `bf16` computes in bfloat16 where torch thinks it safe; weights and optimiser stay
-    float32. The `*_every` are in steps, 0 for never; the last step is always logged, validated and saved.
+    share these batches, so that the number of processes changes nothing but the time. With `accumulate_start` the first
+    steps have fewer batches: their number grows from it to `accumulate` over the first `batch_warmup` tokens of the
+    run, with equally many steps for each number. `clip` is the largest global norm of the gradient, None for no
+    clipping. Biases and norms are not decayed unless, as for EuroBERT, `decay_everything` is set. `bf16` computes in
+    bfloat16 where torch thinks it safe; weights and optimiser stay float32. The `*_every` are in steps, 0 for never;
+    the last step is always logged, validated and saved.
 
     Raises:
         ValueError: for an unknown optimizer or schedule, or numbers out of range.
@@ -47,6 +50,8 @@ class Recipe:
     eps: float = 1e-6
     clip: float | None = 1.0
     accumulate: int = 1
+    accumulate_start: int | None = None
+    batch_warmup: int = 0
     bf16: bool = False
     seed: int = 0
     log_every: int = 10
@@ -65,6 +70,7 @@ class Recipe:
             check_whole(name, getattr(self, name), 1)
         for name in ("warmup", "decay", "log_every", "validate_every", "checkpoint_every"):
             check_whole(name, getattr(self, name), 0)
+        self._check_batch_warmup()
         check_positive("learning_rate", self.learning_rate)
         check_positive("eps", self.eps)
         if self.clip is not None:
@@ -79,6 +85,20 @@ class Recipe:
         check_seed(self.seed)
         self.lr(0)  # checks that warm-up and decay fit into the run
 
+    def _check_batch_warmup(self):
+        check_whole("batch_warmup", self.batch_warmup, 0)
+        if (self.accumulate_start is None) != (self.batch_warmup == 0):
+            raise ValueError(
+                f"accumulate_start is {self.accumulate_start!r} and batch_warmup {self.batch_warmup!r}: a batch-size "
+                "warm-up needs both, the first number of batches and the tokens over which it grows to `accumulate`"
+            )
+        if self.accumulate_start is not None:
+            check_whole("accumulate_start", self.accumulate_start, 1)
+            if self.accumulate_start >= self.accumulate:
+                raise ValueError(
+                    f"accumulate_start ({self.accumulate_start}) must be under accumulate ({self.accumulate})"
+                )
+
     def lr(self, step: int) -> float:
         """Return the learning rate of the update after `step` updates.
 
@@ -88,6 +108,17 @@ class Recipe:
         if self.schedule == "linear":
             return self.learning_rate * linear_decay(step, self.steps, self.warmup)
         return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay)
+
+    def batches(self, tokens: int) -> int:
+        """Return how many batches the next step is made from, after `tokens` tokens of the run.
+
+        >>> recipe = Recipe(steps=10, accumulate=5, accumulate_start=1, batch_warmup=1000)
+        >>> [recipe.batches(tokens) for tokens in (0, 100, 1000)]
+        [1, 2, 5]
+        """
+        if self.accumulate_start is None:
+            return self.accumulate
+        return batch_size(tokens, self.accumulate_start, self.accumulate, self.batch_warmup)
 
     def make_optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
         """Return the optimiser for `model`, with its parameter groups.
