@@ -90,6 +90,15 @@ def _has_slope(x: Any) -> bool:
     return isinstance(x, Tensor) and x.is_floating_point()
 
 
+def exchanged(one: str, other: str) -> dict[str, str]:
+    """A patch that exchanges two parts of a solution's source.
+
+    >>> exchanged("a", "b")
+    {'a': '<a>', 'b': 'a', '<a>': 'b'}
+    """
+    return {one: f"<{one}>", other: one, f"<{one}>": other}
+
+
 @dataclass(frozen=True)
 class Case:
     """One question: the inputs, the name of its answer, and what to say when no known mistake explains it.
