@@ -34,9 +34,10 @@ def expect_close(
         if wrong.shape == got.shape and _close(got, wrong, tolerance):
             cause = mistake
             break
-    if want.numel() <= 8:
-        raise Wrong(f"{name} is {show(got)}", show(want), cause)
     difference = (got.double() - want.double()).abs()
+    if want.numel() <= 8:
+        apart = f", off by up to {difference.max().item():.1g}" if show(got) == show(want) else ""
+        raise Wrong(f"{name} is {show(got)}{apart}", show(want), cause)
     place = tuple(int(i) for i in torch.unravel_index(difference.argmax(), difference.shape))
     many = int((difference > tolerance + 10 * tolerance * want.double().abs()).sum())
     one, other = got[place].item(), want[place].item()

@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Wrong
+from minibert.course.exercise import Crash, Wrong
 from minibert.course.lab import Case, Lab
 from minibert.course.tools import call, kind_of, show
 
 PASSES, RAISES = "it passes", "it raises an AssertionError"
 RETURNS = "write `assert ...` where you return; nobody looks at what a test returns"
+ALONE = "a test raises AssertionError, and nothing else: use `assert`, or torch.testing"
+NAN = "comparisons with NaN are always False, so `not (difference > tolerance)` holds for NaN; assert `<`, or allclose"
+BITS = "other rounding is no bug: compare with a tolerance, such as atol=1e-4, not for equal bits"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Given:
 
     `fits(*inputs)` is whether a call makes sense; `blind(calls)` says why calls such as these show nothing, or "".
     `right` and `broken` are tables of (what the function does, the function, what to say if the test misjudges it).
+    A test that calls the function less often than `least` cannot pass. A `mask` reaches the function as True and False.
 
     >>> given = Given("double", "x", lambda x: True, lambda calls: "", (("adds", lambda x: x + x, "why?"),), ())
     >>> given.verdict(lambda double: None, given.right[0][1], False)
@@ -35,6 +39,7 @@ class Given:
     blind: Callable
     right: tuple
     broken: tuple
+    least: int = 1
 
     def cases(self, rng: torch.Generator) -> Iterator[Case]:
         """A case for each function: a test must pass the right ones and fail the broken ones."""
@@ -58,6 +63,8 @@ class Given:
             if "..." in inputs.values() or not self.fits(**inputs):
                 odd.extend(f"{name} = {described(value)}" for name, value in inputs.items())
                 raise AssertionError
+            if "mask" in inputs:
+                inputs["mask"] = inputs["mask"].bool()
             calls.append([x.detach().clone() if isinstance(x, Tensor) else x for x in inputs.values()])
             return function(*inputs.values())
 
@@ -67,12 +74,17 @@ class Given:
             except AssertionError:
                 return RAISES, None
 
-        said, result = call(tried, watched)
+        try:
+            said, result = call(tried, watched)
+        except Crash as crash:
+            raise Crash(crash.seen, crash.expected, crash.cause or ALONE) from None
         if odd:
             raise Wrong(f"your test calls {self.name} with {', '.join(odd)}", self.expects)
         if result is not None:
             raise Wrong(f"your test returns {show(result)}", "it returns nothing; it raises AssertionError", RETURNS)
         cause = self.blind(calls) if calls else f"it never calls {self.name}"
+        if calls and len(calls) < self.least and said == PASSES:
+            cause = f"it calls {self.name} only once: there is nothing to compare with"
         if cause and (said == PASSES) == broken:
             kind, wanted = ("broken", RAISES) if broken else ("right", PASSES)
             raise Wrong(f"what your test says of a {kind} `{self.name}` is '{said}'", f"'{wanted}'", cause)
@@ -83,6 +95,19 @@ class Given:
         known = cache(partial(self.verdict, test))
         run = lambda answer, *given: known(*given) if answer is test else self.verdict(answer, *given)  # noqa: E731
         return Lab(test, self.cases, mistakes, run, coarse=True)
+
+
+TEXTS = "x (B, T, D) of floats, mask (B, T) of True and False"
+
+
+def texts(x: Any, mask: Any) -> bool:
+    """Whether these are a batch of vectors (B, T, D) and its mask (B, T), of True and False or of 1 and 0.
+
+    >>> texts(torch.ones(2, 3, 4), torch.ones(2, 3)), texts(torch.ones(2, 3, 4), torch.ones(2))
+    (True, False)
+    """
+    fits = real(x, 3) and isinstance(mask, Tensor) and mask.shape == x.shape[:2]
+    return fits and bool(((mask == 0) | (mask == 1)).all())
 
 
 def described(value: Any) -> str:

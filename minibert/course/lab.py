@@ -6,7 +6,7 @@ notebook all come from that file.
 - A `Case` holds inputs. The learner's answer must agree with the solution's answer on each of them.
 - A mistake is `{old: new}`, a patch of the solution's source that fits exactly once, or a function of its own. When an
   answer is wrong, it is named by the first mistake that answers *every* case as the learner does, by two patches at
-  once ("two things: ..."), or by the mistake that explains at least half of the wrong answers.
+  once ("two things: ..."), or by the mistake that explains at least two thirds of the wrong answers.
 - What holds for every exercise is looked at here, once: inputs stay unchanged, two calls agree, type, shape, dtype and
   finite numbers; and on demand gradients, axes in front and float64.
 
@@ -32,7 +32,7 @@ from minibert.course.exercise import Crash, NotAttempted, Wrong
 from minibert.course.expect import expect_close, expect_equal, expect_number, same
 from minibert.course.tools import call, expect_finite, kind_of
 
-ENOUGH = 0.5  # the share of the wrong answers that a mistake must explain to be named
+ENOUGH = 2 / 3  # the share of the wrong answers that a mistake must explain to be named
 
 
 def plainly(answer: Any, *inputs) -> Any:
@@ -256,7 +256,8 @@ class Lab:
     def _blame(self, answer: Any, cases: list[Case], seen: list) -> str:
         """The mistake that answers every case alike, else two at once, else the one that explains most.
 
-        The last must explain half of the wrong answers, and more of them than it would spoil of the right ones.
+        The last must explain two thirds of the wrong answers, or all but one, and more of them than it would spoil of
+        the right ones.
         """
         failed = len(seen) - 1
         answers = seen + [self._quietly(answer, case) for case in cases[failed + 1 :]]
@@ -278,7 +279,7 @@ class Lab:
             return ""
         bad = [place for place in order if place == failed or not fits(self.solution, place)]
         first = range(failed + 1) if self.in_order else [failed]
-        best, most = "", ENOUGH * len(bad)
+        best, most = "", min(ENOUGH * len(bad), max(len(bad) - 1, 1))
         for says, wrong in self.wrong.items():
             if all(fits(wrong, place) for place in first):
                 explained = sum(fits(wrong, place) for place in bad)

@@ -193,5 +193,5 @@ def expect_finite(name: str, got: Tensor, cause: str = NAN) -> None:
             place = tuple(found.nonzero()[0].tolist())
             at = f" at index {place}" if place else ""
             many = f"{int(found.sum())} of {got.numel()} numbers"
-            seen = f"in {name} {many} are {word}, the first{at}" if got.numel() > 1 else f"{name} is {word}"
+            seen = f"{name}: {many} are {word}, the first{at}" if got.numel() > 1 else f"{name} is {word}"
             raise Wrong(seen, "finite numbers", cause)

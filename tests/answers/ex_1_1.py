@@ -69,7 +69,7 @@ RIGHT = {
     "two classes": by_two_classes,
 }
 WRONG = {
-    "the neighbour n times": (loss(lambda y, n: (soft(-y)[:, None] + soft(n)).sum(1).mean()), "added n times"),
+    "the neighbour n times": (loss(lambda y, n: (soft(-y)[:, None] + soft(n)).sum(1).mean()), "added to each of the n"),
     "the hardest negative": (loss(lambda y, n: (soft(-y) + soft(n).max(1).values).mean()), "hardest negative"),
     "log of 1 + exp": (loss(lambda y, n: ((1 + (-y).exp()).log() + (1 + n.exp()).log().sum(1)).mean()), "logsigmoid"),
     "clipped scores": (loss(lambda y, n: (soft(-y.clip(-9, 9)) + soft(n.clip(-9, 9)).sum(1)).mean()), "are clipped"),
@@ -91,7 +91,7 @@ WRONG = {
         lambda c, p, n: (soft(-scores(c, p, n)[0]) + soft(scores(p, c, n)[1]).sum(1)).mean(),
         "with the neighbour",
     ),
-    "mean of the vectors": (lambda c, p, n: by_loops(c, p, n.mean(1, True)), "vectors are averaged"),
+    "mean of the vectors": (lambda c, p, n: by_loops(c, p, n.mean(1, True)), "negatives are averaged first"),
     "two mistakes": (loss(lambda y, n: (soft(-y) + soft(-n).mean(1)).mean()), "two things: .*not negated.*averaged"),
     "squeezes": (squeezed, r"squeeze\(\)"),
     "centre detached": (lambda c, p, n: by_loops(c.detach(), p, n), "no gradient leads back from the output to c"),

@@ -101,7 +101,7 @@ CEILINGS = {
     "glued with a bar": (by(glued("|")), "joined to one string"),
     "letters": (by(lambda text: "".join(sorted("".join(text)))), "made of letters"),
     "lower case": (by(lambda text: ordered(map(str.lower, text))), "words are changed"),
-    "proportions": (by(lambda t: frozenset((w, t.count(w) / len(t)) for w in t)), "mixture"),
+    "proportions": (by(lambda t: frozenset((w, t.count(w) / len(t)) for w in t)), "shares instead of counts"),
     "a set": (by(frozenset), "a set forgets how often"),
     "bigrams": (by(lambda t: ordered(pairwise(t))), "neighbouring pairs"),
     "rarest": (by(ordered, min), "rarest label"),

@@ -188,7 +188,7 @@ STATES = {
     "ones at the ends": (lambda f, b: by_padding(f - 1, b - 1) + 1, "filled with ones"),
     "two steps each": (lambda f, b: torch.cat([moved(f, 2), moved(b, -2)], -1), "two places"),
     "along the entries": (lambda f, b: torch.cat([moved(f.mT, 1).mT, moved(b.mT, -1).mT], -1), "along K"),
-    "interleaved": (lambda f, b: torch.stack([moved(f, 1), moved(b, -1)], -1).flatten(-2), "entries of the two"),
+    "interleaved": (lambda f, b: torch.stack([moved(f, 1), moved(b, -1)], -1).flatten(-2), "entries of both"),
     "joined along T": (lambda f, b: torch.cat([moved(f, 1), moved(b, -1)], 1), "joined along T"),
     "forward only": (lambda f, b: moved(f, 1), r"shape \(1, 3, 1\)"),
     "first place cut": (lambda f, b: by_padding(f, b)[:, 1:], r"shape \(1, 2, 2\)"),

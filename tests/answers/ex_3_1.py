@@ -192,8 +192,11 @@ WRONG = {
     "## on the rest": (marks_put_on_the_rest, "nothing to do with the mark|the character #"),
     "ends one early": (ends_one_early, "last character gets lost"),
     "patterns": (pattern, r"\. and \* stand for themselves|the character #"),
-    "whole words first": (lambda w, v, m=100: [w] if w in v else by_recursion(w, v, m), "length is looked at first"),
-    "single characters": (lambda w, v, m=100: [w] if len(w) == 1 else by_recursion(w, v, m), "looked up as well"),
+    "whole words first": (
+        lambda w, v, m=100: [w] if w in v else by_recursion(w, v, m),
+        "even if the vocabulary has it",
+    ),
+    "single characters": (lambda w, v, m=100: [w] if len(w) == 1 else by_recursion(w, v, m), "is looked up, too"),
     "without brackets": (lambda *given: [piece.strip("[]") for piece in by_recursion(*given)], "not 'UNK'"),
     "ASCII only": (lambda w, v, m=100: by_recursion(w, v, m) if w.isascii() else ["[UNK]"], "é is a character like"),
     "no limit to give": (lambda word, vocab: by_recursion(word, vocab), "compare your parameters with the signature"),

@@ -98,7 +98,7 @@ RIGHT = {
 WRONG = {
     "spaces": (uses_spaces, "compare whole symbols"),
     "patterns": (patterns, r"\. stands for itself"),
-    "longest pair": (longest_pair, "take the one with the lowest rank"),  # it joins what leftmost would
+    "longest pair": (longest_pair, "the pair with the lowest rank"),  # it joins what leftmost would
     "marked": (
         lambda w, m: [s if p == 0 else "##" + s for p, s in enumerate(in_a_text(w, m))],
         "WordPiece's mark",
@@ -109,7 +109,7 @@ WRONG = {
     "from the end": (lambda word, merges: begun_again_after_each(word, merges[::-1]), "learnt last"),
     "a text": (lambda word, merges: "".join(in_a_text(word, merges)), "return a list of them"),
     "indices": (lambda word, merges: [merges.index(merge) for merge in merges], "bpe_encode"),
-    "the word": (lambda word, merges: [word], "the whole word is one piece"),
+    "the word": (lambda word, merges: [word], "one piece: not cut"),
     "merges used up": (uses_merges_up, "your code changes an input"),
     "needs a pair": (needs_a_pair, r"line \d+.*min\("),
     "no list": (lambda word, merges: iter(in_a_text(word, merges)), "value of type list|a list of"),

@@ -92,7 +92,7 @@ RIGHT = {
     "weighted": table_of(weighted),
 }
 WRONG = {
-    "one row": (one_row_for_all, "one dictionary used for all"),
+    "one row": (one_row_for_all, "each row needs a dictionary"),
     "tokens run on": (tokens_run_on, "tokens are not set back to zero"),
     "word by word": (table_of(word_by_word), "each word is cut on its own"),
     "letters only": (table_of(lambda t, own: tokens(t, own) / len(re.findall(r"\w+", " ".join(own)))), "punctuation"),

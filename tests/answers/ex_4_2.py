@@ -67,7 +67,7 @@ WRONG = {
     "keeps one pad": (keeps_one_pad, "guessed from the ids|lengths|as many places"),
     "one after the other": (one_after_the_other, "ids of .* has shape"),
     "rows that are one": (rows_that_are_one, "one row B times"),
-    "max of the lists": (greatest_list, "compares the lists by their first ids"),
+    "max of the lists": (greatest_list, "compares first ids"),
     "no return": (no_return, "the answer of .* is None[^.]*is the `return` missing"),
     "int16": (as_int16, "dtype int16"),
 }

@@ -79,7 +79,7 @@ WRONG = {
     "two heads": ((split_by_slices, merge_two_heads), r"merge_heads: .*\(2, 3, 5, 4\)"),
     "the last text for all": ((split_by_slices, merge_last_text), r"merge_heads: .*\(2, 3, 5, 4\)"),
     "flatten without transpose": ((split_by_slices, merge_in_the_wrong_order), "flatten.2. joins the tokens"),
-    "sizes misread": ((split_by_slices, merge_sizes_misread), "its sizes are read as"),
+    "sizes misread": ((split_by_slices, merge_sizes_misread), "it is read as"),
     "merge not written": ((split_by_slices, stub), "merge_heads is not written"),
     "split not written": ((stub, merge_by_cat), "split_heads is not written"),
     "one function": (split_by_slices, "split_heads, merge_heads"),

@@ -123,7 +123,7 @@ WRONG = {
     "asserts a list": (asserts_a_list, "always true"),
     "nothing is padding": (nothing_is_padding, "nothing is padding"),
     "only finite": (only_finite, "compare the numbers of two outputs"),
-    "always fails": (always_fails, "compare attention with itself"),
+    "always fails": (always_fails, "never calls attention"),
     "swallows": (swallows, r"x = None(?s:.)*x \(B, T, D\)"),
     "zeros as padding": (zero_padding, "not with zeros"),
     "no parameter": (lambda: None, "compare your parameters with the signature"),

@@ -98,7 +98,7 @@ RIGHT = {
 }
 WRONG = {
     "k + 1 without itself": (k_plus_one_without_itself, "where it ties"),
-    "shifts all": (shifts_all, "those before it are right"),
+    "shifts all": (shifts_all, "1 is added to all numbers"),
     "shifts too few": (shifts_too_few, ">=, not >"),
     "a list": (a_list, "is a list of"),
     "itself set to -1": (itself_is_minus_one, "exactly opposite"),

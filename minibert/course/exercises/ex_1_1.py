@@ -58,63 +58,44 @@ def cases(rng):
 YES, NO = "(centre * positive).sum(dim=-1)", "(centre[:, None] * negatives).sum(dim=-1)"
 PLUS, MINUS, RETURN = "functional.logsigmoid(yes)", "functional.logsigmoid(-no)", "-log_likelihood.mean()"
 BOTH, SUM = f"{PLUS} + {MINUS}.sum(dim=-1)", f"{MINUS}.sum(dim=-1)"
+TOTAL, WIDTH = "-log_likelihood.sum()", "centre.shape[1]"
 AXIS = "a dot product sums over the wrong axis: the entries of two vectors lie along the last one, D (dim=-1)"
+
+
+def scored(scores):
+    """A patch that changes both scores."""
+    return {"    log": f"    yes, no = {scores}\n    log"}
+
+
 MISTAKES = {
-    "a score is the mean over the D entries here; a dot product is their sum": {
-        YES: YES.replace("sum", "mean"),
-        NO: NO.replace("sum", "mean"),
-    },
+    "a score is the mean over the D entries here; a dot product is their sum": scored(f"yes / {WIDTH}, no / {WIDTH}"),
     "the log-sigmoid is taken of each entry; a score is a dot product, so sum over D first": {
         PLUS: "functional.logsigmoid(centre * positive).sum(dim=-1)",
         SUM: "functional.logsigmoid(-centre[:, None] * negatives).sum(dim=(-1, -2))",
     },
-    "the centre is detached for the negatives, so it does not learn from them": {
-        NO: NO.replace("centre", "centre.detach()")
-    },
+    "the centre does not learn from the negatives: it is detached": {NO: NO.replace("centre", "centre.detach()")},
     "1 - logsigmoid is not log(1 - sigmoid), which is logsigmoid(-score)": {MINUS: "(1 - functional.logsigmoid(no))"},
-    "the sum runs over the pairs (dim 0); it runs over the n negatives of a pair (dim -1)": {
-        SUM: f"{MINUS}.sum(dim=0).mean()"
-    },
-    "the signs are exchanged: the neighbour's score is negated, and those of the negatives are not": {
-        "(yes)": "(-yes)",
-        "(-no)": "(no)",
-    },
+    "the sum runs over the pairs, dim 0, not over the n negatives of each, dim -1": {SUM: f"{MINUS}.sum(0).mean()"},
+    "the signs are exchanged: negate the scores of the negatives alone": {"(yes)": "(-yes)", "(-no)": "(no)"},
     "the negatives are not negated: their log-sigmoid takes the score with its sign turned": {"(-no)": "(no)"},
     "both scores are negated: only those of the negatives are": {"(yes)": "(-yes)"},
-    "the sign is wrong: this is the log-likelihood, which grows as things get better; a loss is its negative": {
-        RETURN: RETURN[1:]
-    },
+    "the sign is wrong: this is the log-likelihood, a loss is its negative": {RETURN: RETURN[1:]},
     "there is one number for each pair: take the mean over the pairs": {RETURN: "-log_likelihood"},
-    "the pairs are added up, and the negatives averaged: it is the other way round": {
-        f"{MINUS}.sum": f"{MINUS}.mean",
-        RETURN: "-log_likelihood.sum()",
-    },
-    "the negatives are averaged; their n log-sigmoids add up": {f"{MINUS}.sum": f"{MINUS}.mean"},
-    "this is the mean over all n + 1 questions: those of one pair add up, the mean is over the pairs": {
-        RETURN: f"{RETURN} / (negatives.shape[1] + 1)"
-    },
-    "the mean for the neighbours, but the sum over all pairs for the negatives": {
-        BOTH: f"{PLUS}.mean() + {MINUS}.sum()"
-    },
-    "the pairs are added up; take the mean over the N pairs": {RETURN: "-log_likelihood.sum()"},
-    "there is no log-sigmoid: these are the bare scores, which can be driven to infinity": {
-        BOTH: "yes - no.sum(dim=-1)"
-    },
+    "pairs are added, negatives averaged: it is the other way round": {"no).sum": "no).mean", RETURN: TOTAL},
+    "the negatives are averaged; their n log-sigmoids add up": {"no).sum": "no).mean"},
+    "this is the mean over all n + 1 questions: those of one pair add up": {RETURN: f"{RETURN} / (1 + no.shape[1])"},
+    "the mean for the neighbours, the sum over all pairs for the negatives": {BOTH: f"{PLUS}.mean() + {MINUS}.sum()"},
+    "the pairs are added up; take the mean over the N pairs": {RETURN: TOTAL},
+    "there is no log-sigmoid: these are the bare scores, which can grow without end": {BOTH: "yes - no.sum(dim=-1)"},
     "there is a sigmoid but no log of it": {BOTH: "yes.sigmoid() + (-no).sigmoid().sum(dim=-1)"},
     "this is 1 - sigmoid: there is no log": {BOTH: "yes.sigmoid() - 1 - no.sigmoid().sum(dim=-1)"},
-    "the neighbour's term is added n times, once to each negative: add up the negatives first": {
-        PLUS: f"{PLUS} * no.shape[1]"
-    },
+    "the neighbour's term is added to each of the n negatives, not to their sum": {PLUS: f"{PLUS} * no.shape[1]"},
     "only the hardest negative counts; all n of them add up": {SUM: f"{MINUS}.amin(dim=-1)"},
     "only the first negative counts; all n of them add up": {SUM: f"{MINUS}[:, 0]"},
     "the negatives are not there: only the neighbour counts": {f" + {SUM}": ""},
     "the neighbour is not there: only the negatives count": {f"{PLUS} + ": ""},
-    "the scores of the negatives are added before the log-sigmoid; each of them is a question of its own": {
-        SUM: "functional.logsigmoid(-no.sum(dim=-1))"
-    },
-    "the negatives' vectors are averaged before the dot product; each of them is a question of its own": {
-        SUM: "functional.logsigmoid(-no.mean(dim=-1))"
-    },
+    "the negatives' scores are added before the log-sigmoid, not after it": {SUM: "functional.logsigmoid(-no.sum(-1))"},
+    "the negatives are averaged first; each of them has a log-sigmoid": {SUM: "functional.logsigmoid(-no.mean(-1))"},
     "softmax over neighbour and negatives: that is another loss; here each word is a yes-or-no question": {
         BOTH: "yes - torch.cat([yes[:, None], no], dim=1).logsumexp(dim=-1)"
     },
@@ -122,27 +103,18 @@ MISTAKES = {
         YES: "functional.cosine_similarity(centre, positive, dim=-1)",
         NO: "functional.cosine_similarity(centre[:, None], negatives, dim=-1)",
     },
-    "the scores are divided by sqrt(D), which belongs to attention": {
-        YES: f"{YES} / centre.shape[1] ** 0.5",
-        NO: f"{NO} / centre.shape[1] ** 0.5",
-    },
+    "the scores are divided by sqrt(D), which belongs to attention": scored(
+        f"yes / {WIDTH} ** 0.5, no / {WIDTH} ** 0.5"
+    ),
     "a logarithm of base 2; use the natural one": {RETURN: f"{RETURN} / 0.6931471805599453"},
     "the loss is half of what it should be": {RETURN: f"{RETURN} / 2"},
     f"{AXIS} - for the negatives": {NO: NO.replace("-1", "1")},
     f"{AXIS} - for the neighbour": {YES: YES.replace("-1", "0"), PLUS: f"{PLUS}.mean()"},
     f"{AXIS} - in both": {YES: YES.replace("-1", "0"), PLUS: f"{PLUS}.mean()", NO: NO.replace("-1", "1")},
-    "every centre is multiplied with the neighbours of all pairs; each has one of its own": {
-        YES: "centre @ positive.T"
-    },
-    "every centre is multiplied with the negatives of all pairs; each has n of its own": {
-        NO: "centre @ negatives.flatten(0, 1).T"
-    },
-    "the negatives are multiplied with the neighbour; both belong with the centre": {
-        "centre[:, None] * negatives": "positive[:, None] * negatives"
-    },
-    "a squeeze() without a number takes away every axis of length 1: name the axis": {
-        NO: "(negatives @ centre[:, :, None]).squeeze()"
-    },
+    "every centre meets the neighbours of all pairs; each has one of its own": {YES: "centre @ positive.T"},
+    "every centre meets the negatives of all pairs; each has n of its own": {NO: "centre @ negatives.flatten(0, 1).T"},
+    "the negatives are multiplied with the neighbour, not with the centre": {"centre[:, None]": "positive[:, None]"},
+    "squeeze() takes away every axis of length 1: name the axis": {NO: "(negatives @ centre[:, :, None]).squeeze()"},
     OVERFLOW: {PLUS: "yes.sigmoid().log()", MINUS: "(-no).sigmoid().log()"},
     f"log of 1 - sigmoid is log of 0 from a score of 17 on; {OVERFLOW}": {
         PLUS: "yes.sigmoid().log()",

@@ -70,6 +70,11 @@ ADDS_ONCE = (
 )
 
 
+def reach(window):
+    """A patch: the window reaches so far to each side."""
+    return {old: old.replace("window", f"({window})") for old in (LEFT, RIGHT)}
+
+
 def once(key):
     """A patch: pairs of places of a sentence that agree in `key` count once."""
     return {
@@ -85,43 +90,23 @@ MISTAKES = {
     "the window crosses the border between two sentences: count within each sentence": {
         EACH: "for sentence in [[word for sentence in sentences for word in sentence]]:"
     },
-    "off by one: the window is one step too narrow; range ends before its last number": {
-        LEFT: "max(0, place - window + 1)",
-        RIGHT: "min(len(sentence), place + window)",
-    },
-    "off by one: the window is one step too wide": {
-        LEFT: "max(0, place - window - 1)",
-        RIGHT: "min(len(sentence), place + window + 2)",
-    },
-    "off by one: the right side is one step short; a slice ends before its last index": {
+    "off by one: the window is one step too narrow; range ends before its last number": reach("window - 1"),
+    "off by one: the window is one step too wide": reach("window + 1"),
+    "off by one: the right side is one step short; a range ends before its last number": {
         RIGHT: "min(len(sentence), place + window)"
     },
     "off by one: the left side is one step short": {LEFT: "max(0, place - window + 1)"},
-    "window is taken as the width of the whole window; it is the reach to each side": {
-        LEFT: "max(0, place - window // 2)",
-        RIGHT: "min(len(sentence), place + window // 2 + 1)",
-    },
+    "window is taken as the width of the whole window; it is the reach to each side": reach("window // 2"),
     "the window is not used: the whole sentence counts": {"range(left, right)": "range(len(sentence))"},
-    "the window is not used: only direct neighbours count": {
-        LEFT: "max(0, place - 1)",
-        RIGHT: "min(len(sentence), place + 2)",
-    },
-    "words are compared where places should be: a word may stand near itself, at another place": {
-        PLACE: "sentence[other] != word"
-    },
+    "the window is not used: only direct neighbours count": reach("1"),
+    "words are compared where places should be: a word may stand near itself": {PLACE: "sentence[other] != word"},
     "a pair is counted twice: it is met from both of its places, so add 1 in one direction each time": {STEP: "+= 2"},
     "the counts are halved: counts[a, b] and counts[b, a] each hold all pairs": {END: "return counts / 2"},
-    "a word near itself is counted once; each of the two places has the other as its neighbour": {
-        END: f"return counts - {DIAGONAL} / 2"
-    },
-    "a word near itself is counted four times, since a table plus its transpose doubles the diagonal": {
-        END: f"return counts + {DIAGONAL}"
-    },
-    "the table is not symmetric: a pair is filed under the smaller id only": {
-        END: f"return counts.triu(1) + {DIAGONAL} / 2"
-    },
-    "words near the ends are left out: a window that is cut off by the end of the sentence still counts": {
-        TEST: "if other != place and window <= place < len(sentence) - window:"
+    "a word near itself is counted once; each of its two places has a neighbour": {END: f"{END} - {DIAGONAL} / 2"},
+    "a word near itself is counted four times: table plus transpose doubles the diagonal": {END: f"{END} + {DIAGONAL}"},
+    "the table is not symmetric: a pair is filed under the smaller id": {END: f"{END}.triu(1) + {DIAGONAL} / 2"},
+    "words near the ends are left out: a window that is cut off still counts": {
+        TEST: f"{TEST[:-1]} and window <= place < len(sentence) - window:"
     },
     "an index below 0 counts from the end of the list, so the first words get the last ones as neighbours: begin at "
     "max(0, ...)": {LEFT: "max(place - window, -len(sentence))", PLACE: "other % len(sentence) != place or other < 0"},
@@ -133,9 +118,7 @@ MISTAKES = {
         RIGHT: "place + window + 1",
         "sentence[other]]": "sentence[other] if 0 <= other < len(sentence) else 0]",
     },
-    "each pair of words counts once, however often it occurs: add 1, do not set to 1": {
-        END: "return counts.clamp(max=1)"
-    },
+    "each pair of words counts once, however often it occurs: add 1, do not set to 1": {END: f"{END}.clamp(max=1)"},
     "each pair of words counts once in a sentence, however often it occurs there": once("word, sentence[other]"),
     f"each place counts a word among its neighbours once, however often it is there; {ADDS_ONCE}": once(
         "place, sentence[other]"
@@ -148,24 +131,16 @@ MISTAKES = {
     },
     "id 0 is left out; it is a word like any other": {TEST: "if other != place and word and sentence[other]:"},
     "near words weigh more, 1 / distance, as in GloVe; here each pair counts 1": {STEP: "+= 1 / abs(place - other)"},
-    "the rows are divided by their sums; here the counts themselves are wanted": {
-        END: "return counts / counts.sum(1, keepdim=True).clamp(min=1)"
-    },
+    "the rows are divided by their sums; the counts are wanted": {END: f"{END} / counts.sum(1, True).clamp(min=1)"},
     "these are logarithms; here the counts themselves are wanted": {END: "return counts.log1p()"},
-    "sentences that are not longer than the window are left out; their words are neighbours, too": {
-        TEST: "if other != place and len(sentence) > window:"
-    },
-    "a sentence that comes twice is counted once": {
-        EACH: "for sentence in map(list, dict.fromkeys(map(tuple, sentences))):"
-    },
+    "sentences not longer than the window are left out": {TEST: "if other != place and len(sentence) > window:"},
+    "a sentence that comes twice is counted once": {EACH: "for sentence in map(list, set(map(tuple, sentences))):"},
     "only the first sentence is counted": {EACH: "for sentence in sentences[:1]:"},
     "only the last sentence is counted: is the table made anew for each?": {EACH: "for sentence in sentences[-1:]:"},
     "each sentence is taken as a set of words; a word may stand in it twice": {
         EACH: "for sentence in map(list, map(dict.fromkeys, sentences)):"
     },
-    "the dtype of the table has eight bits, which hold 256 different counts only; larger ones overflow": {
-        TABLE: "torch.zeros(vocabulary, vocabulary, dtype=torch.uint8)"
-    },
+    "eight bits hold 256 different counts only; larger ones overflow": {TABLE: f"{TABLE[:-1]}, dtype=torch.uint8)"},
 }
 
 EXERCISE = Exercise(

@@ -79,6 +79,7 @@ def cases(rng):
         ("aab abb", [0, 1], "a twice is another bag than b twice: no text is lost"),
         ("aabb abbb", [0, 1], "two and two are another bag than one and three: no text is lost"),
         ("ab aabb", [0, 1], "the mixture is the same, the bags are not: a bag knows how often, so no text is lost"),
+        ("aab aaab", [0, 1], "a twice is another bag than a three times: no text is lost"),
         ("ab ba cd dc", [0, 1, 1, 0], "two bags with two labels each: one text of each is lost"),
         ("ab ba ab c", [1, 1, 0, 0], "the bag ab has the labels 1, 1, 0: answer 1, and lose one text of four"),
         ("ab ba ab ba", [0, 1, 2, 2], "the bag has the labels 0, 1, 2, 2: answer 2"),
@@ -95,7 +96,8 @@ def cases(rng):
         ]
         labels, cause = torch.randint(0, 3, (24,), generator=rng).tolist(), f"random texts of one to {longest} words"
         yield Case((texts, labels), cause, "for 24 random texts with three labels, the result", tolerance=2e-4)
-    texts = [text for mark in [*" ,;.:|/-_+#&~\t\n\0", "", ", ", "', '"] for text in joined_alike("a", mark, "b", "c")]
+    marks = [*(mark for mark in map(chr, range(128)) if not mark.isalnum()), "", ", ", "', '", " | ", "<sep>"]
+    texts = [text for mark in marks for text in joined_alike("a", mark, "b", "c")]
     yield Case(
         (texts, [0, 1] * (len(texts) // 2)),
         JOINED,
@@ -118,6 +120,7 @@ def joined_alike(one, mark, other, third):
 
 JOINED = "words are joined to one string, and other words may give the same string: keep them apart, in a tuple"
 CHANGED = "words are changed before they are compared; only equal strings are the same word"
+COUNTS, PER_BAG = "tuple(sorted(map(text.count, set(text))))", "right / len(groups)"
 BAG, BEST, RIGHT = "tuple(sorted(text))", "max(group.count(label) for label in group)", "right / len(texts)"
 
 
@@ -127,57 +130,40 @@ def groups_neighbours_only(texts, labels):
 
 
 MISTAKES = {
-    "the order is still in the bag, so that every text has a bag of its own: sort the words, or count them": {
-        BAG: "tuple(text)"
-    },
+    "the order is still in the bag, so every text has its own: sort or count the words": {BAG: "tuple(text)"},
     "a set forgets how often a word occurs; a bag counts: Counter, or the sorted words": {BAG: "frozenset(text)"},
-    "which words there are, and how many in all: that does not tell which word comes twice": {
-        BAG: "(frozenset(text), len(text))"
-    },
-    "which words there are, and the counts by themselves: that does not tell which word comes how often": {
-        BAG: "(frozenset(text), tuple(sorted(map(text.count, set(text)))))"
-    },
+    "which words there are, and how many in all: not which word comes twice": {BAG: "(frozenset(text), len(text))"},
+    "which words there are, and the counts apart: not which word has which": {BAG: f"(frozenset(text), {COUNTS})"},
     "texts of the same length are put together: compare their words": {BAG: "len(text)"},
-    "the bag is made of letters, so that other words with the same letters have the same bag: keep words whole": {
-        BAG: '"".join(sorted("".join(text)))'
-    },
+    "the bag is made of letters: other words with the same letters share it": {BAG: '"".join(sorted("".join(text)))'},
     JOINED: {BAG: '" ".join(sorted(text))'},
     CHANGED: {BAG: "tuple(sorted(word.lower() for word in text))"},
     f"{CHANGED}: punctuation is stripped": {BAG: 'tuple(sorted(word.strip(".,;: ") for word in text))'},
-    "shares of the words instead of counts: two texts of one mixture and different lengths are two bags": {
-        BAG: "frozenset((word, text.count(word) / len(text)) for word in text)"
+    "shares instead of counts: texts of two lengths are two bags": {
+        BAG: "frozenset((w, text.count(w) / len(text)) for w in text)"
     },
-    "the counts without the words: two texts with other words have the same bag": {
-        BAG: "tuple(sorted(map(text.count, set(text))))"
-    },
+    "the counts without the words: two texts with other words have the same bag": {BAG: COUNTS},
     "all texts are put together: this is the most frequent label, the baseline that sees nothing": {BAG: "0"},
     "only the first word is compared": {BAG: "text[0]"},
     "only the last word is compared": {BAG: "text[-1]"},
-    "neighbouring pairs of words are compared; a bag knows nothing of neighbours": {
-        BAG: "tuple(sorted(zip(text, text[1:])))"
-    },
+    "neighbouring pairs of words are compared; a bag knows no neighbours": {BAG: "tuple(sorted(zip(text, text[1:])))"},
     "texts with a bag of their own are left out; they can be right, too": {BEST: f"{BEST} * (len(group) > 1)"},
-    "bags with two labels count as lost; the most frequent of its labels is still right": {
-        BEST: "len(group) * (len(set(group)) == 1)"
-    },
+    "bags with two labels count as lost; one of them is still right": {BEST: "len(group) * (len(set(group)) == 1)"},
     "each bag counts one right answer; its most frequent label may be right several times": {BEST: "1"},
-    "each bag answers with the last label it has seen; the most frequent one is right more often": {
+    "each bag answers with the last label it has seen, not with the most frequent one": {
         BEST: "group.count(group[-1])"
     },
-    "each bag answers with the first label it has seen; the most frequent one is right more often": {
+    "each bag answers with the first label it has seen, not with the most frequent one": {
         BEST: "group.count(group[0])"
     },
     "each bag answers with its rarest label": {BEST: "min(group.count(label) for label in group)"},
     "each bag answers with its largest label; the labels are names, not sizes": {BEST: "group.count(max(group))"},
     "only the labels 0 and 1 are counted; there may be more": {BEST: "max(group.count(0), group.count(1))"},
-    "each bag guesses at random among its labels; the best is to give always the most frequent one": {
+    "each bag guesses among its labels; always its most frequent one is better": {
         BEST: "sum(map(group.count, group)) / len(group)"
     },
-    "this is the average over the bags; a bag of many texts weighs more: add texts, divide by N": {
-        BEST: f"{BEST} / len(group)",
-        RIGHT: "right / len(groups)",
-    },
-    "the sum is divided by the number of bags; divide by the number of texts": {RIGHT: "right / len(groups)"},
+    "this is the average over the bags; add up texts, divide by N": {BEST: f"{BEST} / len(group)", RIGHT: PER_BAG},
+    "the sum is divided by the number of bags; divide by the number of texts": {RIGHT: PER_BAG},
     "this is how many texts are lost; wanted is the share that can be right": {RIGHT: f"1 - {RIGHT}"},
     "this is the number of texts; divide by N": {RIGHT: "right"},
     "this is in percent; wanted is a share from 0 to 1": {RIGHT: f"100 * {RIGHT}"},

@@ -85,7 +85,10 @@ def cases(rng):
 
 SOFTMAX, SUM = "torch.softmax(self.scores, dim=0)", 'torch.einsum("l,lbtd->btd", weights, states)'
 OUTPUT, WIDE, GAMMA = f"self.gamma * {SUM}", "self.scores[:, None, None, None]", "torch.ones(())"
-OVER = "softmax over {} of the states; it belongs over the scores of the layers"
+INSIDE, OVER = (
+    "torch.softmax(self.gamma * self.scores, dim=0)",
+    "softmax over {} of the states; it belongs over the scores of the layers",
+)
 
 
 def of_states(scores, axis):
@@ -94,8 +97,8 @@ def of_states(scores, axis):
 
 MISTAKES = {
     "there is no softmax: the scores themselves are no weights, they may be negative": {SOFTMAX: "self.scores"},
-    "softmax over an axis of length 1, which is 1 everywhere: take it of the scores (L,), before any view": {
-        SOFTMAX: "torch.softmax(self.scores[:, None], dim=1)[:, 0]"
+    "softmax over an axis of length 1 is 1 everywhere: take it of the scores (L,)": {
+        SOFTMAX: "self.scores[:, None].softmax(1)[:, 0]"
     },
     NO_ZERO: {SOFTMAX: "self.scores / self.scores.sum()"},
     "exp without dividing by the sum: the weights do not sum to 1": {SOFTMAX: "self.scores.exp()"},
@@ -104,15 +107,9 @@ MISTAKES = {
     "log_softmax gives the logarithms of the weights": {SOFTMAX: "self.scores.log_softmax(dim=0)"},
     "softmax of the scores with the sign turned": {SOFTMAX: "torch.softmax(-self.scores, dim=0)"},
     "softmax is taken twice": {SOFTMAX: f"{SOFTMAX}.softmax(dim=0)"},
-    "gamma stands inside the softmax, where it only sharpens the weights; it scales the result": {
-        SOFTMAX: "torch.softmax(self.gamma * self.scores, dim=0)",
-        OUTPUT: SUM,
-    },
-    "gamma stands inside the softmax as well as outside": {SOFTMAX: "torch.softmax(self.gamma * self.scores, dim=0)"},
-    "gamma is added to the scores, which softmax does not notice; it scales the result": {
-        SOFTMAX: "torch.softmax(self.gamma + self.scores, dim=0)",
-        OUTPUT: SUM,
-    },
+    "gamma stands inside the softmax, where it only sharpens; it scales the result": {SOFTMAX: INSIDE, OUTPUT: SUM},
+    "gamma stands inside the softmax as well as outside": {SOFTMAX: INSIDE},
+    "gamma is added to the scores, which softmax does not notice": {SOFTMAX: INSIDE.replace("*", "+"), OUTPUT: SUM},
     "gamma is not used": {OUTPUT: SUM},
     "gamma is added to the mixture; it is a factor": {OUTPUT: f"self.gamma + {SUM}"},
     "gamma is applied twice": {OUTPUT: f"self.gamma**2 * {SUM}"},
@@ -120,12 +117,8 @@ MISTAKES = {
     "exp of gamma: gamma itself is the factor": {OUTPUT: f"self.gamma.exp() * {SUM}"},
     "the sign of gamma is lost: it is used as it is, without abs": {OUTPUT: f"self.gamma.abs() * {SUM}"},
     "a negative gamma becomes 0: it is used as it is, without relu": {OUTPUT: f"self.gamma.relu() * {SUM}"},
-    "gamma becomes a number from 0 to 1: it is used as it is, without sigmoid": {
-        OUTPUT: f"self.gamma.sigmoid() * {SUM}"
-    },
-    "the mixture is divided by the number of layers, though its weights sum to 1 already: sum, not mean": {
-        SUM: f"{SUM} / len(states)"
-    },
+    "gamma becomes a number from 0 to 1: it is used as it is, no sigmoid": {OUTPUT: f"self.gamma.sigmoid() * {SUM}"},
+    "the mixture is divided by the number of layers: sum, not mean": {SUM: f"{SUM} / len(states)"},
     "the weights are computed once, in __init__, before the scores have learned: compute them in forward": {
         SOFTMAX: "self.kept",
         "self.gamma = nn": "self.kept = torch.softmax(self.scores, dim=0)\n        self.gamma = nn",
@@ -134,13 +127,11 @@ MISTAKES = {
     "the layers are taken in reverse order": {SUM: SUM.replace("states)", "states.flip(0))")},
     "only the layer with the highest score is taken": {SUM: "states[self.scores.argmax()]"},
     "only the last layer is taken": {SUM: "states[-1]"},
-    "the tokens of a text are averaged; each keeps its own mixture": {
-        SUM: f"{SUM}.mean(1, True).expand(states.shape[1:])"
-    },
+    "the tokens of a text are averaged; each keeps its own": {SUM: f"{SUM}.mean(1, True).expand(states.shape[1:])"},
     "the texts of the batch are averaged": {SUM: f"{SUM}.mean(0, True).expand(states.shape[1:])"},
     "the layers are not added up": {SUM: "weights[:, None, None, None] * states"},
-    "each layer is normalised first; the mix takes the layers as they are": {
-        "        weights = ": "        states = nn.functional.layer_norm(states, states.shape[-1:])\n        weights = "
+    "each layer is normalised first; the mix takes it as it is": {
+        "weights, states": "weights, nn.functional.layer_norm(states, states.shape[-1:])"
     },
     f"{TOKENS}: the scores are multiplied with the states": of_states(f"{WIDE} * states", 0),
     f"{TOKENS}: the scores are added to the states": of_states(f"{WIDE} + states", 0),

@@ -101,61 +101,37 @@ def from_the_end(word, vocab, max_chars=100):
     return pieces or ["[UNK]"]
 
 
-def replaced_everywhere(word, vocab, max_chars=100):
-    pieces = []
-    while word and len(word) <= max_chars:
-        marks = ("##" if pieces else "") + word
-        stop = next((i for i in range(len(word), 0, -1) if marks[: len(marks) - len(word) + i] in vocab), None)
-        if stop is None:
-            return ["[UNK]"]
-        pieces.append(marks[: len(marks) - len(word) + stop])
-        word = word.replace(word[:stop], "")
-    return pieces or ["[UNK]"]
-
-
 def says(name):
     """Another name for the unknown piece."""
     return lambda *given: [name if piece == "[UNK]" else piece for piece in wordpiece(*given)]
 
 
-LEAD, LIMIT, STEPS, FITS = (
-    '("##" if start else "") + ',
-    "len(word) > max_chars",
-    "range(len(word), start, -1)",
-    "in vocab:",
-)
+def at_first(line):
+    """A patch that puts a line at the beginning."""
+    return {TOO_LONG: f"{line}\n    {TOO_LONG}"}
+
+
+LEAD, LIMIT = '("##" if start else "") + ', "len(word) > max_chars"
+STEPS, FITS = "range(len(word), start, -1)", "in vocab:"
 STOP, TOO_LONG = '# no break: nothing fits here\n            return ["[UNK]"]', f'if {LIMIT}:\n        return ["[UNK]"]'
 SHOWN, DONE = "pieces.append(candidate)", "    return pieces"
 MISTAKES = {
-    "the shortest piece that fits is taken; take the longest one, so try the longest candidate first": {
-        STEPS: "range(start + 1, len(word) + 1)"
-    },
-    "the candidate that reaches to the end of the word is never tried: is a range one too short?": {
-        STEPS: "range(len(word) - 1, start, -1)"
-    },
+    "the shortest piece that fits is taken, not the longest one": {STEPS: "range(start + 1, len(word) + 1)"},
+    "the whole rest of the word is never tried: is a range one too short?": {STEPS: "range(len(word) - 1, start, -1)"},
     "a piece of one character is never tried: is a range one too short?": {STEPS: "range(len(word), start + 1, -1)"},
-    "the fewest pieces are looked for; WordPiece does not look ahead, it takes the longest piece": (
-        of_all_cuts(lambda found: min(reversed(found), key=len))
-    ),
-    "a piece is taken away wherever it occurs (str.replace); the next piece begins where this one stops": (
-        replaced_everywhere
-    ),
+    "the fewest pieces; WordPiece takes the longest first": of_all_cuts(lambda found: min(reversed(found), key=len)),
+    "a piece is taken away wherever it occurs (str.replace); the next piece begins where this one stops": {
+        "start = stop": 'word = word[:stop] + word[stop:].replace(word[start:stop], "")\n        start = stop'
+    },
     "behind the first piece the rest is taken as it is; it is cut and looked up in the same way": {
         "start = stop": 'start = len(word)\n        pieces += ["##" + word[stop:]] * (stop < start)'
     },
-    "# is taken out of the word; any character may stand in a word": {
-        TOO_LONG: f'word = word.replace("#", "")\n    {TOO_LONG}'
-    },
-    "a word with a character that is no letter or digit is [UNK]; any character may stand in a word": {
-        LIMIT: f"not word.isalnum() or {LIMIT}"
-    },
-    "a word with a character outside ASCII is [UNK]; é is a character like any other": {
-        LIMIT: f"not word.isascii() or {LIMIT}"
-    },
-    "accents are taken off; that is the normaliser's work, not done here": {
-        TOO_LONG: "import unicodedata\n    word = ''.join(c for c in unicodedata.normalize('NFD', word) if not "
-        f"unicodedata.combining(c))\n    {TOO_LONG}"
-    },
+    "# is taken out of the word; any character may stand in a word": at_first('word = word.replace("#", "")'),
+    "only letters and digits are let in; any character may stand in a word": {LIMIT: f"not word.isalnum() or {LIMIT}"},
+    "a character outside ASCII makes [UNK]; é is a character like any other": {LIMIT: f"not word.isascii() or {LIMIT}"},
+    "accents are taken off; that is the normaliser's work, not done here": at_first(
+        'import unicodedata as u\n    word = "".join(c for c in u.normalize("NFD", word) if not u.combining(c))'
+    ),
     "the cut with the fewest pieces; WordPiece does not look ahead, it takes the longest piece": (
         of_all_cuts(lambda found: min(found, key=len))
     ),
@@ -165,19 +141,10 @@ MISTAKES = {
     "later pieces may be found without ## too; behind the first only those with ## count": {
         f"if candidate {FITS}": f"if candidate in vocab or (candidate := word[start:stop]) {FITS}"
     },
-    "later pieces are returned without their ##; a piece is returned as the vocabulary has it": {
-        SHOWN: "pieces.append(word[start:stop])"
-    },
-    "later pieces get their ## only after the look-up; '##' + characters is what the vocabulary must hold": {
-        LEAD: "",
-        SHOWN: f"pieces.append({LEAD}candidate)",
-    },
-    "the word is not collapsed: pieces found before it got stuck are kept; the WHOLE word is one [UNK]": {
-        STOP: 'return [*pieces, "[UNK]"]'
-    },
-    "each character that fits nowhere becomes an [UNK] of its own; the WHOLE word is one [UNK]": {
-        STOP: 'candidate, stop = "[UNK]", start + 1'
-    },
+    "later pieces are returned without their ##": {SHOWN: "pieces.append(word[start:stop])"},
+    "later pieces get their ## only after they were looked up": {LEAD: "", SHOWN: f"pieces.append({LEAD}candidate)"},
+    "pieces found before it got stuck are kept; the WHOLE word is one [UNK]": {STOP: 'return [*pieces, "[UNK]"]'},
+    "a character that fits nowhere is an [UNK]; the WHOLE word is one": {STOP: 'candidate, stop = "[UNK]", start + 1'},
     "a character that fits nowhere is skipped; the WHOLE word becomes one [UNK]": {STOP: "start += 1; continue"},
     "what was found before it got stuck is returned; the WHOLE word becomes one [UNK]": {STOP: "return pieces"},
     "nothing is returned where it gets stuck; the WHOLE word becomes one [UNK]": {STOP: "return []"},
@@ -185,40 +152,27 @@ MISTAKES = {
         of_all_cuts(lambda found: found[0])
     ),
     "max_chars is not used: a longer word is [UNK], whatever it consists of": {LIMIT: "False"},
-    "a word of exactly max_chars characters is not too long: only longer ones are [UNK]": {
-        LIMIT: "len(word) >= max_chars"
-    },
+    "max_chars characters are not too many yet: only longer words are [UNK]": {LIMIT: "len(word) >= max_chars"},
     "the limit is 100 here whatever max_chars says": {LIMIT: "len(word) > 100"},
     "max_chars counts characters, not bytes": {LIMIT: "len(word.encode()) > max_chars"},
     "max_chars counts the characters of the word, not its pieces": {
         LIMIT: "False",
         DONE: '    return pieces if len(pieces) <= max_chars else ["[UNK]"]',
     },
-    "max_chars limits the whole word, not each piece": {
-        LIMIT: "False",
-        FITS: "in vocab and stop - start <= max_chars:",
-    },
+    "max_chars limits the word, not each piece": {LIMIT: "False", FITS: "in vocab and stop - start <= max_chars:"},
     "what lies beyond max_chars is cut off; the WHOLE word becomes one [UNK]": {TOO_LONG: "word = word[:max_chars]"},
-    "a long word is [UNK] even if the vocabulary has it whole: the length is looked at first": {
-        LIMIT: f"word not in vocab and {LIMIT}"
-    },
-    "the word is lower-cased; that is the normaliser's work, not done here": {
-        TOO_LONG: f"word = word.lower()\n    {TOO_LONG}"
-    },
-    "accents are put together with their letters; that is the normaliser's work, not done here": {
-        TOO_LONG: f'import unicodedata\n    word = unicodedata.normalize("NFC", word)\n    {TOO_LONG}'
-    },
+    "a long word is [UNK] even if the vocabulary has it whole": {LIMIT: f"word not in vocab and {LIMIT}"},
+    "the word is lower-cased; that is the normaliser's work, not done here": at_first("word = word.lower()"),
+    "accents are put together with their letters: that is the normaliser's work": at_first(
+        'word = __import__("unicodedata").normalize("NFC", word)'
+    ),
     "the pieces are in reverse order: the one that begins the word comes first": {DONE: "    return pieces[::-1]"},
-    "the last character gets lost when it stands alone: the loop goes on while start < len(word)": {
-        "while start < len(word)": "while start < len(word) - (start > 0)"
-    },
+    "the last character gets lost when it stands alone": {"< len(word):": "< len(word) - (start > 0):"},
     "behind each piece one character is lost: the next piece begins where this one stops": {"= stop": "= stop + 1"},
-    "equal pieces are shown once only; the list has every piece of the word": {
-        DONE: "    return list(dict.fromkeys(pieces))"
-    },
-    "a word of one character is looked up as well, and [UNK] if it is not there": {
-        TOO_LONG: f"if len(word) == 1:\n        return [word]\n    {TOO_LONG}"
-    },
+    "equal pieces are shown once only; the list has all of them": {DONE: "    return list(dict.fromkeys(pieces))"},
+    "a word of one character is looked up, too, and may be [UNK]": at_first(
+        "if len(word) == 1:\n        return [word]"
+    ),
     "a text alone: put it into a list, and leave several pieces apart": {DONE: '    return " ".join(pieces)'},
 } | {f"the unknown piece is '[UNK]', not {name!r}": says(name) for name in ("UNK", "[unk]", "<unk>", "##[UNK]")}
 

@@ -132,7 +132,8 @@ def loses_the_last(word, merges):
 FOUND, BEST, DONE = "(ranks[pair], place)", "min(found)[1]", "return symbols"
 JOIN = "symbols[place : place + 2] = [symbols[place] + symbols[place + 1]]"
 IN = "if pair in ranks"
-FREQUENT = "(-sum(other == pair for other in pairs), "
+LEFTMOST = "(-sum(other == pair for other in pairs), place)"
+FREQUENT = "((-sum(other == pair for other in pairs), ranks[pair]), place)"
 MISTAKES = {
     "'a n' is replaced in a text with spaces, and is found in 'a nd' too; compare whole symbols": in_a_text,
     "pairs are replaced only between spaces, so those at the beginning and the end of the word stay": between_spaces,
@@ -141,79 +142,50 @@ MISTAKES = {
     ),
     "the first pair of neighbours is never joined: places count from 0": {IN: f"{IN} and place"},
     "rank 0 is taken for no rank, because 0 counts as False: ask `pair in ranks`": {IN: "if ranks.get(pair)"},
-    "where no pair is left min() has nothing to choose from: return the symbols before": {
-        "        if not found:\n            return symbols\n": ""
-    },
-    "the longest token is joined first; the pair that was learnt earliest comes first": {
-        FOUND: '(-len("".join(pair)), ranks[pair], place)',
-        BEST: "min(found)[2]",
-    },
+    "no pair is left, and min() of nothing fails: return the symbols before": {"if not found": "if False"},
+    "the longest token is joined, not the pair learnt earliest": {FOUND: '((-len("".join(pair)), ranks[pair]), place)'},
     "pairs are joined in either order; (a, b) is not (b, a)": {
         "{pair: rank for rank, pair in enumerate(merges)}": "{one: rank for rank, (a, b) in reversed(list(enumerate("
         "merges))) for one in ((b, a), (a, b))}"
     },
-    "the two symbols are joined in the wrong order: left + right": {
-        JOIN: "symbols[place : place + 2] = [symbols[place + 1] + symbols[place]]"
-    },
+    "the symbols are joined in the wrong order": {JOIN: 'symbols[place : place + 2] = ["".join(pairs[place][::-1])]'},
     "list.remove takes away the first symbol that is equal, not the one at this place: del symbols[place + 1]": {
         JOIN: "both = symbols[place] + symbols[place + 1]; symbols.remove(symbols[place + 1]); symbols[place] = both"
     },
-    "something is added to the last symbol; the symbols, put together, are the word": {
-        DONE: 'return [*symbols[:-1], symbols[-1] + "</w>"]'
-    },
-    "there is no ## here, that is WordPiece's mark: BPE's symbols are the joined texts themselves": {
-        DONE: 'return symbols[:1] + ["##" + symbol for symbol in symbols[1:]]'
-    },
+    "a mark is added to the last symbol; it has none here": {DONE: 'return [*symbols[:-1], symbols[-1] + "</w>"]'},
+    "## is WordPiece's mark; BPE has none": {DONE: 'return symbols[:1] + ["##" + symbol for symbol in symbols[1:]]'},
     "something is added at the end; the symbols, put together, are the word": {DONE: 'return [*symbols, "</w>"]'},
-    "by frequency: the pair that is most frequent in this word is joined first; the order is that of training, so the "
-    "lowest place in `merges`": {FOUND: f"{FREQUENT}ranks[pair], place)", BEST: "min(found)[2]"},
-    "by frequency: the pair that is most frequent in this word is joined, of equals the leftmost; the order is that of "
-    "training, so the lowest place in `merges`": {FOUND: f"{FREQUENT}place)"},
-    "the leftmost pair that is in `merges` is joined; look at all pairs and take the one with the lowest rank": {
-        FOUND: "(0, place)"
-    },
-    "the rightmost pair that is in `merges` is joined; look at all pairs and take the one with the lowest rank": {
-        FOUND: "(-place, place)"
-    },
+    "the most frequent pair of this word is joined first; the order is that of training": {FOUND: FREQUENT},
+    "the most frequent pair of this word, the leftmost of equals; the order is that of training": {FOUND: LEFTMOST},
+    "the leftmost pair of `merges` is joined; take the pair with the lowest rank": {FOUND: "(0, place)"},
+    "the rightmost pair of `merges` is joined; take the pair with the lowest rank": {FOUND: "(-place, place)"},
     "all ranks are joined at once in one way from left to right; one rank after the other, lowest first": (
         lambda word, merges: sweep(list(word), merges)
     ),
     "all ranks are joined in one way from left to right, again and again; in each step only the lowest rank": sweeps,
-    "the pair that was learnt last is joined first: the lowest place in `merges` has precedence": {
-        "{pair: rank": "{pair: -rank"
-    },
+    "the pair that was learnt last is joined first: the lowest place in `merges` wins": {"{pair: rank": "{pair: -rank"},
     "overlapping pairs: in 'aaa' the middle a is used twice; what is joined is used up": (
         lambda word, merges: each_merge(word, merges, overlap=True)
     ),
-    "of equal pairs the rightmost is joined first: 'aaa' is 'aa', 'a'": {
-        FOUND: "(ranks[pair], -place)",
-        BEST: "-min(found)[1]",
-    },
+    "of equals the rightmost is joined: 'aaa' is 'aa', 'a'": {FOUND: "(ranks[pair], -place)", BEST: "-min(found)[1]"},
     "it merges only once: go on until no pair of neighbours is in `merges`": {JOIN: f"{JOIN}\n        return symbols"},
-    "only the pairs of single characters are joined: what was joined can be joined again": {
-        "if pair in ranks": 'if pair in ranks and len("".join(pair)) == 2'
-    },
+    "pairs of single characters only are joined; joined ones count, too": {IN: f'{IN} and len("".join(pair)) == 2'},
     "each merge is done at its first place only: the same pair may stand in the word again": (
         lambda word, merges: each_merge(word, merges, most=1)
     ),
-    "two neighbours are joined because together they spell a token; the PAIR must be in `merges`: ('ab', 'c') is not "
-    "('a', 'bc')": {
+    "neighbours are joined because they spell a token; the PAIR must be in `merges`": {
         "{pair: rank": '{"".join(pair): rank',
         "(symbols[place], symbols[place + 1])": "symbols[place] + symbols[place + 1]",
     },
     "the longest token that fits is taken from the left, as WordPiece does; BPE joins, in the order of training": (
         longest_token
     ),
-    "the merges are in alphabetical order; their order in the list is their rank": {
-        "enumerate(merges)": "enumerate(sorted(merges))"
-    },
+    "the merges are sorted; their order in the list is their rank": {"enumerate(merges)": "enumerate(sorted(merges))"},
     "the word is lower-cased; that is the normaliser's work, not done here": {"list(word)": "list(word.lower())"},
     "the last symbol gets lost: a loop over pairs ends one symbol early": {DONE: "return symbols[:-1]"},
     "the last pair of neighbours is never joined: a range one too short": {"len(symbols) - 1": "len(symbols) - 2"},
     "nothing is joined: these are the characters": {"list(word)": "list(word)\n    return symbols"},
-    "the whole word is one piece: it is not cut into characters, or pairs that are not in `merges` are joined, too": {
-        "list(word)": "[word]"
-    },
+    "one piece: not cut into characters, or pairs that are not in `merges` are joined": {"list(word)": "[word]"},
     "the symbols are put together again to one text: return a list of them": {DONE: 'return "".join(symbols)'},
     "a text alone: put it into a list, and leave several symbols apart": {DONE: 'return " ".join(symbols)'},
     "return a list, not a tuple": {DONE: "return tuple(symbols)"},

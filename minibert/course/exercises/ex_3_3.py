@@ -113,72 +113,45 @@ def running(tokens_too, words_too, for_each_tokenizer=True):
 
 COUNT, WORDS, CELL = "len(tokenizer.ids(text))", "len(text.split())", "tokens / words"
 ALL_TOKENS, ALL_WORDS = f"sum({COUNT} for text in own)", f"sum({WORDS} for text in own)"
+TYPES = "len({i for text in own for i in tokenizer.ids(text)})"
+OTHER_WORDS, LOOP = "len({word for text in own for word in text.split()})", "tokens = sum("
 EACH = "len(tokenizer.ids(word)) for text in own for word in text.split()"
 MISTAKES = {
-    "the texts are lower-cased first, which changes the pieces of a tokenizer that keeps capitals": {
-        "tokenizer.ids(text)": "tokenizer.ids(text.lower())"
-    },
-    "the special tokens are counted: ask without them, encode(text, add_special_tokens=False) or ids(text)": {
-        COUNT: "len(tokenizer.encode(text))"
-    },
+    "the texts are lower-cased first; a tokenizer may keep capitals": {"ids(text)": "ids(text.lower())"},
+    "the special tokens are counted: add_special_tokens=False, or ids(text)": {COUNT: "len(tokenizer.encode(text))"},
     "it is the average of the ratios of the texts, in which a text of one word counts as much as a long one; pool: all "
     "tokens of a language divided by all its words": average(lambda t, text: len(t.ids(text))),
     "two things: it is the average of the ratios of the texts, not pooled; and: the special tokens are counted": (
         average(lambda t, text: len(t.encode(text)))
     ),
-    "characters are counted instead of words: len(text) is characters, len(text.split()) is words": {
-        WORDS: "len(text)"
-    },
+    "characters are counted instead of words: len(text.split()) counts words": {WORDS: "len(text)"},
     "bytes are counted instead of words": {WORDS: "len(text.encode())"},
     "the ratio is upside down: tokens for each word is tokens divided by words": {CELL: "words / tokens"},
-    "split(' ') finds empty words between two spaces, and none at a line break; split() cuts at any white space": {
-        WORDS: 'len(text.split(" "))'
-    },
+    "split(' ') finds empty words between two spaces; split() cuts at any white space": {WORDS: 'len(text.split(" "))'},
     "spaces are counted instead of words: a text of three words has two": {WORDS: 'text.count(" ")'},
     "lines are counted instead of words": {WORDS: "len(text.splitlines())"},
     "these are all tokens, not divided by anything": {CELL: "tokens"},
     "it is divided by the number of texts; divide by the number of words": {ALL_WORDS: "len(own)"},
-    "two tokens a text are taken away, and not every tokenizer adds two; ask for no special tokens instead": {
-        COUNT: "len(tokenizer.encode(text)) - 2"
-    },
+    "two tokens a text are taken away, and not every tokenizer adds two": {COUNT: "len(tokenizer.encode(text)) - 2"},
     "two tokens a text are taken away as special tokens, but none were there": {COUNT: f"{COUNT} - 2"},
-    "only the last text of each language is counted: add up over the texts": {
-        "in own)\n            words": "in own[-1:])\n            words",
-        ALL_WORDS: "max(1, len(own[-1].split()))",
-    },
-    "only the first text of each language is counted: add up over the texts": {
-        "in own)\n            words": "in own[:1])\n            words",
-        ALL_WORDS: "max(1, len(own[0].split()))",
-    },
-    "different tokens and words are counted, each once; every occurrence counts": {
-        ALL_TOKENS: "len({i for text in own for i in tokenizer.ids(text)})",
-        ALL_WORDS: "len({word for text in own for word in text.split()})",
-    },
-    "different words are counted, each once; every occurrence counts": {
-        ALL_WORDS: "len({word for text in own for word in text.split()})"
-    },
-    "different tokens are counted, each once; every occurrence counts": {
-        ALL_TOKENS: "len({i for text in own for i in tokenizer.ids(text)})"
-    },
+    "only the last text of each language is counted: add them up": {LOOP: f"own = own[-1:]\n            {LOOP}"},
+    "only the first text of each language is counted: add them up": {LOOP: f"own = own[:1]\n            {LOOP}"},
+    "different tokens and words are counted; every occurrence counts": {ALL_TOKENS: TYPES, ALL_WORDS: OTHER_WORDS},
+    "different words are counted, each once; every occurrence counts": {ALL_WORDS: OTHER_WORDS},
+    "different tokens are counted, each once; every occurrence counts": {ALL_TOKENS: TYPES},
     "words are counted as the tokenizer cuts them, punctuation apart; here white space alone ends a word": {
         WORDS: "len({*tokenizer.encode(text, add_special_tokens=False).word_ids})"
     },
-    "words are cut at punctuation; here white space alone ends a word: split()": {
+    "words are cut at punctuation; white space alone ends a word": {
         WORDS: r'len(__import__("re").findall(r"\w+", text))'
     },
-    "the texts are joined before they are cut, which changes the pieces at the seams": {
-        ALL_TOKENS: 'len(tokenizer.ids(" ".join(own)))'
-    },
+    "the texts are joined, which changes the pieces at the seams": {ALL_TOKENS: 'len(tokenizer.ids(" ".join(own)))'},
     "the texts are joined without a space, so that the last word of one and the first of the next become one": {
         ALL_TOKENS: 'len(tokenizer.ids("".join(own)))',
         ALL_WORDS: 'len("".join(own).split())',
     },
-    "unknown tokens are left out; they are tokens too": {
-        COUNT: "sum(token != tokenizer.unk_id for token in tokenizer.ids(text))"
-    },
-    "each word is cut on its own, and what stands between words is lost; give the tokenizer whole texts": {
-        f"{COUNT} for text in own": EACH
-    },
+    "unknown tokens are left out; they count, too": {COUNT: "sum(i != tokenizer.unk_id for i in tokenizer.ids(text))"},
+    "each word is cut on its own, and what stands between is lost": {f"{COUNT} for text in own": EACH},
     "two things: each word is cut on its own; give the tokenizer whole texts; and: the special tokens are counted": {
         f"{COUNT} for text in own": EACH.replace("ids(word)", "encode(word)")
     },
@@ -196,27 +169,18 @@ MISTAKES = {
         "table[name][language] = ": "own = sum(texts.values(), [])\n            table[name][language] = ",
         CELL: f"{ALL_TOKENS} / {ALL_WORDS}",
     },
-    "the tokens of all languages are counted, and the words of one": {
-        ALL_TOKENS: f"sum({COUNT} for each in texts.values() for text in each)"
-    },
-    "all rows are that of the last tokenizer: is one dictionary used for all of them? Each needs its own {}": one_row(
-        -1
-    ),
+    "all languages' tokens are counted, one's words": {ALL_TOKENS: f"sum({COUNT} for text in sum(texts.values(), []))"},
+    "all rows are that of the last tokenizer: each row needs a dictionary of its own": one_row(-1),
     "all rows are that of the first tokenizer: the loop's own tokenizer must be asked": one_row(0),
-    "the table is the other way round: the tokenizers are the outer keys": (
-        lambda tokenizers, texts: {
-            language: {name: row[language] for name, row in fertility_table(tokenizers, texts).items()}
-            for language in texts
-        }
-    ),
-    "there is one row only, that of the last tokenizer: the tokenizers are the outer keys": (
-        lambda tokenizers, texts: [*fertility_table(tokenizers, texts).values()][-1]
-    ),
-    "only the last tokenizer is in the table: is `table = {}` inside the loop?": {
-        "        table[name] = {}": "        table = {name: {}}"
+    "the table is the other way round: the tokenizers are the outer keys": {
+        "    return table": "    return {key: {name: row[key] for name, row in table.items()} for key in texts}"
     },
-    "only the last language is in each row: is the row made anew for every language?": {
-        "table[name][language] = tokens / words": "table[name] = {language: tokens / words}"
+    "there is one row only, the last tokenizer's: the outer keys are tokenizers": {
+        "return table": "return table[name]"
+    },
+    "only the last tokenizer is there: is `table = {}` inside the loop?": {"table[name] = {}": "table = {name: {}}"},
+    "each row has the last language only: is it made anew?": {
+        "[language] = tokens / words": " = {language: tokens / words}"
     },
     "`return` stands inside the loop: the first tokenizer alone is in the table": {"    return": "        return"},
 }

@@ -108,11 +108,19 @@ def before(answer, rng):
 
 TOKEN, SEGMENT, POSITION = "self.token(ids)", "self.segment(segment_ids)", "self.position(places)"
 NORM, PLACES, LAST = "self.norm(x)", "torch.arange(tokens, device=ids.device)", "self.dropout(self.norm(x))"
-VARIANCE = "(x - x.mean(-1, True)) / {} * self.norm.weight + self.norm.bias"
+SUMMED, ROWS = f"{TOKEN} + {SEGMENT} + {POSITION}", f"({TOKEN}, {SEGMENT}, {POSITION})"
 EPS = "the norm's eps is {}, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise"
 IN_SILENCE = "a text that is too long is {}, in silence: compare T with P first, and raise a ValueError"
 LIMIT, CLOSED = "if tokens > limit:", "if False:"
 MESSAGE = 'f"the text has {tokens} tokens, but there are {limit} positions: truncate it"'
+RAISE, DROP = f"raise ValueError({MESSAGE})", "nn.functional.dropout(self.norm(x)"
+
+
+def spread(divisor, centred="(x - x.mean(-1, True))"):
+    """A patch that writes the norm by hand."""
+    return {NORM: f"{centred} / {divisor} * self.norm.weight + self.norm.bias"}
+
+
 MISTAKES = {
     "the sum is not normalised: a LayerNorm comes after it": {NORM: "x"},
     EPS.format("1e-05"): {", eps=1e-12": ""},
@@ -120,136 +128,69 @@ MISTAKES = {
     EPS.format("1e-07"): {"1e-12": "1e-7"},
     EPS.format("1e-08"): {"1e-12": "1e-8"},
     "there is no eps under the root; BERT's is 1e-12": {"1e-12": "0.0"},
-    "the eps stands outside the root: (variance + eps) under one root": {
-        NORM: VARIANCE.format("(x.std(-1, correction=0, keepdim=True) + 1e-12)")
-    },
-    "the variance divides by D - 1 (Bessel's correction); LayerNorm divides by D": {
-        NORM: VARIANCE.format("(x.var(-1, keepdim=True) + 1e-12).sqrt()")
-    },
-    "the norm divides by the root mean square and does not subtract the mean (RMSNorm); LayerNorm subtracts it": {
-        NORM: "x / (x.square().mean(-1, True) + 1e-12).sqrt() * self.norm.weight + self.norm.bias"
-    },
+    "the eps stands outside the root: (variance + eps) under one root": spread("(x.std(-1, False, True) + 1e-12)"),
+    "the variance divides by D - 1 (Bessel's correction), not by D": spread("(x.var(-1, True, True) + 1e-12).sqrt()"),
+    "no mean is subtracted (RMSNorm): LayerNorm does": spread("(x.square().mean(-1, True) + 1e-12).sqrt()", "x"),
     "the norm runs over the whole text; LayerNorm normalises each token's D numbers for themselves": {
         NORM: "nn.functional.layer_norm(x, x.shape[-2:], eps=1e-12) * self.norm.weight + self.norm.bias"
     },
-    "the norm does not subtract the mean": {
-        NORM: "x / (x.var(-1, correction=0, keepdim=True) + 1e-12).sqrt() * self.norm.weight + self.norm.bias"
-    },
+    "the norm does not subtract the mean": spread("(x.var(-1, False, True) + 1e-12).sqrt()", "x"),
     "the norm's gain and offset are not used": {NORM: "nn.functional.layer_norm(x, (x.shape[-1],), eps=1e-12)"},
-    "the norm acts on the token's row alone; BERT normalises the sum of all three": {
-        TOKEN: f"self.norm({TOKEN})",
-        NORM: "x",
-    },
-    "the norm acts before the segments are added; BERT normalises the sum of all three": {
-        f"{TOKEN} + {SEGMENT} + {POSITION}": f"self.norm({TOKEN} + {POSITION}) + {SEGMENT}",
-        NORM: "x",
-    },
+    "the norm acts on the token's row alone; BERT normalises the sum": {TOKEN: f"self.norm({TOKEN})", NORM: "x"},
+    "the norm acts before the segments are added": {SUMMED: f"self.norm({TOKEN} + {POSITION}) + {SEGMENT}", NORM: "x"},
     "the three rows are averaged; they are summed, which the norm hides until eps counts": {NORM: "self.norm(x / 3)"},
-    "the last T rows of the position table are used; the first token is at position 0": {
-        PLACES: "torch.arange(limit - tokens, limit)"
-    },
+    "the last T positions are used; the first token is at position 0": {PLACES: "torch.arange(limit - tokens, limit)"},
     "positions count from 1; the first token of a text is at position 0": {PLACES: "torch.arange(1, tokens + 1)"},
-    "positions count the texts of the batch; they count the tokens of one text": {
-        PLACES: "torch.arange(len(ids))[:, None]"
-    },
+    "positions count the texts of the batch, not the tokens of one text": {PLACES: "torch.arange(len(ids))[:, None]"},
     "all P rows of the position table are added; a text of T tokens takes the first T": {PLACES: "torch.arange(limit)"},
-    "there are as many positions as texts; there are as many as tokens, ids.shape[1]": {
-        PLACES: "torch.arange(len(ids))"
-    },
+    "there are as many positions as texts; there are as many as tokens": {PLACES: "torch.arange(len(ids))"},
     "every token gets position 0; a token's position is its place in its text": {PLACES: "torch.zeros(tokens).long()"},
-    "the position table is looked up with the ids, not with the places 0 ... T - 1": {
-        PLACES: "ids.clamp(max=self.position.num_embeddings - 1)"
-    },
+    "the position table is looked up with the ids, not with places 0 ... T - 1": {PLACES: "ids.clamp(max=limit - 1)"},
     "positions run backwards: the first token of a text is at position 0": {PLACES: "torch.arange(tokens).flip(0)"},
-    "each of the three rows is normalised; BERT normalises their sum, once": {
-        TOKEN: f"self.norm({TOKEN})",
-        SEGMENT: f"self.norm({SEGMENT})",
-        POSITION: f"self.norm({POSITION})",
-        NORM: "x",
-    },
+    "each of the three rows is normalised, not their sum": {SUMMED: f"sum(map(self.norm, {ROWS}))", NORM: "x"},
     "the norm is applied twice": {NORM: f"self.norm({NORM})"},
     "the position table is not used": {f" + {POSITION}": ""},
     "the token table is not used": {f"{TOKEN} + ": ""},
     IN_SILENCE.format("wrapped round"): {LIMIT: CLOSED, PLACES: f"{PLACES} % limit"},
     IN_SILENCE.format("read with clamped positions"): {LIMIT: CLOSED, PLACES: f"{PLACES}.clamp(max=limit - 1)"},
     IN_SILENCE.format("cut"): {
-        LIMIT: CLOSED,
-        "        if segment_ids is None:": "        ids, tokens = ids[:, :limit], min(tokens, limit)\n"
-        "        segment_ids = segment_ids if segment_ids is None else segment_ids[:, :limit]\n"
-        "        if segment_ids is None:",
+        RAISE: "return self(ids[:, :limit], None if segment_ids is None else segment_ids[:, :limit])"
     },
     "the table has no such row, and its IndexError tells the reader little: compare T with P first": {LIMIT: CLOSED},
-    "T is asserted; raise a ValueError, which nobody can switch off": {
-        f"if tokens > limit:\n            raise ValueError({MESSAGE})": f"assert tokens <= limit, {MESSAGE}"
-    },
+    "T is asserted; raise a ValueError, which nobody can switch off": {RAISE: f"assert False, {MESSAGE}"},
     "the message of the ValueError names how many tokens came, but not how many fit": {MESSAGE: 'f"{tokens} tokens"'},
     "the message of the ValueError names how many tokens fit, but not how many came": {MESSAGE: 'f"at most {limit}"'},
     "a RuntimeError is raised; a ValueError is asked for": {"raise ValueError": "raise RuntimeError"},
-    "all ids of the batch are counted; compare the length of the texts, ids.shape[1], with P": {
-        LIMIT: "if ids.numel() > limit:",
-        "has {tokens} tokens": "has {ids.numel()} tokens",
-    },
-    "the number of texts is compared with P; compare the length of the texts, ids.shape[1]": {
-        LIMIT: "if len(ids) > limit:",
-        "has {tokens} tokens": "has {len(ids)} tokens",
-    },
-    "the message of the ValueError does not name both numbers, how many tokens came and how many fit": {
-        MESSAGE: '"the text is too long"'
-    },
+    "all ids of the batch are counted, not ids.shape[1]": {"if tokens": "if ids.numel()", "{tokens}": "{ids.numel()}"},
+    "the number of texts is compared with P, not ids.shape[1]": {"if tokens": "if len(ids)", "{tokens}": "{len(ids)}"},
+    "the message of the ValueError does not name both numbers": {MESSAGE: '"the text is too long"'},
     f"the limit is one too low: T = P = {P} tokens are allowed": {LIMIT: "if tokens >= limit:"},
     "the limit is one too high: P + 1 tokens have no row for the last one": {LIMIT: "if tokens > limit + 1:"},
     "segment_ids are not used": {f" + {SEGMENT}": ""},
-    "sentence A gets no row: segment_ids are multiplied with row 1, but 0 means row 0, which is added as well": {
-        SEGMENT: "segment_ids[..., None] * self.segment.weight[1]"
-    },
-    "padding_idx keeps row 0 of the segment table from learning; sentence A is no padding": {
-        "nn.Embedding(2, D)": "nn.Embedding(2, D, padding_idx=0)"
-    },
-    "segment_ids are read as if none had come: row 0 is added to every token": {
-        SEGMENT: "self.segment(segment_ids * 0)"
-    },
+    "sentence A gets no row: 0 means row 0, which is one": {SEGMENT: "segment_ids[..., None] * self.segment.weight[1]"},
+    "padding_idx keeps row 0 of the segment table from learning": {"(2, D)": "(2, D, padding_idx=0)"},
+    "segment_ids are read as if none had come: row 0 is added everywhere": {SEGMENT: "self.segment(segment_ids * 0)"},
     "without segment_ids the segment row is left out; None means sentence A, which is row 0": {
-        "segment_ids = torch.zeros_like(ids)  #": "return self.dropout(self.norm(self.token(ids) + self.position("
-        "torch.arange(tokens))))  #"
+        "segment_ids = torch.zeros_like(ids)": "x = self.token(ids) + self.position.weight[:tokens]\n"
+        "            return self.dropout(self.norm(x))"
     },
     "without segment_ids row 1 is added; None means sentence A, which is row 0": {"zeros_like(ids)": "ones_like(ids)"},
     "the segments are exchanged: 0 means row 0": {
         "not a row of zeros\n": "not a row of zeros\n        else:\n            segment_ids = 1 - segment_ids\n"
     },
     "the segments are exchanged, also where none came: 0 means row 0": {SEGMENT: "self.segment(1 - segment_ids)"},
-    "segment_ids must be given here; they may be left out, so the parameter needs the default None": {
-        "segment_ids=None": "segment_ids"
-    },
-    "the token's row is multiplied by sqrt(D), as in the first Transformer": {
-        TOKEN: f"{TOKEN} * self.token.embedding_dim**0.5"
-    },
+    "segment_ids may be left out: the parameter needs the default None": {"segment_ids=None": "segment_ids"},
+    "the token's row is multiplied by sqrt(D); BERT's is not": {TOKEN: f"{TOKEN} * self.token.embedding_dim**0.5"},
     "no dropout runs in train mode": {LAST: NORM},
-    "dropout runs outside training: nn.Dropout, or F.dropout with training=self.training": {
-        LAST: "nn.functional.dropout(self.norm(x), self.dropout.p)"
-    },
-    "dropout stands before the norm, which fills the holes again; dropout comes last": {
-        LAST: "self.norm(self.dropout(x))"
-    },
-    "dropout falls on each table's rows before the sum; it comes once, after the norm": {
-        f"{TOKEN} + {SEGMENT} + {POSITION}": f"sum(self.dropout(one) for one in ({TOKEN}, {SEGMENT}, {POSITION}))",
-        LAST: NORM,
-    },
-    "dropout runs with 1 - dropout: use the probability that is passed in": {
-        "nn.Dropout(dropout)": "nn.Dropout(1 - dropout)"
-    },
+    "dropout runs outside training: use nn.Dropout, or training=self.training": {LAST: f"{DROP}, self.dropout.p)"},
+    "dropout stands before the norm, which fills the holes again; it comes last": {LAST: "self.norm(self.dropout(x))"},
+    "dropout falls on each table's rows, not behind the norm": {SUMMED: f"sum(map(self.dropout, {ROWS}))", LAST: NORM},
+    "dropout runs with 1 - dropout: use the one that is passed in": {"nn.Dropout(dropout)": "nn.Dropout(1 - dropout)"},
     "dropout drops the token's rows; it comes last, after the norm": {TOKEN: f"self.dropout({TOKEN})", LAST: NORM},
-    "dropout runs with 0.5, the default of nn.Dropout(): pass the probability on": {
-        "nn.Dropout(dropout)": "nn.Dropout()"
-    },
-    "dropout runs outside training, and with 0.1: F.dropout with training=self.training, or nn.Dropout(dropout)": {
-        LAST: "nn.functional.dropout(self.norm(x), 0.1)"
-    },
-    "dropout runs outside training, and with 0.5, the default: F.dropout(x, p, self.training)": {
-        LAST: "nn.functional.dropout(self.norm(x))"
-    },
-    "dropout drops whole tokens; it drops single numbers: nn.Dropout": {
-        LAST: "self.norm(x) * self.dropout(torch.ones(x.shape[:2]))[..., None]"
-    },
+    "dropout runs with 0.5, the default: nn.Dropout(dropout)": {"nn.Dropout(dropout)": "nn.Dropout()"},
+    "dropout runs outside training, and with 0.1: nn.Dropout(dropout)": {LAST: f"{DROP}, 0.1)"},
+    "dropout runs outside training, and with 0.5, the default: nn.Dropout(dropout)": {LAST: f"{DROP})"},
+    "dropout drops whole tokens, not numbers": {LAST: "self.norm(x) * self.dropout(torch.ones_like(x[..., :1]))"},
 }
 
 EXERCISE = Exercise(

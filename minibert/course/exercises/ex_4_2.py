@@ -41,7 +41,13 @@ GUESSED = (
     "the mask is guessed from the ids; a real token may have the id of the padding (EuroBERT pads with its "
     "end-of-text token), so make the mask from the lengths"
 )
+CUT, REAL = {"[text +": "[text[:longest] +"}, "(ids != pad_id).sum(1, keepdim=True)"
 FIRST = "(ids == pad_id).cumsum(1)"
+
+
+def texts_are(new):
+    """A patch that changes the texts."""
+    return {"    longest =": f"    texts = {new}\n    longest ="}
 
 
 def of_width(choose):
@@ -74,88 +80,48 @@ MISTAKES = {
     "T is a multiple of 4; it is the length of the longest text": of_width(lambda t: -(-max(map(len, t)) // 4) * 4),
     "T is a multiple of 8; it is the length of the longest text": of_width(lambda t: -(-max(map(len, t)) // 8) * 8),
     "[[pad_id] * T] * B is one row B times, so writing into one writes into all: make each row anew": one_row_for_all,
-    "max(texts) compares the lists by their first ids; T is max(len(text) for text in texts)": {
-        LONGEST: "len(max(texts))"
-    },
-    "max(texts) is not the longest text, it compares the lists by their first ids: max(len(text) for text in texts)": {
-        LONGEST: "len(max(texts))",
-        "torch.tensor([text +": "torch.tensor([text[:longest] +",
-    },
+    "max(texts) compares lists by their first ids; T is max(map(len, texts))": {LONGEST: "len(max(texts))"},
+    "max(texts) is not the longest text, it compares first ids: max(map(len, texts))": {LONGEST: "len(max(texts))"}
+    | CUT,
     "pad_id is taken out of the texts; it may be a real token, and stays": {
         "    longest =": "    texts = [[x for x in text if x != pad_id] or [pad_id] for text in texts]\n    longest ="
     },
-    "one pad_id is put behind every text; pad only up to the longest": {
-        "    longest =": "    texts = [text + [pad_id] for text in texts]\n    longest ="
-    },
-    "a text as long as the longest gets no True: row[-0:] is the whole row": {
-        MASK: f"({MASK}) & (lengths < longest)[:, None]"
-    },
+    "one pad_id is put behind every text; pad only up to the longest": texts_are("[text + [pad_id] for text in texts]"),
+    "the longest text gets no True: row[-0:] is the whole row": {MASK: f"({MASK}) & (lengths < longest)[:, None]"},
     "it pads with -1; the caller says which id pads: pad_id": {"[pad_id] *": "[-1] *"},
     "the mask is turned round: True marks the real tokens": {MASK: "torch.arange(longest) >= lengths[:, None]"},
     "the mask calls padding real, too: True up to each text's own length only": {MASK: "torch.ones_like(ids).bool()"},
     "off by one: a text of n tokens has the places 0 ... n - 1, so place < n, not <= n": {"longest) <": "longest) <="},
-    "off by one: the last token of each text is hidden; place < n, not < n - 1": {
-        "lengths[:, None]": "lengths[:, None] - 1"
-    },
-    "off by one: the first token of each text is hidden; places count from 0": {
-        MASK: f"({MASK}) & (torch.arange(longest) > 0)"
-    },
-    "the padding stands on the left; put it behind the text": {
-        f"text + {PADDING}": f"{PADDING} + text",
-        MASK: f"({MASK}).flip(1)",
-    },
+    "off by one: the last token of each text is hidden; place < n, not < n - 1": {"[:, None]": "[:, None] - 1"},
+    "off by one: the first token of each text is hidden": {MASK: f"({MASK}) & (torch.arange(longest) > 0)"},
+    "the padding stands on the left": {f"text + {PADDING}": f"{PADDING} + text", MASK: f"({MASK}).flip(1)"},
     "the ids are padded on the left; put the padding behind the text": {f"text + {PADDING}": f"{PADDING} + text"},
     "the True stand on the right, but the padding does": {MASK: f"({MASK}).flip(1)"},
-    "the mask of the first text is used for all; each row has the length of its own text": {
-        MASK: f"({MASK})[:1].expand(len(texts), -1)"
-    },
+    "the mask of the first text is used for all": {MASK: f"({MASK})[:1].expand(len(texts), -1)"},
     "it pads with 0; the caller says which id pads: pad_id": {"[pad_id] *": "[0] *"},
-    "each text is cut to the shortest one; T is the length of the longest text": {
-        LONGEST: "min(len(text) for text in texts)",
-        "torch.tensor([text +": "torch.tensor([text[:longest] +",
-    },
-    "T is one more than the longest text; it is the length of the longest text of this batch": {
-        "in texts)\n    ids": "in texts) + 1\n    ids"
-    },
-    "the texts come back in another order, sorted by length; row i is text i": {
-        "    longest =": "    texts = sorted(texts, key=len)\n    longest ="
-    },
+    "each text is cut to the shortest; T is the longest": {LONGEST: "min(len(text) for text in texts)"} | CUT,
+    "T is one more than the longest text; it is the length of the longest text": {LONGEST: f"{LONGEST} + 1"},
+    "the texts come back in another order, sorted by length; row i is text i": texts_are("sorted(texts, key=len)"),
     f"the mask is `ids != pad_id`: {GUESSED}": {MASK: "ids != pad_id"},
-    f"the mask is `ids > 0` or `ids != 0`, which is right only where 0 pads and is no word: {GUESSED}": {
-        MASK: "ids != 0"
-    },
+    f"the mask is `ids > 0` or `ids != 0`, right where 0 pads and is no word: {GUESSED}": {MASK: "ids != 0"},
     f"the mask ends before the first pad_id: {GUESSED}": {MASK: f"{FIRST} == 0"},
     f"the mask ends with the first pad_id: {GUESSED}": {MASK: f"{FIRST} - (ids == pad_id).long() == 0"},
     f"the mask lets one pad_id in every row pass: {GUESSED}": {MASK: f"{FIRST} <= 1"},
-    f"the mask counts the ids that are not pad_id, plus one: {GUESSED}": {
-        MASK: "torch.arange(longest) <= (ids != pad_id).sum(1, keepdim=True)"
-    },
+    f"the mask counts the ids that are not pad_id, plus one: {GUESSED}": {MASK: f"torch.arange(longest) <= {REAL}"},
     f"the mask lets one pad_id in every row pass, at the place that counts the others: {GUESSED}": {
-        MASK: "(ids != pad_id) | (torch.arange(longest) == (ids != pad_id).sum(1, keepdim=True))"
+        MASK: f"(ids != pad_id) | (torch.arange(longest) == {REAL})"
     },
     f"the mask asks whether an id occurs in the text: {GUESSED}": {
         MASK: "torch.tensor([[word in text for word in row] for row, text in zip(ids.tolist(), texts)])"
     },
-    f"the mask counts the ids that are not pad_id: {GUESSED}": {
-        MASK: "torch.arange(longest) < (ids != pad_id).sum(1, keepdim=True)"
-    },
-    f"the mask goes back from the right as long as it finds pad_id: {GUESSED}": {
-        MASK: "(ids != pad_id).flip(1).cumsum(1).flip(1) > 0"
-    },
-    "the mask holds numbers, and ~ turns a 1 into -2; it is boolean: a comparison, or .bool()": {
-        MASK: f"({MASK}).long()"
-    },
+    f"the mask counts the ids that are not pad_id: {GUESSED}": {MASK: f"torch.arange(longest) < {REAL}"},
+    f"the mask goes back over every pad_id: {GUESSED}": {MASK: "(ids != pad_id).flip(1).cumsum(1).flip(1) > 0"},
+    "the mask holds numbers, and ~ turns 1 into -2; boolean: a comparison, or .bool()": {MASK: f"({MASK}).long()"},
     "the mask holds 1.0 and 0.0; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).float()"},
     "the mask is uint8, and ~ turns a 1 into 254; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).byte()"},
-    "the mask holds numbers to be added to scores; it is boolean: True on real tokens": {
-        MASK: f"torch.where({MASK}, 0.0, -1e4)"
-    },
-    "the ids are floats; they are row numbers of a table, so whole numbers: int64": {
-        "for text in texts])  #": "for text in texts]).float()  #"
-    },
-    "the ids are int32; row numbers are int64, as torch.tensor makes of a list of whole numbers": {
-        "for text in texts])  #": "for text in texts]).int()  #"
-    },
+    "the mask holds numbers to be added to scores; it is boolean": {MASK: f"torch.where({MASK}, 0.0, -1e4)"},
+    "the ids are floats; they are row numbers of a table, so int64": {"])  #": "]).float()  #"},
+    "the ids are int32; row numbers are int64, as torch.tensor makes of a list": {"])  #": "]).int()  #"},
     "the mask comes first; return ids, mask": {f"return ids, {MASK}": f"return {MASK}, ids"},
     "only the ids are returned; return ids, mask": {f"return ids, {MASK}": "return ids"},
     "lists are returned; make tensors of both": {f"return ids, {MASK}": f"return ids.tolist(), ({MASK}).tolist()"},

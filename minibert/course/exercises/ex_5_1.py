@@ -52,16 +52,15 @@ def cases(rng):
 
 ROOT, INF, ZEROS = "query.shape[-1] ** 0.5", 'float("-inf")', ".masked_fill(~mask, 0.0) @"
 SOFTMAX = f"scores.masked_fill(~mask, {INF}).softmax(dim=-1)"
-RETURN = f"return weights{ZEROS} value"
+SOFT, REPAIR = "(scores {} mask).softmax(dim=-1)", " / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9) @"
+BLANK, RETURN = " * mask.any(-1, keepdim=True) @", f"return weights{ZEROS} value"
 MISTAKES = {
     "the scores are divided by K; divide by its square root, sqrt(K)": {ROOT: "query.shape[-1]"},
     "the scores are not divided by sqrt(K)": {f" / {ROOT}": ""},
     "the scores are multiplied by sqrt(K); divide by it": {f"/ {ROOT}": f"* {ROOT}"},
     "the scores are divided by the root of the number of keys, not of K": {ROOT: "key.shape[-2] ** 0.5"},
     "the scores are divided by the root of the number of queries, not of K": {ROOT: "query.shape[-2] ** 0.5"},
-    "the scores are divided by the root of the size of axis 1; K is the size of the last one": {
-        ROOT: "query.shape[1] ** 0.5"
-    },
+    "the scores are divided by the root of the size of axis 1; K is the last one's": {ROOT: "query.shape[1] ** 0.5"},
     "the scores are divided by 2, which is sqrt(K) for K = 4 only": {ROOT: "2"},
     "the scores are divided by 8, which is sqrt(K) for K = 64 only": {ROOT: "8"},
     "softmax over the queries (dim -2): each query divides its attention among the keys, dim=-1": {"dim=-1": "dim=-2"},
@@ -72,59 +71,25 @@ MISTAKES = {
         "(~mask, float": "(~mask | torch.ones_like(scores).bool().triu(1), float"
     },
     "the keys are mixed, not the values": {"@ value  #": "@ key  #"},
-    "the mask is turned round: True marks the keys that may be seen": {
-        "(~mask, float": "(mask, float",
-        "(~mask, 0.0)": "(mask, 0.0)",
-    },
+    "the mask is turned round: True marks keys that may be seen": {"(~mask, f": "(mask, f", "(~mask, 0": "(mask, 0"},
     "the mask is not used": {SOFTMAX: "scores.softmax(dim=-1)", ZEROS: " @"},
-    "the mask is applied after the softmax, so the weights no longer sum to 1; set the scores of hidden keys to -inf "
-    "before it": {SOFTMAX: "scores.softmax(dim=-1)"},
-    "the mask is added to the scores as 0 and 1; hide scores with masked_fill or where": {
-        SOFTMAX: "(scores + mask).softmax(dim=-1)",
-        ZEROS: " @",
-    },
-    "the scores of hidden keys are set to 0, and exp(0) is 1, a weight like any other; set them to -inf": {
-        SOFTMAX: "(scores * mask).softmax(dim=-1)",
-        ZEROS: " @",
-    },
-    "repairs of the weights after a softmax over all keys come too late where the visible ones are rounded to 0; set "
-    "the scores of hidden keys to -inf before the softmax": {
+    "the mask is applied after the softmax, so the weights no longer sum to 1": {SOFTMAX: "scores.softmax(dim=-1)"},
+    "the mask is added to scores as 0 and 1; hide them with masked_fill": {SOFTMAX: SOFT.format("+"), ZEROS: " @"},
+    "hidden scores are set to 0, and exp(0) is 1, a weight like any other": {SOFTMAX: SOFT.format("*"), ZEROS: " @"},
+    "the weights are repaired after a softmax over all keys, too late where the visible ones are rounded to 0": {
         SOFTMAX: "scores.softmax(dim=-1) * mask",
-        ZEROS: " / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9) @",
+        ZEROS: REPAIR,
     },
-    "exp overflows for large scores: leave it to torch.softmax, which subtracts the largest score first": {
-        SOFTMAX: "scores.exp() * mask",
-        ZEROS: " / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9) @",
-    },
-    "hidden scores are set to -100, and with large inputs visible ones are lower still; set them to -inf": {
-        INF: "-100",
-        ZEROS: " * mask.any(-1, keepdim=True) @",
-    },
-    "hidden scores are set to -1e4, and the visible one is lower still; set them to -inf": {
-        INF: "-1e4",
-        ZEROS: " * mask.any(-1, keepdim=True) @",
-    },
-    "hidden scores are set to a number such as -1e4, and the visible one is lower still; set them to -inf": {
-        INF: "-1e4"
-    },
+    "exp overflows for large scores: leave it to torch.softmax": {SOFTMAX: "scores.exp() * mask", ZEROS: REPAIR},
+    "hidden scores are set to -100, and with large inputs visible ones are lower still": {INF: "-100", ZEROS: BLANK},
+    "hidden scores are set to -1e4, and the visible one is lower still": {INF: "-1e4", ZEROS: BLANK},
+    "hidden scores are set to a number such as -1e4, and the visible one is lower still": {INF: "-1e4"},
     "a query that may see no key at all gets zeros, not the mean of all values": {INF: "-1e9", ZEROS: " @"},
-    "hidden scores are set to -100, which large inputs undercut, and a query that sees no key gets a mean": {
-        INF: "-100",
-        ZEROS: " @",
-    },
-    "hidden scores are set to -1e4, which large inputs undercut, and a query that sees no key gets a mean": {
-        INF: "-1e4",
-        ZEROS: " @",
-    },
-    "a query that sees only some of the keys gets zeros, as if it saw none: test the row with any, not all": {
-        RETURN: f"{RETURN} * mask.all(dim=-1, keepdim=True)"
-    },
-    "NaN where a query may see no key (a row of padding): softmax over -inf alone is 0/0; put zeros there": {
-        ZEROS: " @"
-    },
-    "the output is right and its gradient is NaN: 0 times NaN is NaN, so mask the weights, not the output": {
-        RETURN: "return torch.nan_to_num(weights @ value)"
-    },
+    "hidden scores are set to -100, too high; and a query that sees no key gets a mean": {INF: "-100", ZEROS: " @"},
+    "hidden scores are set to -1e4, too high; and a query that sees no key gets a mean": {INF: "-1e4", ZEROS: " @"},
+    "a query that sees some keys gets zeros, as if it saw none": {RETURN: f"{RETURN} * mask.all(-1, True)"},
+    "NaN where a query may see no key: softmax over -inf alone is 0/0; put zeros there": {ZEROS: " @"},
+    "the output is right and its gradient is NaN: mask the weights": {RETURN: "return (weights @ value).nan_to_num()"},
 }
 
 EXERCISE = Exercise(

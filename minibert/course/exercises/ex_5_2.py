@@ -54,73 +54,44 @@ INTERLEAVED = (
     "is cut into (H, K), heads first"
 )
 SPLIT_MISTAKES = {
-    "view straight to (B, H, T, K) cuts the numbers in their order in memory, so a head mixes tokens; view to "
-    "(B, T, H, K) first, then transpose the two middle axes": {
+    "view straight to (B, H, T, K) mixes tokens; view to (B, T, H, K) first, then transpose the two middle axes": {
         SPLIT: "return x.reshape(batch, heads, tokens, width // heads)"
     },
     INTERLEAVED: {SPLIT: "return x.reshape(batch, tokens, width // heads, heads).permute(0, 3, 1, 2)"},
-    "tokens and entries of a head are exchanged: the result is (B, H, K, T), expected the same sizes in another order, "
-    "(B, H, T, K)": {".transpose(1, 2)": ".permute(0, 2, 3, 1)"},
+    "tokens and entries of a head are exchanged: it is (B, H, K, T)": {".transpose(1, 2)": ".permute(0, 2, 3, 1)"},
     "the axes of tokens and heads are not exchanged: the result is (B, T, H, K)": {".transpose(1, 2)": ""},
     "the heads stand in front of the texts: the result is (H, B, T, K)": {".transpose(1, 2)": ".permute(2, 0, 1, 3)"},
-    "H and K are exchanged: there are `heads` heads, each of width D / heads": {
-        "heads, width // heads)": "width // heads, heads)"
-    },
-    "the heads stand one behind the other along the tokens, (B, H T, K); they get an axis of their own": {
-        SPLIT: "return torch.cat(x.chunk(heads, dim=-1), dim=1)"
-    },
-    "texts and heads share one axis, (B H, T, K); each has its own": {
-        ".transpose(1, 2)": ".transpose(1, 2).flatten(0, 1)"
-    },
+    "H and K are exchanged: there are `heads` heads, K = D / heads": {VIEW: "x.view(batch, tokens, -1, heads)"},
+    "the heads stand along the tokens, (B, H T, K)": {SPLIT: "return torch.cat(x.chunk(heads, dim=-1), dim=1)"},
+    "texts and heads share one axis, (B H, T, K)": {".transpose(1, 2)": ".transpose(1, 2).flatten(0, 1)"},
     "each head is cut out `heads` entries wide; there are `heads` heads, each of width K = D / heads": {
         SPLIT: "return torch.stack([x[..., h * heads : (h + 1) * heads] for h in range(heads)], dim=1)"
     },
     "the heads are in reverse order": {".transpose(1, 2)": ".transpose(1, 2).flip(1)"},
-    "the tokens are split among the heads; each head has all tokens, and K entries of each": {
-        SPLIT: "return x.view(batch, heads, -1, width)"
-    },
+    "the tokens are split among the heads; each head has all tokens": {SPLIT: "return x.view(batch, heads, -1, width)"},
     "the heads have width 4 here whatever `heads` says": {VIEW: "x.reshape(batch, tokens, -1, 4)"},
     "there are two heads here whatever `heads` says": {VIEW: "x.reshape(batch, tokens, 2, -1)"},
     "there are three heads here whatever `heads` says": {VIEW: "x.reshape(batch, tokens, 3, -1)"},
     "only the first text of the batch is split": {SPLIT: "return x[:1].unflatten(-1, (heads, -1)).transpose(1, 2)"},
-    "a list of heads is returned; put them on a new axis, torch.stack(..., dim=1)": {
-        SPLIT: "return list(x.chunk(heads, dim=-1))"
-    },
-    "the numbers are divided by sqrt(K) as well; splitting moves numbers and changes none": {
-        SPLIT: "return x.view(batch, tokens, heads, width // heads).transpose(1, 2) / (width // heads) ** 0.5"
-    },
+    "a list of heads is returned; put them on a new axis, torch.stack": {SPLIT: "return list(x.chunk(heads, dim=-1))"},
+    "the numbers are divided by sqrt(K), too; splitting changes none": {SPLIT: f"{SPLIT} / (width // heads) ** 0.5"},
 }
 MERGE = "return x.transpose(1, 2).reshape(batch, tokens, heads * size)"
 MERGE_MISTAKES = {
-    "reshape straight from (B, H, T, K) puts the tokens of one head side by side; transpose first, so that the heads "
-    "of one token are neighbours": {".transpose(1, 2)": ""},
-    "the heads are interleaved: entry 1 of every head, then entry 2 of every head; the K entries of one head stay side "
-    "by side": {".transpose(1, 2)": ".permute(0, 2, 3, 1)"},
-    "flatten(2) joins the tokens of one head, (B, H, T K); transpose first, then join the heads of one token": {
-        MERGE: "return x.flatten(2)"
-    },
-    "x comes as (B, H, T, K); here its sizes are read as (B, T, H, K)": {
-        "batch, heads, tokens, size = ": "batch, tokens, heads, size = "
-    },
-    "tokens and entries are exchanged, transpose(-2, -1); exchange heads and tokens, transpose(1, 2)": {
-        ".transpose(1, 2)": ".transpose(-2, -1)"
-    },
-    "the heads stand one behind the other along the tokens, (B, H T, K); join them with their entries, dim=-1": {
-        MERGE: "return torch.cat(list(x.unbind(1)), dim=1)"
-    },
+    "reshape from (B, H, T, K) puts the tokens of one head side by side; transpose first": {".transpose(1, 2)": ""},
+    "the heads are interleaved; entries of a head stay side by side": {".transpose(1, 2)": ".permute(0, 2, 3, 1)"},
+    "flatten(2) joins the tokens of one head, (B, H, T K); transpose first": {MERGE: "return x.flatten(2)"},
+    "x comes as (B, H, T, K); here it is read as (B, T, H, K)": {"heads, tokens, size = ": "tokens, heads, size = "},
+    "tokens and entries are exchanged; exchange heads and tokens": {".transpose(1, 2)": ".transpose(-2, -1)"},
+    "the heads stand behind each other along the tokens": {MERGE: "return torch.cat([*x.unbind(1)], dim=1)"},
     "heads and entries are still two axes, (B, T, H, K); join them, (B, T, H K)": {MERGE: "return x.transpose(1, 2)"},
     "the heads are put together in reverse order": {".transpose(1, 2)": ".flip(1).transpose(1, 2)"},
-    "heads are joined with tokens, (B, T H, K); join them with their entries, (B, T, H K)": {
-        MERGE: "return x.transpose(1, 2).flatten(1, 2)"
-    },
+    "heads are joined with tokens, (B, T H, K), not with entries": {MERGE: "return x.transpose(1, 2).flatten(1, 2)"},
     "the heads are added up; they stand side by side": {MERGE: "return x.sum(dim=1)"},
     "the heads are added up and repeated; they stand side by side": {MERGE: "return x.sum(dim=1).repeat(1, 1, heads)"},
     "the mean of the heads is taken; they stand side by side": {MERGE: "return x.mean(dim=1)"},
-    "there are three heads here; read their number from the shape of x": {
-        MERGE: "return torch.cat([x[:, h] for h in (0, 1, 2)], dim=-1)"
-    },
-    "after transpose the numbers do not lie in order, and view needs them so: use reshape, or contiguous() before "
-    "view": {".reshape(": ".view("},
+    "there are three heads here, whatever x has": {MERGE: "return torch.cat([x[:, h] for h in (0, 1, 2)], dim=-1)"},
+    "after transpose view finds no order in memory: use reshape, or contiguous() before": {".reshape(": ".view("},
     "only the first text of the batch is merged": {MERGE: "return x[:1].transpose(1, 2).flatten(2)"},
 }
 

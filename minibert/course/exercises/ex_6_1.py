@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from minibert.course.exercise import Exercise
 from minibert.course.expect import expect_steady, make_module
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Lab, exchanged
 from minibert.course.modules import SmoothDropout, expect_parameters, module_gradients, run_module
 
 
@@ -137,107 +137,79 @@ def bessel(norm, x):
 
 FIRST = "self.attention_norm(x + self.dropout(self.attend(x, mask)))"
 SECOND = "self.feed_forward_norm(x + self.dropout(self.narrow(inner)))"
-GELU, SPLIT, MERGE = (
-    "functional.gelu(",
-    "part.unflatten(-1, (self.heads, -1)).transpose(1, 2)",
-    "mixed.transpose(1, 2).flatten(2)",
-)
-EPS = "self.attention_norm = nn.LayerNorm(D, eps=1e-12)\n        self.feed_forward_norm = nn.LayerNorm(D, eps=1e-12)"
-ROOT, HIDE, WEIGHTS = (
-    "query.shape[-1] ** 0.5",
-    'scores.masked_fill(~mask[:, None, None, :], float("-inf"))',
-    "self.dropout(scores.softmax(dim=-1))",
-)
+SPLIT, MERGE = "part.unflatten(-1, (self.heads, -1)).transpose(1, 2)", "mixed.transpose(1, 2).flatten(2)"
+GELU, WIDE, PARTS, ROOT = "functional.gelu(", "self.widen(x)", "parts = (", "query.shape[-1] ** 0.5"
+SOFTMAX, INF = "scores.softmax(dim=-1)", 'float("-inf")'
+WEIGHTS = f"self.dropout({SOFTMAX})"
+HIDE = f"scores.masked_fill(~mask[:, None, None, :], {INF})"
 KEEP, HIDDEN = "[:, None, None, :]", "(~mask[:, None, None, :], float"
 DROP_FIRST, DROP_SECOND = "self.dropout(self.attend(x, mask))", "self.dropout(self.narrow(inner))"
+ADD_FIRST, ADD_SECOND = f"x + {DROP_FIRST}", f"x + {DROP_SECOND}"
+LATE = f"start + {DROP_SECOND}"
 NO_FIRST, NO_SECOND = {DROP_FIRST: "self.attend(x, mask)"}, {DROP_SECOND: "self.narrow(inner)"}
-NO_WEIGHTS, NO_MASK = {WEIGHTS: "scores.softmax(dim=-1)"}, {HIDE: "scores"}
+NO_WEIGHTS, NO_MASK = {WEIGHTS: SOFTMAX}, {HIDE: "scores"}
+INSIDE = {"self.narrow(inner)": "self.narrow(self.dropout(inner))"}
+
+
+def eps(value, *names):
+    """A patch of the eps of these norms, or of both."""
+    made = "self.{} = nn.LayerNorm(D, eps={})".format
+    return {made(name, "1e-12"): made(name, value) for name in names or ("attention_norm", "feed_forward_norm")}
+
+
 MISTAKES = {
     "the norm stands before the sub-layers (pre-norm); BERT adds first and normalises the sum": {
         FIRST: "x + self.dropout(self.attend(self.attention_norm(x), mask))",
-        "self.widen(x)": "self.widen(self.feed_forward_norm(x))",
-        SECOND: "x + self.dropout(self.narrow(inner))",
+        WIDE: "self.widen(self.feed_forward_norm(x))",
+        SECOND: ADD_SECOND,
     },
     "the norm stands inside the sum, x + norm(f(x)); BERT adds first and normalises the sum": {
         FIRST: "x + self.attention_norm(self.dropout(self.attend(x, mask)))",
         SECOND: "x + self.feed_forward_norm(self.dropout(self.narrow(inner)))",
     },
-    "a residual path is missing: x + attention(x), then x + feed_forward(x)": {
-        "norm(x + self.dropout(self.attend": "norm(self.dropout(self.attend",
-        "norm(x + self.dropout(self.narrow": "norm(self.dropout(self.narrow",
-    },
-    "the residual path around attention is missing: x + attention(x)": {
-        "(x + self.dropout(self.attend": "(self.dropout(self.attend"
-    },
-    "the residual path around the feed-forward layer is missing: x + feed_forward(x)": {
-        "(x + self.dropout(self.narrow": "(self.dropout(self.narrow"
-    },
-    "the second sum adds the block's input; it should add what left the first norm": {
-        "x = self.attention_norm": "start, x = x, self.attention_norm",
-        "norm(x + self.dropout(self.narrow": "norm(start + self.dropout(self.narrow",
+    "both residual paths are missing: x + f(x)": {ADD_FIRST: DROP_FIRST, ADD_SECOND: DROP_SECOND},
+    "the residual path around attention is missing: x + attention(x)": {ADD_FIRST: DROP_FIRST},
+    "the residual path around the feed-forward layer is missing: x + feed_forward(x)": {ADD_SECOND: DROP_SECOND},
+    "the second sum adds the input, not the first norm's output": {
+        "x = self.a": "start, x = x, self.a",
+        ADD_SECOND: LATE,
     },
     "the first sum, x + attention(x), is not normalised": {FIRST: FIRST.replace("self.attention_norm", "")},
     "the second sum, x + feed_forward(x), is not normalised": {SECOND: SECOND.replace("self.feed_forward_norm", "")},
     "neither sum is normalised": {"= self.attention_norm(x": "= (x", "return self.feed_forward_norm(": "return ("},
-    "the two norms are swapped: attention_norm normalises the first sum": {
-        "= self.attention_norm(x": "= self.feed_forward_norm(x",
-        "return self.feed_forward_norm(": "return self.attention_norm(",
-    },
+    "the first norm stands behind both sums": {"return self.feed_forward_norm(": "return self.attention_norm("},
+    "the feed-forward layer reads the block's input": {"x = self.a": "start, x = x, self.a", WIDE: "self.widen(start)"},
+    "the two norms are swapped": exchanged("self.attention_norm(x", "self.feed_forward_norm(x"),
     "the variance divides by D - 1 (Bessel's correction); LayerNorm divides by D": {
         "= self.attention_norm(x": "= bessel(self.attention_norm, x",
         "return self.feed_forward_norm(": "return bessel(self.feed_forward_norm, ",
     },
-    "the norms' eps is 1e-5, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": {
-        EPS: EPS.replace(", eps=1e-12", "")
-    },
-    "the norms' eps is 1e-6, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": {
-        EPS: EPS.replace("1e-12", "1e-6")
-    },
-    "the first norm's eps is 1e-5, BERT's is 1e-12": {
-        "self.attention_norm = nn.LayerNorm(D, eps=1e-12)": "self.attention_norm = nn.LayerNorm(D)"
-    },
-    "the second norm's eps is 1e-5, BERT's is 1e-12": {
-        "self.feed_forward_norm = nn.LayerNorm(D, eps=1e-12)": "self.feed_forward_norm = nn.LayerNorm(D)"
-    },
-    "GELU in its tanh form; BERT's weights were made with the exact one, by erf": {
-        "self.widen(x))": 'self.widen(x), approximate="tanh")'
-    },
+    "the norms' eps is 1e-5, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": eps("1e-5"),
+    "the norms' eps is 1e-6, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": eps("1e-6"),
+    "the first norm's eps is 1e-5, BERT's is 1e-12": eps("1e-5", "attention_norm"),
+    "the second norm's eps is 1e-5, BERT's is 1e-12": eps("1e-5", "feed_forward_norm"),
+    "GELU in its tanh form; BERT has the exact one, by erf": {WIDE: f'{WIDE}, approximate="tanh"'},
     "ReLU between widen and narrow; BERT has GELU": {GELU: "torch.relu("},
     "SiLU between widen and narrow; BERT has GELU": {GELU: "functional.silu("},
     "no activation between widen and narrow: two linear maps in a row are one; BERT has GELU": {GELU: "("},
-    "an activation behind narrow; BERT has one GELU, between widen and narrow": {
-        "self.narrow(inner)": "functional.gelu(self.narrow(inner))"
-    },
-    "padding is set to zero instead of hidden: its key is the bias then, and it still gets a weight": {
-        "        parts = ": "        x = x * mask[..., None]\n        parts = ",
-        HIDE: "scores",
-    },
+    "an activation behind narrow; BERT has one before": {"self.narrow(inner)": "functional.gelu(self.narrow(inner))"},
+    "padding is set to zero, not hidden, and gets a weight": {PARTS: f"x = x * mask[..., None]\n        {PARTS}"}
+    | NO_MASK,
     "the mask is not used, or hides queries instead of keys: padding is looked at": NO_MASK,
     "the mask is turned round: True marks real tokens": {"(~mask": "(mask"},
     "the mask of the first text is used for all; each text has its own": {HIDDEN: "(~mask[:1, None, None, :], float"},
-    "the mask is added to the scores as 0 and 1; hide scores with masked_fill or where": {
-        HIDE: "scores + mask[:, None, None, :]"
-    },
-    "the scores of hidden keys are set to 0, and exp(0) is 1, a weight like any other; set them to -inf": {
-        HIDE: "scores * mask[:, None, None, :]"
-    },
-    "the mask is applied after the softmax, so the weights no longer sum to 1; set the scores of hidden keys to -inf "
-    "before it": {HIDE: "scores", WEIGHTS: "self.dropout(scores.softmax(dim=-1) * mask[:, None, None, :])"},
-    "hidden scores are set to a number such as -1e4, and the visible ones are lower still; set them to -inf": {
-        'float("-inf")': "-1e4"
-    },
-    "exp overflows for large scores: leave it to torch.softmax": {
-        "scores.softmax(dim=-1)": "scores.exp() / scores.exp().sum(-1, keepdim=True)"
-    },
+    "the mask is added to the scores as 0 and 1; hide scores with masked_fill": {HIDE: f"scores + mask{KEEP}"},
+    "hidden scores are set to 0, and exp(0) is 1, a weight like any other": {HIDE: f"scores * mask{KEEP}"},
+    "the mask is applied after the softmax: weights no longer sum to 1": NO_MASK | {WEIGHTS: f"{WEIGHTS} * mask{KEEP}"},
+    "hidden scores are set to a number such as -1e4, and visible ones are lower; set them to -inf": {INF: "-1e4"},
+    "exp overflows for large scores: leave it to torch.softmax": {SOFTMAX: "scores.exp() / scores.exp().sum(-1, True)"},
     "the scores are not divided by sqrt(K)": {f" / {ROOT}": ""},
     "the scores are divided by sqrt(D); each head is K = D / H wide: sqrt(K)": {ROOT: "x.shape[-1] ** 0.5"},
     "the scores are divided by K; divide by its square root, sqrt(K)": {ROOT: "query.shape[-1]"},
     "the scores are divided by sqrt(H); each head is K = D / H wide: sqrt(K)": {ROOT: "self.heads ** 0.5"},
     "the heads are not split: one head of width D instead of H of width K": {SPLIT: "part[:, None]"},
     "H and K are exchanged: H heads, each K = D / H wide": {"(self.heads, -1)": "(-1, self.heads)"},
-    "heads are made by view alone, which mixes tokens: split D into (H, K), then transpose T and H": {
-        SPLIT: "part.reshape(len(x), self.heads, x.shape[1], -1)"
-    },
+    "heads are made by view alone, which mixes tokens": {SPLIT: "part.reshape(len(x), self.heads, x.shape[1], -1)"},
     "the heads are interleaved: each head owns K neighbouring numbers": {
         SPLIT: "part.unflatten(-1, (-1, self.heads)).permute(0, 3, 1, 2)",
         MERGE: "mixed.permute(0, 2, 3, 1).flatten(2)",
@@ -246,37 +218,18 @@ MISTAKES = {
     "query and key are swapped": {"(self.query(x), self.key(x),": "(self.key(x), self.query(x),"},
     "key and value are swapped": {"self.key(x), self.value(x))": "self.value(x), self.key(x))"},
     "softmax over the queries (dim -2): each query divides its attention among the keys, dim=-1": {"dim=-1": "dim=-2"},
-    "there is no softmax: scores are no weights": {
-        HIDE: "scores * mask[:, None, None, :]",
-        "scores.softmax(dim=-1)": "scores",
-    },
-    "the heads are not swapped back before they are laid side by side: transpose H and T first": {
-        MERGE: "mixed.reshape(x.shape)"
-    },
-    "the heads are merged entry by entry; the K entries of one head stay side by side": {
-        MERGE: "mixed.permute(0, 2, 3, 1).flatten(2)"
-    },
+    "softmax over the heads (dim 1): each query divides its attention among the keys, dim=-1": {"dim=-1": "dim=1"},
+    "there is no softmax: scores are no weights": {HIDE: f"scores * mask{KEEP}", SOFTMAX: "scores"},
+    "the heads are not swapped back before they are laid side by side": {MERGE: "mixed.reshape(x.shape)"},
+    "the heads are merged entry by entry, not head by head": {MERGE: "mixed.permute(0, 2, 3, 1).flatten(2)"},
     "the feed-forward half is missing": {SECOND: "x"},
     "dropout is missing on the attention weights, behind the softmax": NO_WEIGHTS,
-    "dropout falls on the values or the mixed values; it belongs on the attention weights, behind the softmax": {
-        **NO_WEIGHTS,
-        f"self.output({MERGE})": "self.output(self.dropout(mixed.transpose(1, 2).flatten(2)))",
-    },
-    "dropout falls on the scores; it belongs behind the softmax": {
-        WEIGHTS: "self.dropout(scores).softmax(dim=-1)",
-        'float("-inf")': "-1e9",
-    },
+    "dropout falls on the values; it belongs on the attention weights": NO_WEIGHTS | {MERGE: f"self.dropout({MERGE})"},
+    "dropout falls on the scores, before the softmax": {WEIGHTS: "self.dropout(scores).softmax(dim=-1)", INF: "-1e9"},
     "no dropout on what the attention gives back, before x is added": NO_FIRST,
     "no dropout on what the feed-forward layer gives back, before x is added": NO_SECOND,
-    "no dropout at all: it falls on the attention weights and on what each sub-layer gives back": {
-        **NO_WEIGHTS,
-        **NO_FIRST,
-        **NO_SECOND,
-    },
-    "no dropout on what the attention gives back, nor on what the feed-forward layer gives back": {
-        **NO_FIRST,
-        **NO_SECOND,
-    },
+    "no dropout at all: it falls on attention weights and on sub-layers": NO_WEIGHTS | NO_FIRST | NO_SECOND,
+    "no dropout on what the attention and the feed-forward layer give back": NO_FIRST | NO_SECOND,
     "dropout touches the residual path; drop out the sub-layer's output, before x is added": {
         "x + self.dropout(self.attend(x, mask))": "self.dropout(x + self.attend(x, mask))",
         "x + self.dropout(self.narrow(inner))": "self.dropout(x + self.narrow(inner))",
@@ -285,15 +238,9 @@ MISTAKES = {
         FIRST: "self.dropout(self.attention_norm(x + self.attend(x, mask)))",
         SECOND: "self.dropout(self.feed_forward_norm(x + self.narrow(inner)))",
     },
-    "BERT drops nothing between widen and narrow, only what narrow gives back": {
-        "self.narrow(inner)": "self.narrow(self.dropout(inner))"
-    },
-    "BERT drops nothing between widen and narrow; the dropout belongs behind narrow": {
-        DROP_SECOND: "self.narrow(self.dropout(inner))"
-    },
-    "dropout has a probability of its own, 0.1; use the one that is passed in": {
-        "nn.Dropout(dropout)": "nn.Dropout(0.1)"
-    },
+    "BERT drops nothing between widen and narrow, only what narrow gives back": INSIDE,
+    "dropout falls between widen and narrow, not behind narrow": {DROP_SECOND: "self.narrow(self.dropout(inner))"},
+    "dropout has a probability of its own, 0.1, not the one passed in": {"nn.Dropout(dropout)": "nn.Dropout(0.1)"},
     "F.dropout needs training=self.training, nn.Dropout obeys eval() by itself": {
         DROP_FIRST: "functional.dropout(self.attend(x, mask), self.dropout.p)",
         DROP_SECOND: "functional.dropout(self.narrow(inner), self.dropout.p)",

@@ -52,16 +52,10 @@ MISTAKES = {
     "the second feed-forward matrix, F to D, is forgotten": {LAST: "D"},
     "the second feed-forward layer is counted as F to F; it goes from F to D": {LAST: "(F * F + D)"},
     "the pooler is a dense layer D to D with a bias, D * D + D numbers; these are D": {POOLER: "(D if pooler else 0)"},
-    "the head for next sentences, D to 2, is counted; it is not asked for": {
-        POOLER: "(square + 2 * D + 2 if pooler else 0)"
-    },
+    "the head for next sentences, D to 2, is not asked for": {POOLER: "(square + 2 * D + 2 if pooler else 0)"},
     "the bias of the scores has V numbers, one for each word, not D": {HEAD: "square + norm + D  #"},
-    "the prediction head is counted as one layer D to V; it is a dense layer D to D, a norm and V biases": {
-        HEAD: "D * V + V  #"
-    },
-    "mlm=True leaves the pooler out; each of the two switches is for itself": {
-        POOLER: "(square if pooler and not mlm else 0)"
-    },
+    "the prediction head is more than one layer D to V: a dense layer, a norm, V biases": {HEAD: "D * V + V  #"},
+    "mlm=True leaves the pooler out; the switches are apart": {POOLER: "(square if pooler and not mlm else 0)"},
     "segments is 1 where it is left out; its default is 2": {"segments=2": "segments=1"},
     "positions is 1024 where it is left out; its default is 512": {"positions=512": "positions=1024"},
     "the sum runs through float32, which holds 24 bits; stay with whole numbers": {
@@ -79,9 +73,7 @@ MISTAKES = {
     "the first feed-forward layer, D to F, has a bias of F numbers": {FIRST: "(D * F + D)"},
     "the second feed-forward layer, F to D, has a bias of D numbers": {LAST: "(F * D + F)"},
     "the bias of the first feed-forward layer, F numbers, is forgotten": {FIRST: "D * F"},
-    "D numbers are forgotten in each block: the bias of the output matrix, or of the second feed-forward layer": {
-        LAST: "F * D"
-    },
+    "D numbers are forgotten in each block: a bias of the output matrix, or of the last layer": {LAST: "F * D"},
     "the second matrix of the feed-forward layer is forgotten": {f" + {LAST}": ""},
     "4 D numbers are forgotten in each block: the four biases of attention, or the two norms": {BLOCK: "4 * D * D +"},
     "attention has four matrices: query, key, value and the output matrix": {BLOCK: "3 * square +"},
@@ -100,9 +92,7 @@ MISTAKES = {
     "the prediction head is not counted with mlm=True": {MLM: "0"},
     "the prediction head is counted, but mlm is False: this is the bare encoder": {MLM: "head"},
     f"{DECODER} is counted; it is the token table, used a second time": {HEAD: "square + norm + V + V * D  #"},
-    f"of the prediction head only the matrix is counted, and it is the token table: {DECODER} is there already": {
-        HEAD: "V * D  #"
-    },
+    f"the prediction head is one matrix here, the token table: {DECODER} is there already": {HEAD: "V * D  #"},
     "the bias of the scores, V numbers, is forgotten in the prediction head": {HEAD: "square + norm  #"},
     "the norm of the prediction head is forgotten": {HEAD: "square + V  #"},
     "the dense layer of the prediction head, D to D with a bias, is forgotten": {HEAD: "norm + V  #"},

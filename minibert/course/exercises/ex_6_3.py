@@ -3,7 +3,7 @@
 import torch
 
 from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Lab, exchanged
 
 
 def to_ours(stored, L):
@@ -59,14 +59,19 @@ def cases(rng):
 
 
 PARTS, JOINED = '("query", "key", "value")', "= torch.cat(parts)"
-KINDS = 'for kind, old in (("weight", "gamma"), ("bias", "beta")):'
+TABLES, BLOCKS = exchanged("LayerNorm.gamma", "LayerNorm.beta"), exchanged('"gamma"', '"beta"')
 RETURN, THERE = "    return ours", 'f"encoder.layer.{i}."'
 OURS = 'ours[f"{here}attention.query_key_value.{kind}"] = torch.cat(parts)'
 TURNED = "the matrix {} is transposed; files of PyTorch store (out, in), as nn.Linear does, so nothing is turned"
 
 
+def given(pair, condition="True"):
+    """A patch: these pairs of name and tensor are returned."""
+    return {RETURN: f"    return {{{pair} for k, v in ours.items() if {condition}}}"}
+
+
 def turn(name):
-    return {RETURN: f"    return {{k: v.mT if k.endswith('{name}') and v.dim() == 2 else v for k, v in ours.items()}}"}
+    return given(f"k: v.mT if k.endswith('{name}') and v.dim() == 2 else v")
 
 
 MISTAKES = {
@@ -75,125 +80,78 @@ MISTAKES = {
     "query and value are swapped: the order is query, key, value": {PARTS: '("value", "key", "query")'},
     "the order is key, value, query here; ours is query, key, value": {PARTS: '("key", "value", "query")'},
     "the order is value, query, key here; ours is query, key, value": {PARTS: '("value", "query", "key")'},
-    "the biases of query and key are swapped: the same order for the biases as for the matrices": {
-        PARTS: '(("query", "key", "value") if kind == "weight" else ("key", "query", "value"))'
+    "the biases of query and key are swapped: the order is that of the matrices": {
+        PARTS: f'({PARTS} if kind == "weight" else ("key", "query", "value"))'
     },
-    "the query is scaled; the weights come back as they are": {
-        JOINED: "= torch.cat([parts[0] / len(parts[0]) ** 0.5, *parts[1:]])"
-    },
-    "query, key and value are put on an axis of their own, torch.stack; ours is (3 D, D): torch.cat": {
-        JOINED: "= torch.stack(parts)"
-    },
-    "the biases of query, key and value are left out": {
-        RETURN: "    return {k: v for k, v in ours.items() if 'query_key_value.bias' not in k}"
-    },
-    "the norm of the embeddings is left out": {
-        RETURN: "    return {k: v for k, v in ours.items() if 'embeddings.norm' not in k}"
-    },
-    "the pooler's dense layer is called pooler.dense in ours, too": {
-        RETURN: "    return {k.replace('pooler.dense', 'pooler'): v for k, v in ours.items()}"
-    },
+    "the query is scaled; weights stay": {JOINED: "= torch.cat([parts[0] / len(parts[0]) ** 0.5, *parts[1:]])"},
+    "query, key and value are stacked; ours is (3 D, D): torch.cat": {JOINED: "= torch.stack(parts)"},
+    "the biases of query, key and value are left out": given("k: v", "'query_key_value.bias' not in k"),
+    "the norm of the embeddings is left out": given("k: v", "'embeddings.norm' not in k"),
+    "the pooler's dense layer is called pooler.dense in ours, too": given("k.replace('pooler.dense', 'pooler'): v"),
     "the blocks keep the name encoder.layer; ours are called blocks": {'f"blocks.{i}."': THERE},
     "only block 0 is there; there are L blocks": {"range(L)": "range(1)"},
-    "the two layers of the feed-forward network are swapped: intermediate is the input": {
-        "intermediate.dense.{kind}": "output.dense.{kind}",
-        'forward.output.{kind}"] = stored[f"{there}output': 'forward.output.{kind}"] = stored[f"{there}intermediate',
-    },
-    "positions and segments are swapped: token_type is the segment": {
-        "position_embeddings": "token_type_embeddings",
-        'segment.weight": stored["embeddings.token_type': 'segment.weight": stored["embeddings.position',
-    },
-    "tokens and positions are swapped: word_embeddings is the table of tokens": {
-        'token.weight": stored["embeddings.word': 'token.weight": stored["embeddings.position',
-        'position.weight": stored["embeddings.position': 'position.weight": stored["embeddings.word',
-    },
-    "the layers are sorted as texts, 0, 1, 10, 11, 2: block i comes from layer i": {
-        THERE: 'f"encoder.layer.{sorted(map(str, range(L)))[i]}."'
-    },
-    "gamma and beta of the embeddings are swapped: gamma is the gain (weight), beta the offset (bias)": {
-        'norm.weight": stored["embeddings.LayerNorm.gamma"]': 'norm.weight": stored["embeddings.LayerNorm.beta"]',
-        'norm.bias": stored["embeddings.LayerNorm.beta"]': 'norm.bias": stored["embeddings.LayerNorm.gamma"]',
-    },
-    "the tensors are converted to float16; they come back as they are": {
-        RETURN: "    return {k: v.half() for k, v in ours.items()}"
-    },
+    "the two layers of the feed-forward network are swapped: intermediate is the input": exchanged(
+        "{there}intermediate.dense", "{there}output.dense"
+    ),
+    "positions and segments are swapped: token_type is the segment": exchanged(
+        "position_embeddings", "token_type_embeddings"
+    ),
+    "tokens and positions are swapped: word_embeddings has the tokens": exchanged(
+        "word_embeddings", "position_embeddings"
+    ),
+    "layers are sorted as texts: 0, 1, 10, 11, 2": {THERE: 'f"encoder.layer.{sorted(map(str, range(L)))[i]}."'},
+    "gamma and beta of the embeddings are swapped: gamma is the weight, beta the bias": TABLES,
+    "the tensors are converted to float16; they come back as they are": given("k: v.half()"),
     "the query stands there three times": {PARTS: '("query", "query", "query")'},
-    "query, key and value stand side by side; ours is (3 D, D), with their rows below each other": {
-        JOINED: "= torch.cat(parts, dim=-1)"
-    },
-    "the rows of query, key and value take turns; all rows of the query come first": {
-        JOINED: "= torch.stack(parts, dim=1).flatten(0, 1)"
-    },
+    "query, key and value stand side by side; ours is (3 D, D)": {JOINED: "= torch.cat(parts, dim=-1)"},
+    "the rows of query, key and value take turns": {JOINED: "= torch.stack(parts, dim=1).flatten(0, 1)"},
     "the joined matrix is transposed; ours is (3 D, D), with their rows below each other": turn(
         "query_key_value.weight"
     ),
     "query, key and value are added; they are joined, one below the other": {JOINED: "= sum(parts)"},
-    "query, key and value are transposed before they are joined; PyTorch stores (out, in), so nothing is turned": {
-        JOINED: "= torch.cat([part.mT if part.dim() == 2 else part for part in parts])"
+    "query, key and value are transposed first; PyTorch stores (out, in)": {
+        JOINED: "= torch.cat([part.T if part.dim() == 2 else part for part in parts])"
     },
-    "query, key and value have no names of their own in ours: they are the rows of one matrix, query_key_value": {
+    "query, key and value have no names of their own in ours: they are rows of query_key_value": {
         OURS: 'ours |= {f"{here}attention.{p}.{kind}": x for p, x in zip(("query", "key", "value"), parts)}'
     },
-    "query, key and value keep the names of the file; in ours they are the rows of one matrix, query_key_value": {
+    "query, key and value keep the names of the file; in ours they are rows of query_key_value": {
         OURS: 'ours |= {f"{here}attention.self.{p}.{kind}": x for p, x in zip(("query", "key", "value"), parts)}'
     },
     "all matrices are transposed; files of PyTorch store (out, in), as nn.Linear does, so nothing is turned": turn(
         "weight"
     ),
-    "all matrices but the tables are transposed; PyTorch stores (out, in), so nothing is turned": {
-        RETURN: "    return {k: v.mT if v.dim() == 2 and 'embed' not in k else v for k, v in ours.items()}"
-    },
+    "all matrices but the tables are transposed": given("k: v.mT if v.dim() == 2 and 'embed' not in k else v"),
     TURNED.format("attention.output.weight"): turn("attention.output.weight"),
     TURNED.format("feed_forward.input.weight"): turn("feed_forward.input.weight"),
     TURNED.format("feed_forward.output.weight"): turn("feed_forward.output.weight"),
     TURNED.format("pooler.dense.weight"): turn("pooler.dense.weight"),
-    "gamma and beta are swapped: gamma is the gain (weight), beta the offset (bias)": {
-        KINDS: 'for kind, old in (("weight", "beta"), ("bias", "gamma")):',
-        'norm.weight": stored["embeddings.LayerNorm.gamma"]': 'norm.weight": stored["embeddings.LayerNorm.beta"]',
-        'norm.bias": stored["embeddings.LayerNorm.beta"]': 'norm.bias": stored["embeddings.LayerNorm.gamma"]',
-    },
-    "gamma and beta of the blocks are swapped: gamma is the gain (weight), beta the offset (bias)": {
-        KINDS: 'for kind, old in (("weight", "beta"), ("bias", "gamma")):'
-    },
-    "the two norms of a block are swapped: theirs are named after the sub-layer before them": {
-        'attention_norm.{kind}"] = stored[f"{there}attention.': 'attention_norm.{kind}"] = stored[f"{there}',
-        'forward_norm.{kind}"] = stored[f"{there}': 'forward_norm.{kind}"] = stored[f"{there}attention.',
-    },
-    "the output matrix of attention and that of the feed-forward layer are swapped": {
-        'attention.output.{kind}"] = stored[f"{there}attention.': 'attention.output.{kind}"] = stored[f"{there}',
-        'forward.output.{kind}"] = stored[f"{there}': 'forward.output.{kind}"] = stored[f"{there}attention.',
-    },
+    "gamma and beta are swapped: gamma is the gain (weight), beta the offset (bias)": TABLES | BLOCKS,
+    "gamma and beta of the blocks are swapped: gamma is the weight, beta the bias": BLOCKS,
+    "the two norms of a block are swapped: theirs are named after the sub-layer before": exchanged(
+        *(f"{{there}}{name}output.LayerNorm" for name in ("attention.", ""))
+    ),
+    "the output matrix of attention and that of the feed-forward layer are swapped": exchanged(
+        *(f"{{there}}{name}output.dense" for name in ("attention.", ""))
+    ),
     "every block comes from block 0: the number i belongs into both names": {THERE: '"encoder.layer.0."'},
     "every block comes from the last one: the number i belongs into both names": {THERE: 'f"encoder.layer.{L - 1}."'},
-    "blocks 10 and 11 come from block 1: encoder.layer.1 is also the beginning of encoder.layer.10": {
-        THERE: 'f"encoder.layer.{str(i)[0]}."'
-    },
+    "blocks 10 and 11 come from block 1: layer.1 also begins layer.10": {THERE: 'f"encoder.layer.{str(i)[0]}."'},
     "the blocks are in reverse order: block i comes from layer i": {THERE: 'f"encoder.layer.{L - 1 - i}."'},
     "the last block is left out: there are L blocks, 0 to L - 1": {"range(L)": "range(L - 1)"},
     "blocks count from 1 here; the first is block 0 on both sides": {'f"blocks.{i}."': 'f"blocks.{i + 1}."'},
     "there are twelve blocks here, whatever L says": {"range(L)": "range(12)"},
-    "position_ids is the list 0, 1, 2, ... and no weight; old files carry it along: leave it out": {
+    "position_ids is the list 0, 1, 2, ... and no weight; leave it out": {
         RETURN: '    return ours | {"embeddings.position_ids": stored["embeddings.position_ids"]}'
     },
-    "the pooler is left out; minibert.Encoder of a BERT has one": {
-        RETURN: "    return {k: v for k, v in ours.items() if 'pooler' not in k}"
-    },
-    "names begin with `encoder.`; minibert.Encoder's own names do not": {
-        RETURN: "    return {f'encoder.{k}': v for k, v in ours.items()}"
-    },
-    "names begin with `bert.`; minibert.Encoder's own names do not": {
-        RETURN: "    return {f'bert.{k}': v for k, v in ours.items()}"
-    },
-    "the norms keep the names gamma and beta; ours are weight and bias": {
-        RETURN: "    old = {'weight': 'gamma', 'bias': 'beta'}\n    return {k[: -len(k.split('.')[-1])] + old[k.split("
-        "'.')[-1]] if 'norm' in k else k: v for k, v in ours.items()}"
-    },
-    "the tensors are converted to another dtype; they come back as they are": {
-        RETURN: "    return {k: v.double() for k, v in ours.items()}"
-    },
-    "the tensors of the file come back under their own names; ours are those of minibert.Encoder": {
-        RETURN: "    return dict(stored)"
-    },
+    "the pooler is left out; minibert.Encoder of a BERT has one": given("k: v", "'pooler' not in k"),
+    "names begin with `encoder.`; minibert.Encoder's own names do not": given("f'encoder.{k}': v"),
+    "names begin with `bert.`; minibert.Encoder's own names do not": given("f'bert.{k}': v"),
+    "the norms keep the names gamma and beta; ours are weight and bias": given(
+        "k.replace('norm.weight', 'norm.gamma').replace('norm.bias', 'norm.beta'): v"
+    ),
+    "the tensors are converted to another dtype; they come back as they are": given("k: v.double()"),
+    "the tensors come under their own names; ours are those of minibert.Encoder": {RETURN: "    return dict(stored)"},
 }
 
 EXERCISE = Exercise(

@@ -96,81 +96,47 @@ SELF = 'cosine[index] = float("-inf")'
 ITSELF = "it counts itself: everybody is most similar to itself, so leave row `index` out"
 ZERO = "all cosines may be negative; put minus infinity, not 0, at the place of row `index`, else it counts itself"
 OPPOSITE = "an exactly opposite vector has the cosine -1; put minus infinity, not -1, at the place of row `index`"
+CUT, BEST = "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])", "return cosine.topk(k).indices"
 COSINE = "= unit @ unit[index]"
 MISTAKES = {
     "the order is turned round: these are the least similar ones": {COSINE: "= -unit @ unit[index]"},
-    "dot products without normalising: a long vector wins by its length; divide each row by its norm": {
-        " / vectors.norm(dim=-1, keepdim=True)": ""
-    },
+    "dot products without normalising: a long vector wins by its length": {" / vectors.norm(dim=-1, keepdim=True)": ""},
     ITSELF: {SELF: "pass"},
-    "divided by the squared norm: a short vector wins; divide each row by its norm": {
-        "keepdim=True)": "keepdim=True) ** 2"
-    },
-    "divided by the sum of the absolute entries; the norm is the root of the sum of squares": {
-        "norm(dim": "norm(p=1, dim"
-    },
+    "divided by the squared norm: a short vector wins; divide by the norm": {"keepdim=True)": "keepdim=True) ** 2"},
+    "divided by the sum of absolute entries; the norm is the root of the sum of squares": {"norm(dim": "norm(p=1, dim"},
     "normalised along the wrong axis: each row, dim=-1, gets length 1, not each column": {"(dim=-1": "(dim=0"},
-    "distances (Euclid) instead of cosines: they depend on lengths, a cosine does not": {
-        COSINE: "= -(vectors - vectors[index]).norm(dim=1)"
-    },
+    "Euclidean distances instead of cosines": {COSINE: "= -(vectors - vectors[index]).norm(dim=1)"},
     "the largest distances instead of the largest cosines": {COSINE: "= (vectors - vectors[index]).norm(dim=1)"},
-    "the absolute value of the cosine, without its sign: an opposite vector is the least similar of all": {
-        COSINE: "= (unit @ unit[index]).abs()"
+    "the absolute cosine: an opposite vector is the least similar of all": {COSINE: "= (unit @ unit[index]).abs()"},
+    "the mean of all rows is taken away first": {"    unit": "    vectors = vectors - vectors.mean(0)\n    unit"},
+    "each row's mean is taken away first: a correlation": {
+        "    unit": "    vectors = vectors - vectors.mean(-1, True)\n    unit"
     },
-    "the mean of all rows is taken away first: that is another similarity": {
-        "unit = vectors": "vectors = vectors - vectors.mean(0)\n    unit = vectors"
-    },
-    "the mean of each row is taken away first: that is a correlation, not a cosine": {
-        "unit = vectors": "vectors = vectors - vectors.mean(-1, keepdim=True)\n    unit = vectors"
-    },
-    "row `index` was cut out first, so the numbers of all rows behind it are one too small": {
-        SELF: "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])"
-    },
-    "row `index` was cut out first, so the numbers behind it are one too small, but those before it are right": {
-        SELF: "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])",
-        ".indices": ".indices + 1",
-    },
+    "row `index` was cut out first, so the numbers of all rows behind it are one too small": {SELF: CUT},
+    "row `index` was cut out first, and 1 is added to all numbers": {SELF: CUT, ".indices": ".indices + 1"},
     "row `index` was cut out first, so one is added from the number `index` on (>=, not >)": {
-        SELF: "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])",
-        "return cosine.topk(k).indices": "found = cosine.topk(k).indices\n    return found + (found > index)",
+        SELF: CUT,
+        BEST: "found = cosine.topk(k).indices\n    return found + (found > index)",
     },
     "k + 1 are asked for and row `index` is taken out, but where it ties and is not among them k + 1 are left": {
         SELF: "pass",
-        "return cosine.topk(k).indices": "found = cosine.topk(k + 1).indices\n    return found[found != index]",
+        BEST: "found = cosine.topk(k + 1).indices\n    return found[found != index]",
     },
     "the same row comes k times: leave out what was already chosen": {".topk(k).indices": ".argmax().repeat(k)"},
-    "rows with a negative cosine are left out; they are neighbours, too, the last ones": {
-        "return cosine.topk(k).indices": "return cosine.topk(min(k, int((cosine > 0).sum()))).indices"
-    },
-    "all neighbours are returned; the first k are asked for": {
-        "topk(k)": "sort(descending=True)",
-        ".indices": ".indices[:-1]",
-    },
-    "`index` is not used: these are the neighbours of row 0": {
-        COSINE: "= unit @ unit[0]",
-        "cosine[index]": "cosine[0]",
-    },
+    "rows with a negative cosine are left out": {BEST: "return cosine.topk(min(k, int((cosine > 0).sum()))).indices"},
+    "all neighbours are returned, not the first k": {"topk(k)": "sort(descending=True)", ".indices": ".indices[:-1]"},
+    "`index` is not used: these are row 0's neighbours": {COSINE: "= unit @ unit[0]", "cosine[index]": "cosine[0]"},
     "these are the neighbours of row 0, without row `index`": {COSINE: "= unit @ unit[0]"},
     ZERO: {'float("-inf")': "0"},
     OPPOSITE: {'float("-inf")': "-1"},
-    "every row that points exactly the same way is left out, too; leave out row `index` alone": {
-        "cosine[index] =": "cosine[cosine > 0.99999] ="
-    },
+    "every row that points the same way is left out, too": {"cosine[index] =": "cosine[cosine > 0.99999] ="},
     "the right ones in rising order: the most similar comes first": {".indices": ".indices.flip(0)"},
     "the right ones, but sorted by their number: sort by similarity": {".indices": ".indices.sort().values"},
-    "one too few: it asks for k with itself among them, and takes itself out afterwards": {
-        SELF: "pass",
-        "topk(k).indices": "topk(k).indices[1:]",
-    },
-    "one too many: k neighbours are wanted, row `index` is not one of them": {
-        SELF: "pass",
-        "topk(k)": "topk(k + 1)",
-    },
+    "one too few: it asks for k with itself among them": {SELF: "pass", "topk(k).indices": "topk(k).indices[1:]"},
+    "one too many: k neighbours are wanted, row `index` is not one of them": {SELF: "pass", "topk(k)": "topk(k + 1)"},
     "k is not used: all rows are returned": {"topk(k)": "topk(len(vectors))"},
     "these are similarities; their places are asked for, which topk and sort give as .indices": {".indices": ".values"},
-    "these are rows of `vectors` themselves; their numbers are asked for": {
-        "return cosine.topk(k).indices": "return vectors[cosine.topk(k).indices]"
-    },
+    "these are the rows themselves; their numbers are asked for": {BEST: "return vectors[cosine.topk(k).indices]"},
 }
 
 EXERCISE = Exercise(

@@ -73,17 +73,14 @@ def cases(rng):
 
 NAN = "an average over no rows is 0/0: is it [SEP] and [CLS] that you look for, with their brackets?"
 WORDS, BOTH = 'token not in ("[CLS]", "[SEP]", "[PAD]")', "word[1:] & word[:-1]"
+MOST = "torch.zeros_like(maps).scatter(-1, maps.argmax(-1, keepdim=True), 1.0)"
 START = "    word = torch"
 PREVIOUS, SEPARATOR = f"beside[..., {BOTH}]", "maps[..., word, :][..., separator].sum(-1).mean(-1)"
 RETURN = "torch.stack([previous, to_separator])"
 REAL = 'torch.tensor([token != "[PAD]" for token in tokens])'
 MISTAKES = {
-    "this is the next token: row i looks, column i - 1 is the one in front of it (offset -1, not 1)": {
-        "offset=-1": "offset=1"
-    },
-    "this is the diagonal: how much a token looks at itself; the previous one is one column to the left": {
-        PREVIOUS: "maps.diagonal(dim1=-2, dim2=-1)[..., word]"
-    },
+    "this is the next token: column i - 1 is the one in front of i (offset -1, not 1)": {"offset=-1": "offset=1"},
+    "this is the diagonal; the previous token is one column left": {PREVIOUS: "maps.diagonal(0, -2, -1)[..., word]"},
     "off by one: this is the token before the previous one": {"offset=-1": "offset=-2", BOTH: "word[2:] & word[:-2]"},
     "[CLS] is looked at, too: the first word has no word in front of it, leave its row out": {BOTH: "word[1:]"},
     "the first word of a second text has no word in front of it, but [SEP]: leave its row out": {
@@ -91,9 +88,7 @@ MISTAKES = {
     },
     "previous token: all rows count, those of [CLS], [SEP] and [PAD] too; only words do": {PREVIOUS: "beside"},
     "previous token: padding is left out, but [CLS] and [SEP] still count as words": {BOTH: f"{REAL}[1:]"},
-    "previous token: the row of [SEP] counts as well, because a word stands in front of it; [SEP] is no word": {
-        BOTH: "word[:-1]"
-    },
+    "previous token: the row of [SEP] counts as well; [SEP] is no word": {BOTH: "word[:-1]"},
     "[PAD] counts as a word; [CLS], [SEP] and [PAD] are none": {WORDS: 'token not in ("[CLS]", "[SEP]")'},
     "[CLS] counts as a word; [CLS], [SEP] and [PAD] are none": {WORDS: 'token not in ("[SEP]", "[PAD]")'},
     "[SEP] counts as a word; [CLS], [SEP] and [PAD] are none": {WORDS: 'token not in ("[CLS]", "[PAD]")'},
@@ -108,73 +103,34 @@ MISTAKES = {
     "previous token: the weights are divided by what falls on words; average them as they are": {
         "beside = maps.": "beside = (maps * word / (maps * word).sum(-1, keepdim=True)).",
     },
-    "previous token: this counts how often it is looked at most; average the attention weights themselves": {
-        "beside = maps.": "beside = torch.zeros_like(maps).scatter(-1, maps.argmax(-1, keepdim=True), 1.0).",
-    },
-    "off by one: this is column i - 2, the token before the previous one": {
-        PREVIOUS: f"maps.diagonal(-2, -2, -1)[..., ({BOTH})[1:]]"
-    },
-    "the sum is right, but divided by the number of words; the first word of a text has no previous word": {
-        f"{PREVIOUS}.mean(-1)": f"{PREVIOUS}.sum(-1) / word.sum()"
-    },
-    "previous token: the sum is divided by the number of all tokens; divide by the rows that were added": {
-        f"{PREVIOUS}.mean(-1)": f"{PREVIOUS}.sum(-1) / len(tokens)"
-    },
-    "previous token: the sum without an average; divide by the number of rows": {
-        f"{PREVIOUS}.mean(-1)": f"{PREVIOUS}.sum(-1)"
-    },
+    "previous token: this counts how often it is looked at most": {"beside = maps.": f"beside = {MOST}."},
+    "off by one: this is column i - 2": {PREVIOUS: f"maps.diagonal(-2, -2, -1)[..., ({BOTH})[1:]]"},
+    "the sum is divided by all words; a first word has no previous one": {"].mean(-1)": "].sum(-1) / word.sum()"},
+    "previous token: the sum is divided by all tokens, not by its rows": {"].mean(-1)": "].sum(-1) / len(tokens)"},
+    "previous token: the sum without an average; divide by the number of rows": {"].mean(-1)": "].sum(-1)"},
     "special tokens were cut out first, so the words on both sides of a [SEP] became neighbours": {
         PREVIOUS: "maps[..., word, :][..., word].diagonal(-1, -2, -1)"
     },
-    "this counts how often it is looked at most; average the attention weights themselves": {
-        "beside = maps": "maps = torch.zeros_like(maps).scatter(-1, maps.argmax(-1, keepdim=True), 1.0)\n"
-        "    beside = maps"
-    },
-    "rows and columns are exchanged: row i is the token that looks, column j the one looked at": {
-        "beside = maps": "maps = maps.mT\n    beside = maps"
-    },
-    "the two scores come in the other order: previous token first, then [SEP]": {
-        RETURN: "torch.stack([to_separator, previous])"
-    },
-    "the row of [SEP] is read: that is where [SEP] looks; who looks at [SEP] stands in its column": {
-        SEPARATOR: "maps[..., separator, :][..., word].sum(-2).mean(-1)"
-    },
-    "the row of [SEP] is read, averaged over all columns; who looks at [SEP] stands in its column": {
-        SEPARATOR: "maps[..., separator, :].mean((-2, -1))"
-    },
+    "this counts how often it is looked at most": {"beside = maps": f"maps = {MOST}\n    beside = maps"},
+    "rows and columns are exchanged: row i looks, column j is looked at": {START: f"    maps = maps.mT\n{START}"},
+    "the two scores come in the other order: previous token first": {RETURN: "torch.stack([to_separator, previous])"},
+    "[SEP]'s row is read, not its column": {SEPARATOR: "maps[..., separator, :][..., word].sum(-2).mean(-1)"},
+    "[SEP]'s row is averaged over all columns; read its column": {SEPARATOR: "maps[..., separator, :].mean((-2, -1))"},
     "this is the column of [CLS]": {SEPARATOR: "maps[..., word, 0].mean(-1)"},
-    "the last column is read, which may be padding; find [SEP] by its name in `tokens`": {
-        SEPARATOR: "maps[..., word, -1].mean(-1)"
-    },
-    "only the first [SEP] counts: a pair has two, add their columns": {
-        SEPARATOR: 'maps[..., word, tokens.index("[SEP]")].mean(-1)'
-    },
-    "only the last [SEP] counts: a pair has two, add their columns": {
-        SEPARATOR: "maps[..., word, :][..., separator][..., -1].mean(-1)"
-    },
+    "the last column is read, which may be padding: find [SEP]": {SEPARATOR: "maps[..., word, -1].mean(-1)"},
+    "only the first [SEP] counts: a pair has two": {SEPARATOR: 'maps[..., word, tokens.index("[SEP]")].mean(-1)'},
+    "only the last [SEP] counts: a pair has two, add their columns": {".sum(-1).mean(-1)": "[..., -1].mean(-1)"},
     "an average over the columns of [SEP]: add them up": {".sum(-1).mean(-1)": ".mean(-1).mean(-1)"},
     "the largest of the columns of [SEP]: add them up": {".sum(-1).mean(-1)": ".amax(-1).mean(-1)"},
-    "[SEP]: all rows count, those of [CLS], [SEP] and [PAD] too; only words do": {
-        "maps[..., word, :][..., sep": "maps[..., sep"
-    },
+    "[SEP]: all rows count, those of [CLS], [SEP] and [PAD] too": {"maps[..., word, :][..., sep": "maps[..., sep"},
     "[SEP]: padding is left out, but [CLS] and [SEP] still count as words": {"maps[..., word": f"maps[..., {REAL}"},
-    "[SEP]: the average runs over all words, those without a word in front of them too": {
-        "maps[..., word, :]": f"maps[..., 1:, :][..., {BOTH} , :]"
-    },
-    "[SEP]: the sum is divided by the number of all tokens; divide by the number of words": {
-        "sum(-1).mean(-1)": "sum((-2, -1)) / len(tokens)"
-    },
+    "[SEP]: words without one in front count, too": {"maps[..., word, :]": f"maps[..., 1:, :][..., {BOTH} , :]"},
+    "[SEP]: the sum is divided by all tokens; divide by the words": {"sum(-1).mean(-1)": "sum((-2, -1)) / len(tokens)"},
     "[SEP]: the sum without an average; divide by the number of words": {"sum(-1).mean(-1)": "sum((-2, -1))"},
     "[UNK] is left out: every token but [CLS], [SEP] and [PAD] is a word here": {'("[CLS]"': '("[UNK]", "[CLS]"'},
-    "pieces with ## are left out: every token but [CLS], [SEP] and [PAD] is a word here": {
-        WORDS: f'{WORDS} and token[:2] != "##"'
-    },
-    "everything in brackets is left out, [UNK] and [MASK] too: only [CLS], [SEP] and [PAD] are no words": {
-        WORDS: 'not token.startswith("[")'
-    },
-    "tokens without letters are left out, such as punctuation; only [CLS], [SEP] and [PAD] are no words": {
-        WORDS: "token.isalpha()"
-    },
+    "pieces with ## are left out; they are words here": {WORDS: f'{WORDS} and token[:2] != "##"'},
+    "everything in brackets is left out, [UNK] and [MASK] too": {WORDS: 'not token.startswith("[")'},
+    "tokens without letters, such as punctuation, are left out": {WORDS: "token.isalpha()"},
 }
 
 EXERCISE = Exercise(

@@ -177,11 +177,11 @@ SHAPE = "each token is drawn for itself: torch.rand(ids.shape, generator=generat
 TINY = "a random token is drawn from all ordinary ids: never [MASK], and by chance the old one"
 DRAW, KIND = "torch.rand(ids.shape, generator=generator) < rate", "kind = torch.rand(ids.shape, generator=generator)"
 LABELS, RETURN = "labels = torch.where(chosen, ids, -100)", "return inputs, labels"
-LIST, POOL = "[i for i in range(vocab_size) if i not in special_ids]", "ordinary = torch.tensor([i for i in range("
+LIST = "[i for i in range(vocab_size) if i not in special_ids]"
 PICKS = "ordinary[torch.randint(len(ordinary), ids.shape, generator=generator)]"
 OTHER = f"ordinary[(torch.searchsorted(ordinary, ids) + 1 + {PICKS[9:-1]}".replace("ordinary),", "ordinary) - 1,")
 OTHER += ") % len(ordinary)]"
-FIXED = "torch.rand(ids.shape, generator=generator).masked_fill(is_special, 2.0).argsort(1).argsort(1) < "
+RANKS = "torch.rand(ids.shape, generator=generator).masked_fill(is_special, 2.0).argsort(1).argsort(1)"
 GLOBAL = "a draw comes from the global state: every torch.rand and torch.randint gets generator=generator; here "
 SHARED = "one draw is shared by all tokens of a {}: draw with torch.rand(ids.shape, ...)"
 TEXT, PLACE, BATCH = "(len(ids), 1)", "(1, ids.shape[1])", "(1, 1)"
@@ -225,73 +225,54 @@ MISTAKES = {says: masks(*shares) for says, shares in SPLITS.items()} | {
     "time": {f"chosen = ({DRAW})": f"{KIND}\n    chosen = (kind < rate)", f"    {KIND}  #": "    #"},
     "special tokens are masked too: take them out of what may be chosen": {" & ~is_special": ""},
     "a random token is a special one in places: draw among the ordinary ids only": {LIST: "list(range(vocab_size))"},
-    "the random token may be [MASK] itself: draw among the ordinary ids only": {
-        "i not in special_ids]": "i not in special_ids or i == mask_id]"
+    "the random token may be [MASK] itself: draw among the ordinary ids": {
+        "special_ids]": "special_ids or i == mask_id]"
     },
-    "a random token is a special one in places: the special ids do not stand in one block; list the ordinary ones": {
-        LIST: "list(range(len(special_ids), vocab_size))"
+    "the special ids do not stand in one block: list the ordinary ones": {
+        LIST: "[*range(len(special_ids), vocab_size)]"
     },
-    "the random tokens are drawn from the texts themselves: draw from all ordinary ids": {
-        "ordinary = torch.tensor([": "ordinary = ids[~is_special] if True else torch.tensor(["
-    },
-    "a random token may be vocab_size itself: range(n) and torch.randint(n, ...) stop before n": instead(
-        POOL + "vocab_size)", "size)", "size + 1)"
-    ),
-    "the last id is never drawn: range(n) and torch.randint(n, ...) stop before n already": instead(
-        POOL + "vocab_size)", "size)", "size - 1)"
-    ),
-    "id 0 is never drawn: it is an ordinary id where it is not among the special ones": instead(
-        POOL, "range(", "range(1, "
-    ),
+    "the random tokens are drawn from the texts: draw from all ordinary ids": {LIST: "ids[~is_special].tolist()"},
+    "a random token may be vocab_size: range(n) and randint(n) stop before n": {"vocab_size)": "vocab_size + 1)"},
+    "the last id is never drawn: range(n) and randint(n) stop before n already": {"vocab_size)": "vocab_size - 1)"},
+    "id 0 is never drawn: it is an ordinary id where it is not special": {"range(vocab": "range(1, vocab"},
     "a random token is never the old one; drawn from all ordinary ids, it may be by chance": {PICKS: OTHER},
-    **{
-        f"one random id is shared by many tokens, {whose}: draw with torch.randint(..., ids.shape)": instead(
-            PICKS, "ids.shape", size
-        )
-        for whose, size in (("all of them", BATCH), ("those of a text", TEXT), ("those at one place", PLACE))
+    "one random id is shared by all tokens: torch.randint(..., ids.shape)": instead(PICKS, "ids.shape", BATCH),
+    "one random id is shared by the tokens of a text: torch.randint(..., ids.shape)": instead(PICKS, "ids.shape", TEXT),
+    "one random id is shared by the tokens at one place: torch.randint(..., ids.shape)": instead(
+        PICKS, "ids.shape", PLACE
+    ),
+    "labels everywhere: where a token is not chosen its label is -100": {LABELS: "labels = ids.clone()"},
+    "a chosen token that stays has no label; it has one, too": {
+        RETURN: "return inputs, ids.where(inputs != ids, -100)"
     },
-    "labels everywhere: where a token is not chosen its label is -100, which losses leave out": {
-        LABELS: "labels = ids.clone()"
-    },
-    "a chosen token that stays as it is has no label; it is predicted like the others": instead(
-        RETURN, "labels", "torch.where(inputs != ids, ids, -100)"
-    ),
-    "only what became [MASK] has a label; random and unchanged tokens are predicted too": instead(
-        RETURN, "labels", "torch.where(inputs == mask_id, ids, -100)"
-    ),
-    "the labels are taken from the inputs after masking; the label is the id that stood there before": instead(
-        RETURN, "labels", "torch.where(chosen, inputs, -100)"
-    ),
+    "only [MASK]s have labels; all chosen tokens do": {RETURN: "return inputs, ids.where(inputs == mask_id, -100)"},
+    "the labels are taken from the inputs after masking": {RETURN: "return inputs, inputs.where(chosen, -100)"},
     "the label -1 marks what is not predicted; it has to be -100, which losses leave out": {"-100": "-1"},
     "the label 0 marks what is not predicted; it has to be -100: 0 is a token's id": {"-100": "0"},
-    "labels and inputs are drawn apart from each other; use the same `chosen` for both": instead(
+    "labels and inputs are drawn apart; use one `chosen` for both": instead(
         LABELS, "chosen", f"({DRAW}) & ~is_special"
     ),
     SHARED.format("text"): instead(DRAW, "ids.shape", TEXT),
     SHARED.format("place"): instead(DRAW, "ids.shape", PLACE),
     SHARED.format("batch"): instead(DRAW, "ids.shape", BATCH),
-    SHARED.format("vocabulary entry"): instead(
-        DRAW, "(ids.shape, generator=generator)", "(99, generator=generator)[ids]"
-    ),
+    SHARED.format("vocabulary entry"): {DRAW: "torch.rand(99, generator=generator)[ids] < rate"},
     "what becomes of them: " + SHARED.format("text"): instead(KIND, "ids.shape", TEXT),
     "what becomes of them: " + SHARED.format("place"): instead(KIND, "ids.shape", PLACE),
     "a fixed number of places is picked from each text, as BERT's own script did; draw each token for itself": {
-        DRAW: FIXED + "(rate * (~is_special).sum(1, keepdim=True)).round()"
+        DRAW: f"{RANKS} < (rate * (~is_special).sum(1, keepdim=True)).round()"
     },
     "a fixed number of places is picked from the batch; draw each token for itself, with probability `rate`": {
         DRAW: "torch.randperm(ids.numel(), generator=generator).view(ids.shape) < rate * ids.numel()"
     },
-    "the rate is raised so that it holds for all tokens, special ones too; it is the rate of the ordinary ones": {
-        DRAW: f"{DRAW} * ids.numel() / (~is_special).sum()"
+    "the rate holds for all tokens, not for the ordinary ones": {
+        "< rate": "< rate * ids.numel() / (~is_special).sum()"
     },
     "the comparison is turned round: a token is chosen where its draw lies below the rate": {"< rate": "> rate"},
     "`rate` is not used: 0.15 is written into the code": {"< rate": "< 0.15"},
     GLOBAL + "the one that chooses the tokens": instead(DRAW, ", generator=generator", ""),
     GLOBAL + "the one that decides between [MASK], random and unchanged": instead(KIND, ", generator=generator", ""),
     GLOBAL + "the one of the random tokens": instead(PICKS, ", generator=generator", ""),
-    "the generator is not used, or replaced by one with a seed of its own: draw with generator=generator": first(
-        "generator = torch.Generator().manual_seed(0)"
-    ),
+    "the generator is not used, or replaced by one of its own": first("generator = torch.Generator().manual_seed(0)"),
     "the generator is copied or seeded anew inside; draw from the one that is passed in": first(
         "generator = torch.Generator().manual_seed(generator.initial_seed())"
     ),

@@ -77,7 +77,7 @@ CONSTANT = (
 )
 CE = 'F.cross_entropy(logits[labelled], labels[labelled], reduction="sum")'
 COUNT, RETURN = "labelled.sum().clamp(min=1)", "return total / labelled.sum().clamp(min=1)"
-PICK = "gather(1, labels[labelled][:, None])"
+HEAD, PICK = "F.cross_entropy(logits[", "gather(1, labels[labelled][:, None])"
 ZERO = 'F.cross_entropy(logits.mT, labels.clamp(min=0), reduction="sum")'
 LAST = 'F.cross_entropy(logits.mT, labels.where(labelled, logits.shape[-1] - 1), reduction="sum")'
 TEXTS = "return sum((F.cross_entropy(x, y) for x, y in zip(logits, labels) if (y != -100).any()), logits.sum() * 0) / "
@@ -88,51 +88,29 @@ MISTAKES = {
     },
     "the mean of the texts' own means, which is NaN where a text has no label: divide the sum of all by the number of "
     "all": {RETURN: "return sum(F.cross_entropy(x, y) for x, y in zip(logits, labels)) / len(labels)"},
-    "something is added to the number of labels, so the mean is too small: clamp(min=1) leaves other counts alone": {
-        COUNT: "(labelled.sum() + 1e-3)"
-    },
-    "the sum is divided by all places, B T; divide by the number of places that have a label": {
-        COUNT: "labels.numel()"
-    },
-    "-100 is read as the label of token 0, and all places are averaged: leave these places out": {
-        CE: ZERO,
-        COUNT: "labels.numel()",
-    },
+    "something is added to the number of labels, so the mean is too small": {COUNT: "(labelled.sum() + 1e-3)"},
+    "the sum is divided by all places, B T; divide by those that have a label": {COUNT: "labels.numel()"},
+    "-100 is read as token 0, and all places are averaged: leave these places out": {CE: ZERO, COUNT: "labels.numel()"},
     "-100 is read as the label of token 0: leave these places out of the sum, too": {CE: ZERO},
-    "-100 is read as a place from the end of the vocabulary, or as its last token: leave these places out": {
-        CE: LAST,
-        COUNT: "labels.numel()",
-    },
+    "-100 is read as the last token, and all places are averaged": {CE: LAST, COUNT: "labels.numel()"},
     "-100 is read as the last token of the vocabulary: leave these places out of the sum, too": {CE: LAST},
     "the sum, not the mean: divide by the number of places that have a label": {RETURN: "return total"},
     "the mean of the texts' own means: a label in a text with few of them weighs more; divide the sum of all by the "
     "number of all": {RETURN: f"{TEXTS} max(1, sum((y != -100).any() for y in labels))"},
     "the mean of the texts' own means, where texts without a label count as 0: divide the sum of all by the number of "
     "all": {RETURN: f"{TEXTS} len(labels)"},
-    "the sum is divided by the number of texts; divide by the number of places that have a label": {
-        COUNT: "len(labels)"
-    },
-    "1 is added to the number of labels; that is needed only where there are none": {
-        ".clamp(min=1)": ".add(1)",
-    },
+    "the sum is divided by the number of texts; divide by the places that have a label": {COUNT: "len(labels)"},
+    "1 is added to the number of labels; that is needed only where there are none": {".clamp(min=1)": ".add(1)"},
     "label 0 is left out: 0 is a token like others, only -100 marks a place without label": {"!= -100": "> 0"},
-    "the last token of the vocabulary is left out: it is a label like others": {
-        "labels != -100": "(labels >= 0) & (labels < logits.shape[-1] - 1)"
-    },
-    "softmax twice: cross_entropy takes logits and applies log_softmax itself": {
-        "logits[labelled]": "logits[labelled].softmax(-1)"
-    },
+    "the last token, V - 1, is left out": {"labels != -100": "(labels >= 0) & (labels < logits.shape[-1] - 1)"},
+    "softmax twice: cross_entropy has its own log_softmax": {"logits[labelled]": "logits[labelled].softmax(-1)"},
     "the sign is missing: the loss is *minus* the log-probability": {RETURN: RETURN.replace("total", "-total")},
     "logarithms to base 2: nats are natural logarithms": {RETURN: f"{RETURN} / {log(2)}"},
-    "the softmax runs over the places of a text (dim 1), not over the vocabulary (dim -1)": {
-        CE: "F.nll_loss(logits.log_softmax(1)[labelled], labels[labelled], reduction='sum')"
+    "the softmax runs over the places of a text (dim 1), not the vocabulary": {
+        HEAD: "F.nll_loss(logits.log_softmax(1)["
     },
-    "the softmax runs over the texts (dim 0), not over the vocabulary (dim -1)": {
-        CE: "F.nll_loss(logits.log_softmax(0)[labelled], labels[labelled], reduction='sum')"
-    },
-    "the softmax runs over all numbers at once, not over the vocabulary of each place": {
-        CE: "F.nll_loss(logits.flatten().log_softmax(0).view_as(logits)[labelled], labels[labelled], reduction='sum')"
-    },
+    "the softmax runs over the texts (dim 0), not over the vocabulary": {HEAD: "F.nll_loss(logits.log_softmax(0)["},
+    "the softmax runs over all numbers at once": {HEAD: "F.nll_loss(logits.flatten().log_softmax(0).view_as(logits)["},
     "the logits are used as if they were log-probabilities: log_softmax is missing": {"F.cross_entropy": "F.nll_loss"},
     "the probability itself, without the logarithm": {CE: f"logits[labelled].softmax(-1).{PICK}.sum()"},
     "minus the probability, without the logarithm": {CE: f"-logits[labelled].softmax(-1).{PICK}.sum()"},
@@ -145,11 +123,8 @@ MISTAKES = {
     "perplexity, exp of the loss: the loss itself is asked for": {RETURN: f"return (total / {COUNT}).exp()"},
     "this is the accuracy; the loss is asked for": {CE: "(logits.argmax(-1) == labels)[labelled].to(logits).sum()"},
     "label smoothing: the probability of the label alone counts": {'="sum"': '="sum", label_smoothing=0.1'},
-    "the (B, T, V) numbers are laid out as (B, V, T) by view or reshape: exchange axes by transpose, or flatten the "
-    "first two": {
-        CE: CE.replace("logits[labelled]", "logits.reshape(len(labels), -1, labels.shape[1])").replace(
-            "labels[labelled]", "labels"
-        )
+    "(B, T, V) is laid out as (B, V, T) by view or reshape: exchange axes by transpose": {
+        CE: 'F.cross_entropy(logits.reshape(len(labels), -1, labels.shape[1]), labels, reduction="sum")'
     },
     NAN: {".clamp(min=1)": ""},
     SLOPE: {
@@ -159,9 +134,7 @@ MISTAKES = {
     "exp of a large logit overflows: use log_softmax": {
         CE: f"-(logits.exp() / logits.exp().sum(-1, keepdim=True))[labelled].{PICK}.log().sum()"
     },
-    "the log of a probability that is rounded to 0 is infinite: use log_softmax": {
-        CE: f"-logits[labelled].softmax(-1).{PICK}.log().sum()"
-    },
+    "the log of a rounded 0 is infinite: use log_softmax": {CE: f"-logits[labelled].softmax(-1).{PICK}.log().sum()"},
     "a small number is added to the probability, and hides how wrong a sure answer is: use log_softmax": {
         CE: f"-(logits[labelled].softmax(-1).{PICK} + 1e-9).log().sum()"
     },

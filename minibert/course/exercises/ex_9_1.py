@@ -90,6 +90,9 @@ def rules(answer, documents, seeds):
         "the share of sentences that are used twice, as A or as true B": share(
             sum(n > 1 for one in used for n in one.values()), every, 0.0
         ),
+        "the share of first sentences that are in no pair": share(
+            sum((d, 0) not in one for one in used for d in range(len(documents))), len(used) * len(documents), 0.0
+        ),
         "random Bs stand further back than A's own document is long": any(
             label and b[1] >= len(documents[a[0]]) for a, b, label in pairs
         ),
@@ -138,6 +141,14 @@ def strangers(answer, documents, seeds):
         "the list of documents that no random B comes from": (met.sum(0) == 0).nonzero()[:3, 0].tolist(),
         "the list of steps from A's document to B's that never come": (1 + (by_step == 0).nonzero()[:3, 0]).tolist(),
     }
+    equal = sum(n * (n - 1) for run in chosen for n in Counter(pair[2:] for pair in run).values())
+    own = sum(n * (n - 1) for run in chosen for n in Counter(pair[0] for pair in run).values())  # of one document
+    both, once = sum(len(run) * (len(run) - 1) for run in chosen), 1 / (count - 1) / size
+    by_chance = (own + (both - own) * (count - 2) / (count - 1)) * once / max(both, 1)
+    met_again = share(equal / 2, both / 2, by_chance)
+    facts["how often two random Bs of a call are the same sentence (1: as often as chance makes them)"] = Counted(
+        met_again / max(by_chance, 1e-9), met_again.slack / max(by_chance, 1e-9)
+    )
     anew = len(after) * torch.full((count,), (count - 2) / (count - 1) ** 2)
     anew[0] = len(after) / (count - 1)
     other = ~torch.eye(count).bool()
@@ -188,9 +199,9 @@ def cases(rng):
     )
     yield Case((made(sizes), seeds(40)), "the rules of the exercise, one by one", "in 40 calls", run=rules)
     equal = [[[1], [2], [3], [2]], [[7], [8], [9], [6]], [[1], [2], [3], [2]]]
-    yield Case((equal, seeds(60)), EQUAL, "in 60 calls with two equal documents", run=twins)
     yield Case((made([6] * 9), seeds(150)), SPREAD, "in 150 calls", run=strangers)
     yield Case((made([60] * 4), seeds(80)), TOSS, "in 80 calls", run=coins)
+    yield Case((equal, seeds(60)), EQUAL, "in 60 calls with two equal documents", run=twins)
 
 
 TOSS = "compare rng.random() with 0.5, for each pair; the last sentence of a document does not toss at all"
@@ -204,32 +215,34 @@ OTHER, STRANGER, PAIRS = "rng.choice(others)", "rng.choice(documents[rng.choice(
 NEXT, LOOP = "pairs.append((document[place], document[place + 1], 0))", "while place < len(document):"
 FROM = "other = documents[rng.choice(others)]\n                stranger = other"
 BORDER = "pairs.append((document[place], (document + documents[(index + 1) % len(documents)])[place + 1], 0))"
-NUMBERS = "for number in range(len(documents))]"
+NUMBERS, RANGE = "for n in range(len(documents))]", "range(len(documents)) if number != index]"
+EARLY, SHORT = "chance < 0.5", "while place < len(document) - 1:"
+BALANCE = "(2 * sum(p[2] for p in pairs) - len(pairs) or rng.choice((-1, 1))) < 0"
+AGAIN = "when the draw hits A's own document, draw again; to take"
+
+
+def at(place):
+    """A patch: the random B is the sentence of the other document at this place."""
+    return {f"stranger = {STRANGER}": f"{FROM}[{place}]"}
+
+
 MISTAKES = {
     "the labels are flipped: 0 means that B follows A, 1 that B is random": {"r, 1))": "r, 0))", "1], 0))": "1], 1))"},
-    "a random B is drawn from all documents, A's own among them: draw among the others only": {
+    "a random B is drawn from all documents, A's own among them: draw it from another": {
         OTHERS: "range(len(documents))"
     },
     "a random B is drawn from A's own document: draw it from another document": {STRANGER: "rng.choice(document)"},
     "no coin is tossed, B is always the next sentence: rng.random() < 0.5 decides for each pair": {COIN: "False"},
     "no coin is tossed, B is always random: rng.random() < 0.5 decides for each pair": {COIN: "True"},
-    "the coin is tossed too early, once for a document: toss for each pair": {
-        ZERO: "place, chance = 0, rng.random()",
-        COIN: "chance < 0.5",
-    },
-    "the coin is tossed too early, once for all: toss for each pair": {
-        PAIRS: "pairs, chance = [], rng.random()",
-        COIN: "chance < 0.5",
-    },
+    "the coin is tossed once for a document, not for each pair": {ZERO: "place, chance = 0, rng.random()", COIN: EARLY},
+    "the coin is tossed once for all, not for each pair": {PAIRS: "pairs, chance = [], rng.random()", COIN: EARLY},
     "`next` and `random` take turns: turns can be learned, a coin for each pair cannot": {
         COIN: "turn",
         ZERO: "place, turn = 0, rng.random() < 0.5",
         LAST: f"turn = not turn\n            {LAST}",
     },
-    "a balance kept by counting labels can be learned: toss for each pair, and do not look at the labels before": {
-        COIN: "(2 * sum(p[2] for p in pairs) - len(pairs) or rng.choice((-1, 1))) < 0"
-    },
-    "the label that came less often is next, so that labels take turns: toss for each pair": {
+    "a balance kept by counting labels can be learned: do not look at the labels before": {COIN: BALANCE},
+    "the label that came less often is next, so labels take turns": {
         COIN: "2 * sum(p[2] for p in pairs) <= len(pairs)"
     },
     "a label stays for a while, and that can be learned: toss for each pair, whatever came before": {
@@ -239,83 +252,69 @@ MISTAKES = {
     },
     "when B is random, the sentence that would have been B is put back: it is the next A": {"+= 1  #": "+= 2  #"},
     "a sentence that was a true B is used up: the next A is the one behind it": {"+= 2  #": "+= 1  #"},
-    "the last sentence of a document has nothing behind it: it gets a random B, and is not dropped": {
-        LOOP: "while place < len(document) - 1:"
-    },
-    "the last sentence of a document is not dropped, but gets a random B; and a true B is used up, it is no A": {
-        LOOP: "while place < len(document) - 1:",
-        "+= 2  #": "+= 1  #",
-    },
+    "the first sentence of a document is dropped: places count from 0": {ZERO: "place = 1"},
+    "the last sentence of a document is dropped; it gets a random B": {LOOP: SHORT},
+    "the last sentence of a document is dropped, and a true B is used again as A": {LOOP: SHORT, "+= 2  #": "+= 1  #"},
     "behind the last sentence of a document comes another document: that B is random, label 1": {
         PAIRS: "pairs, start = [], 0",
         ZERO: "place, start = start, 0",
         LAST: f"{LAST} and index == len(documents) - 1",
         NEXT: f"{BORDER}\n                start = int(place == len(document) - 1)",
     },
-    "all random Bs are the first of their document: draw the place as well, rng.choice(document)": {
+    "all random Bs are the first of their document: draw the place as well": {
         STRANGER: "documents[rng.choice(others)][0]"
     },
-    "no random B is the last sentence of its document: rng.randrange(n) draws 0 ... n - 1 already": {
-        f"stranger = {STRANGER}": f"{FROM}[rng.randrange(max(1, len(other) - 1))]"
-    },
-    "no random B is the first sentence of its document: indices begin with 0": {
-        f"stranger = {STRANGER}": f"{FROM}[rng.randint(min(1, len(other) - 1), len(other) - 1)]"
-    },
-    "the random B stands at the same place as A: draw its place as well, rng.choice(document)": {
-        f"stranger = {STRANGER}": f"{FROM}[place % len(other)]"
-    },
-    "the random B is never further back than A's own document is long: draw among all sentences of its document": {
-        f"stranger = {STRANGER}": f"{FROM}[rng.randrange(min(len(other), len(document)))]"
-    },
-    "the other document is always the following one: it is drawn too, any but A's own": {
-        OTHER: "(index + 1) % len(documents)"
-    },
+    "no random B is the last of its document: rng.randrange(n) draws 0 ... n - 1 already": at(
+        "rng.randrange(max(1, len(other) - 1))"
+    ),
+    "no random B is the first of its document: indices begin with 0": at(
+        "rng.randint(min(1, len(other) - 1), len(other) - 1)"
+    ),
+    "the random B stands at the same place as A: draw its place as well": at("place % len(other)"),
+    "the random B is never further back than A's own document is long": at(
+        "rng.randrange(min(len(other), len(document)))"
+    ),
+    "the other document is always the following one: draw any but A's own": {OTHER: "(index + 1) % len(documents)"},
     "the other document is always the one before: it is drawn too, any but A's own": {OTHER: "index - 1"},
     "draw the other document anew for each pair, not once for each document": {
         ZERO: f"place, other = 0, rng.choice({OTHERS.replace('number', 'n')})",
         OTHER: "other",
     },
-    "draw the random B anew for each pair, not once for each document": {
+    "draw the random B anew for each pair, not once for each": {
         ZERO: "place, stranger = 0, None",
         STRANGER: f"stranger or {STRANGER}",
     },
     "draw the other document for each pair, with rng, and do not go on from the last one": {
         PAIRS: "pairs, last = [], rng.randrange(len(documents))",
         STRANGER: "rng.choice(documents[last])",
-        "others = ": "last = [i % len(documents) for i in (last + 1, last + 2) if i % len(documents) != index][0]\n"
-        "                others = ",
+        OTHERS: "(last := [i % len(documents) for i in (last + 1, last + 2) if i % len(documents) != index][0])",
     },
-    "only earlier documents are drawn; any document but A's own may give the random B": {
+    "no sentence is drawn a second time; a random B is drawn anew for each pair, from all": {
+        STRANGER: "rng.choice([s for n in others for s in documents[n] if s not in [p[1] for p in pairs]] or [[1]])"
+    },
+    "only earlier documents are drawn, not all but A's own": {
         OTHERS: "range(index) if index else range(1, len(documents))"
     },
-    "only later documents are drawn; any document but A's own may give the random B": {
+    "only later documents are drawn, not all but A's own": {
         OTHERS: "range(index + 1, len(documents)) if index + 1 < len(documents) else range(index)"
     },
-    "when the draw hits A's own document, draw again; to take the neighbour behind it prefers that one": {
-        OTHERS: f"[(number + (number == index)) % len(documents) {NUMBERS}"
-    },
-    "when the draw hits A's own document, draw again; to take the neighbour before it prefers that one": {
-        OTHERS: f"[number - (number == index) {NUMBERS}"
-    },
-    "when the draw hits A's own document, draw again; to take the first one instead prefers that one": {
-        OTHERS: f"[number if number != index else int(index == 0) {NUMBERS}"
-    },
+    f"{AGAIN} the neighbour behind it prefers that one": {OTHERS: f"[(n + (n == index)) % len(documents) {NUMBERS}"},
+    f"{AGAIN} the neighbour before it prefers that one": {OTHERS: f"[n - (n == index) {NUMBERS}"},
+    f"{AGAIN} the first one instead prefers that one": {OTHERS: f"[n if n != index else int(index == 0) {NUMBERS}"},
     "one other document is never drawn, the one before A's own: is a range one too short?": {
         OTHERS: "[(index + step) % len(documents) for step in range(1, max(2, len(documents) - 1))]"
     },
     "document 0 is never drawn: is an index off by one?": {
-        "range(len(documents)) if number != index]": ("range(1, len(documents)) if number != index] or [0]")
+        RANGE: "range(1, len(documents)) if number != index] or [0]"
     },
     "the last document is never drawn: is an index off by one?": {
-        "range(len(documents)) if number != index]": (
-            "range(len(documents) - 1) if number != index] or [len(documents) - 1]"
-        )
+        RANGE: "range(len(documents) - 1) if number != index] or [len(documents) - 1]"
     },
     EQUAL: {OTHERS: "[n for n, other in enumerate(documents) if other != document]"},
-    "some randomness does not come from `rng`; use rng.random(), rng.randrange(...), rng.choice(...) only": {
+    "some randomness does not come from `rng`: rng.random(), rng.choice(...)": {
         PAIRS: "import random as rng\n    pairs = []"
     },
-    "the generator is seeded inside: draw from the `rng` that is passed in, do not seed one": {
+    "the generator is seeded inside: draw from the `rng` that is passed in": {
         PAIRS: "rng = random.Random(0)\n    pairs = []"
     },
 }

@@ -1,11 +1,10 @@
 """9.3 Five bugs, each found by a property: a case is a function, the answer is what the learner's test says of it."""
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from minibert.course.exercise import Exercise
-from minibert.course.judged import RETURNS, Given, real, whole
+from minibert.course.judged import BITS, NAN, RETURNS, TEXTS, Given, real, texts, whole
 
 
 def norm_test(norm):
@@ -53,8 +52,6 @@ def masking_test(mask):
     assert abs((inputs[chosen] == ids[chosen]).float().mean() - 0.1) < 0.005
 
 
-NAN = "comparisons with NaN are always False, so `not (difference > tolerance)` holds for NaN; assert `<`, or allclose"
-
 # ---- norm
 
 
@@ -62,25 +59,16 @@ def normed(x, eps=1e-12, correction=0):
     return (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=correction, keepdim=True) + eps).sqrt()
 
 
-def no_mean(x):
-    return x / (x.square().mean(-1, keepdim=True) + 1e-12).sqrt()
-
-
-def layer_norm(x):
-    return F.layer_norm(x, x.shape[-1:])  # its eps is 1e-5
+def unsuited(calls):
+    if min(x.shape[-1] for (x,) in calls) > 64:
+        return WIDE
+    return EPS if max(x.abs().max() for (x,) in calls) < 0.1 else ""
 
 
 ORACLE = "is your oracle right? LayerNorm divides by the plain variance (correction=0), not by the one with n - 1"
-CLAIM = (
-    "what you assert does not hold of this one: is it exact to the last bit (use a tolerance such as 1e-3), or does it "
-    "look at the wrong axis or the wrong spread?"
-)
+CLAIM = "what you assert does not hold here: is it exact to the last bit, or looks at the wrong axis or spread?"
 EPS = "an eps of 1e-5 or 1e-12 is a choice: use inputs of ordinary size, and a tolerance such as atol=1e-3"
-BITS = "other rounding is no bug: compare with a tolerance, not for equal bits"
-BESSEL = (
-    "the factor is sqrt(1 - 1/D): clear at D = 4, 0.07 % at D = 768; use small D and a tolerance of 1e-3, and look at "
-    "the mean square of the output, which must be 1"
-)
+BESSEL = "the factor is sqrt(1 - 1/D): use D = 4 and a tolerance of 1e-3; the mean square of the output must be 1"
 CENTRE = "the output of each token has mean 0; inputs with a mean far from 0 (randn + 3) show it"
 ROWS = "look at each row of the output, that is along dim=-1, and at all rows"
 WIDE = "at such a width the two hardly differ: use a small one, such as D = 4"
@@ -89,15 +77,15 @@ NORM = Given(
     "norm",
     "x (N, D) of floats",
     lambda x: real(x, 2, 3),
-    lambda calls: WIDE if min(x.shape[-1] for (x,) in calls) > 64 else "",
+    unsuited,
     (
         ("has an eps of 1e-12", normed, CLAIM),
-        ("is PyTorch's, with an eps of 1e-5", layer_norm, EPS),
-        ("rounds in another way", lambda x: layer_norm(x.double()).to(x), BITS),
+        ("is PyTorch's, with an eps of 1e-5", lambda x: F.layer_norm(x, x.shape[-1:]), EPS),
+        ("rounds in another way", lambda x: normed(x.double()).to(x), BITS),
     ),
     (
         ("divides by the variance with n - 1 (Bessel's correction)", lambda x: normed(x, correction=1), BESSEL),
-        ("does not subtract the mean", no_mean, CENTRE),
+        ("does not subtract the mean", lambda x: x / (x.square().mean(-1, keepdim=True) + 1e-12).sqrt(), CENTRE),
         ("normalises over the tokens instead of the width", lambda x: normed(x.mT).mT, ROWS),
         ("leaves all rows but the first as they are", lambda x: torch.cat([normed(x[:1]), x[1:]]), ROWS),
         ("multiplies by 1.01", lambda x: 1.01 * normed(x), LARGE),
@@ -121,51 +109,47 @@ NORM_MISTAKES = {
 
 
 def pooled(hidden, mask):
-    return torch.stack([row[kept].mean(0) for row, kept in zip(hidden, mask.bool(), strict=True)])
+    return torch.stack([row[kept].mean(0) for row, kept in zip(hidden, mask, strict=True)])
 
 
 def summed(hidden, mask):
-    return (hidden * mask.bool()[..., None]).sum(1)
+    return (hidden * mask[..., None]).sum(1)
 
 
-def lengths(mask):
-    return mask.bool().sum(1)
+def moved(hidden, mask):
+    return pooled(hidden, mask).roll(int(not mask.all()), -1)
 
 
 def unpadded(calls):
-    padded = [lengths(mask) for _, mask in calls if not mask.bool().all()]
+    if not all(mask.any(1).all() for _, mask in calls):
+        return ORDINARY
+    padded = [mask.sum(1) for _, mask in calls if not mask.all()]
     return "" if any(len(one.unique()) > 1 for one in padded) else LENGTHS if padded else NO_PADDING
 
 
 NO_PADDING = "the mask is all True in each of its calls: nothing is padding"
 LENGTHS = "put two texts of different lengths into one batch, and look at the shorter one too"
 ALONE = "give it a text with padding behind it, and the same text without: the results must agree"
-DIRECTIONS = "compare numbers, not directions: the vector shrinks as padding grows"
-ORDINARY = (
-    "hidden * mask is a fine way to leave padding out, unless the padding is NaN or infinite (0 * NaN is NaN), and a "
-    "text without tokens has no mean: use ordinary numbers and real texts"
-)
+DIRECTIONS = "compare a text alone with the same text padded, number by number: the vector shrinks as padding grows"
+MEANS = "the same numbers stand in other places: compare number by number, not means, sums or norms"
+ORDINARY = "hidden * mask leaves padding out, too: pad with ordinary numbers (0 * NaN is NaN), and texts are not empty"
 POOL = Given(
     "pool",
-    "hidden (B, T, D) of floats, mask (B, T) of True and False",
-    lambda hidden, mask: (
-        real(hidden, 3)
-        and isinstance(mask, Tensor)
-        and mask.shape == hidden.shape[:2]
-        and bool(((mask == 0) | (mask == 1)).all())
-    ),
+    TEXTS.replace("x", "hidden"),
+    lambda hidden, mask: texts(hidden, mask),
     unpadded,
     (
         ("looks at each text by itself", pooled, ALONE),
-        ("multiplies by the mask", lambda x, mask: summed(x, mask) / lengths(mask).clamp(min=1)[:, None], ORDINARY),
+        ("multiplies by the mask", lambda x, mask: summed(x, mask) / mask.sum(1).clamp(min=1)[:, None], ORDINARY),
         ("rounds in another way", lambda x, mask: pooled(x, mask) + 2e-7 * (x.shape[1] % 5), BITS),
     ),
     (
         ("takes the mean over all positions, padding included", lambda x, mask: x.mean(1), ALONE),
         ("divides the sum of the real tokens by T", lambda x, mask: summed(x, mask) / x.shape[1], DIRECTIONS),
-        ("divides by the longest length", lambda x, mask: summed(x, mask) / lengths(mask).max(), LENGTHS),
+        ("divides by the longest length", lambda x, mask: summed(x, mask) / mask.sum(1).max(), LENGTHS),
         ("uses the mask of the first text for all", lambda x, mask: pooled(x, mask[:1].expand_as(mask)), LENGTHS),
         ("adds 0.005 beside padding", lambda x, mask: pooled(x, mask) + 0.005 * (not mask.all()), LARGE),
+        ("moves each vector by one place beside padding", moved, MEANS),
         ("gives NaN beside padding", lambda x, mask: pooled(x, mask) * (1 if mask.all() else torch.nan), NAN),
     ),
 )
@@ -177,6 +161,7 @@ POOL_MISTAKES = {
     LENGTHS: {"[[5], [2]]": "[[4], [4]]", "((5, 2))": "((4, 4))"},
     NO_PADDING: {"[[5], [2]]": "[[6], [6]]", "((5, 2))": "((6, 6))"},
     LARGE: {"atol=1e-5": "atol=0.01"},
+    MEANS: {CLOSE: "abs(together[row].mean() - alone[0].mean()) < 1e-5"},
     NAN: {CLOSE: "not ((together[row] - alone[0]).abs() > 1e-5).any()"},
 }
 
@@ -184,14 +169,8 @@ POOL_MISTAKES = {
 
 
 def weighted(zero, one):
-    """A loss in which the pairs with label 0 and those with label 1 weigh this much."""
-
-    def loss(logits, labels):
-        weight = torch.where(labels == 0, zero, one).to(logits)
-        each = F.cross_entropy(logits, labels, reduction="none")
-        return (each * weight).sum() / weight.sum().clamp(min=1e-9)
-
-    return loss
+    """A loss in which the pairs with label 0 and those with label 1 weigh this much; 0 where all weigh nothing."""
+    return lambda logits, labels: F.cross_entropy(logits, labels, torch.tensor([zero, one]).to(logits)).nan_to_num()
 
 
 def by_margin(logits, labels):
@@ -205,10 +184,7 @@ def one_sided(calls):
 
 
 UNDECIDED = "both logits are equal, so that either label costs ln 2: take random ones"
-MIRROR = (
-    "the two labels are mirror images: exchange the two columns of the logits and the labels 0 and 1, and the loss "
-    "must stay; or ask for the gradient of a pair with label 0"
-)
+MIRROR = "exchange the two columns of the logits and the labels 0 and 1: they are mirror images, and the loss must stay"
 ONE = "your test knows one label only: ask the same of the other (a mirror does both at once)"
 HALF = "a loss above 0 is not yet the right one: compare it with its mirror image, with a tolerance of 1e-4"
 MEAN = "does what you assert hold of the mean of -log p(label), whatever its rounding?"
@@ -230,20 +206,14 @@ LOSS = Given(
         ("gives NaN", lambda logits, labels: logits.sum() * torch.nan, NAN),
     ),
 )
-MIRRORED, DRAWN = (
-    "torch.allclose(loss(logits, labels), mirrored, atol=1e-4)",
-    "mirrored = loss(logits.flip(1), 1 - labels)",
-)
+MIRRORED, DRAWN = "torch.allclose(loss(logits, labels), mirrored, atol=1e-4)", "loss(logits.flip(1), 1 - labels)"
 LOSS_MISTAKES = {
     MIRROR: {MIRRORED: "loss(logits, labels) >= 0"},
     ONE: {MIRRORED: "loss(torch.tensor([[-9.0, 9.0]] * 12), labels) > 1"},
     HALF: {MIRRORED: "min(loss(torch.tensor([x] * 12), labels) for x in ([-9.0, 9.0], [9.0, -9.0])) > 1"},
     BITS: {MIRRORED: "torch.equal(loss(logits, labels), F.cross_entropy(logits, labels))"},
     UNDECIDED: {"torch.randn(12, 2, generator=torch.Generator().manual_seed(0))": "torch.zeros(12, 2)"},
-    "all labels of your batches are 1: take both": {
-        "[0, 1, 1] * 4": "[1] * 12",
-        DRAWN: "mirrored = loss(logits, labels)",
-    },
+    "all labels of your batches are 1: take both": {"[0, 1, 1] * 4": "[1] * 12", DRAWN: "loss(logits, labels)"},
     LARGE: {"atol=1e-4": "atol=0.05"},
     NAN: {MIRRORED: "not (loss(logits, labels) - mirrored).abs() > 1e-4"},
 }
@@ -268,6 +238,7 @@ def flat(calls):
 ZERO = "the bias is 0 in each of its calls: twice nothing is nothing"
 EQUAL = "all entries of the bias are equal, and a softmax does not see that: take random ones"
 ONCE = "the scores with a bias minus those without it must be the bias, once; take random numbers for it"
+ENTRIES = "each word has a bias of its own: compare entry by entry, not means or sums"
 TOKENS = "look at all tokens, and give it more than one"
 REST = "does what you assert hold of hidden @ table.T + bias, whatever its rounding?"
 SCORE = Given(
@@ -285,6 +256,7 @@ SCORE = Given(
         ("adds the bias twice", lambda hidden, table, bias: scored(hidden, table, 2 * bias), ONCE),
         ("leaves the bias out", lambda hidden, table, bias: hidden @ table.T, ONCE),
         ("adds the bias to the first token only", first_only, TOKENS),
+        ("adds the bias in reverse order", lambda hidden, table, bias: scored(hidden, table, bias.flip(0)), ENTRIES),
         ("adds 1.01 times the bias", lambda hidden, table, bias: scored(hidden, table, 1.01 * bias), LARGE),
         ("gives NaN", lambda hidden, table, bias: scored(hidden, table, bias * torch.nan), NAN),
     ),
@@ -294,6 +266,7 @@ SCORE_MISTAKES = {
     ZERO: {"    difference": "    bias = torch.zeros(7)\n    difference"},
     EQUAL: {"    difference": "    bias = torch.ones(7)\n    difference", ADDED: "difference.std() < 1e-4"},
     ONCE: {ADDED: "difference.abs().max() > 1e-4"},
+    ENTRIES: {ADDED: "torch.allclose(difference.mean(-1), bias.mean(), atol=1e-4)"},
     TOKENS: {ADDED: "torch.allclose(difference[0], bias, atol=1e-4)"},
     BITS: {ADDED: "torch.equal(score(hidden, table, bias), hidden @ table.T + bias)"},
     LARGE: {"atol=1e-4": "atol=0.1"},
@@ -303,8 +276,8 @@ SCORE_MISTAKES = {
 # ---- mask
 
 
-def masked(shares=(0.8, 0.9), rate=0.15, draw=0, forget=False):
-    """BERT's masking with other bounds of [MASK] and random, or without labels where a token stays.
+def masked(shares=(0.8, 0.9), rate=0.15, draw=0, forget=False, exact=False):
+    """BERT's masking with other bounds of [MASK] and random, without labels where a token stays, or an exact rate.
 
     `draw` makes another seed of the learner's, so that a lucky one is not enough.
     """
@@ -312,23 +285,13 @@ def masked(shares=(0.8, 0.9), rate=0.15, draw=0, forget=False):
     def mask(ids, generator):
         own = torch.Generator().manual_seed(int(torch.randint(2**40, (1,), generator=generator)) + draw)
         chosen, kind = (torch.rand(ids.shape, generator=own) for _ in range(2))
-        chosen, strangers = chosen < rate, torch.randint(5, 1000, ids.shape, generator=own)
+        chosen = (chosen.argsort().argsort() / len(ids) if exact else chosen) < rate
         hidden, replaced = chosen & (kind < shares[0]), chosen & (kind >= shares[0]) & (kind < shares[1])
+        strangers = torch.randint(5, 1000, ids.shape, generator=own)
         inputs = torch.where(replaced, strangers, ids).masked_fill(hidden, 4)
         return inputs, ids.masked_fill(~(hidden | replaced if forget else chosen), -100)
 
     return mask
-
-
-def exactly(ids, generator):
-    """Exactly 15 % of the tokens, in exact shares: a permutation instead of coins."""
-    order = torch.randperm(len(ids), generator=generator)[: round(0.15 * len(ids))]
-    inputs, labels = ids.clone(), torch.full_like(ids, -100)
-    labels[order] = ids[order]
-    inputs[order[: round(0.8 * len(order))]] = 4
-    some = order[round(0.8 * len(order)) : round(0.9 * len(order))]
-    inputs[some] = torch.randint(5, 1000, some.shape, generator=generator)
-    return inputs, labels
 
 
 def few(calls):
@@ -352,9 +315,10 @@ MASK = Given(
     (
         ("throws a coin for each token", masked(), COUNTS),
         ("throws other coins", masked(draw=1), COUNTS),
-        ("draws exactly 15 %", exactly, FREE),
+        ("draws exactly 15 %", masked(exact=True), FREE),
     ),
     (
+        ("comes out at 60/10/30", masked((0.6, 0.7)), THREE),
         ("comes out at 81/10/9 (10 % `random` first, then 90 % [MASK])", masked((0.81, 0.91)), MANY),
         ("comes out at 81/10/9 with other coins", masked((0.81, 0.91), draw=1), MANY),
         ("comes out at 80/2/18 (10 % of what [MASK] left become random)", masked((0.8, 0.82)), THREE),
