@@ -105,7 +105,7 @@ RIGHT = {
 }
 WRONG = {
     "never the last id": (stranger(pool=lambda size: size - 1), "last id is never drawn"),
-    "rate spread": (stranger(spread), "rate of the ordinary ones"),
+    "rate spread": (stranger(spread), "not for the ordinary ones"),
     "fixed number": (stranger(fixed), "fixed number of places is picked from the batch"),
     "never the old one": (stranger(other=True), "never the old one"),
     "labels 0": (stranger(fill=0), "the label 0 marks"),
