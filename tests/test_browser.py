@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from minibert.corpora import is_cached
-from minibert.viz import AttentionView, RotationView, ScatterView
+from minibert.viz import AttentionView, RotationView, ScatterView, ScheduleView
 
 ROOT = Path(__file__).parent.parent
 ARTIFACTS = ROOT / "artifacts"
@@ -190,6 +190,28 @@ def test_the_dials_turn(browser, tmp_path):
         caption = view.locator(".mb-caption").nth(4).inner_text()
         theta.press("ArrowRight")
         assert view.locator(".mb-caption").nth(4).inner_text() != caption and said.inner_text() != score
+
+
+def test_the_dots_of_a_schedule_can_be_dragged(browser, tmp_path):
+    file = ScheduleView(total=1000, warmup=50, decay=200, branch=400).to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-schedule[data-live]")
+        said, short = view.locator(".mb-say"), view.locator(".mb-short")
+        assert "step 400 and is finished at 600" in said.inner_text()
+        before = short.get_attribute("d")
+        box = view.locator('[data-grip="branch"]').bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 60, y)
+        page.mouse.up()
+        assert short.get_attribute("d") != before and "step 400" not in said.inner_text()
+        sliders = [view.locator("input[type=range]").nth(number) for number in range(3)]
+        sliders[1].press("End")  # a decay over the whole run leaves no warm-up and no plateau
+        assert [slider.input_value() for slider in sliders] == ["0", "1000", "0"]
+        view.locator("select").select_option("cosine")
+        assert "0 of 1000 steps at the full rate" in said.inner_text()
 
 
 @pytest.fixture  # for each notebook anew: JupyterLab remembers open tabs and the theme

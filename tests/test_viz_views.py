@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minibert import viz
-from minibert.viz import AttentionView, RotationView, ScatterView
+from minibert.training import trapezoid
+from minibert.viz import AttentionView, RotationView, ScatterView, ScheduleView
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
 from minibert.viz.page import palette_png
 
@@ -43,7 +44,11 @@ def rotation_view(**options):
     return RotationView(**options)
 
 
-VIEWS = pytest.mark.parametrize("make", [attention_view, scatter_view, rotation_view])
+def schedule_view(**options):
+    return ScheduleView(**options)
+
+
+VIEWS = pytest.mark.parametrize("make", [attention_view, scatter_view, rotation_view, schedule_view])
 
 
 class Page(HTMLParser):
@@ -163,9 +168,11 @@ def test_views_on_one_page_have_names_of_their_own():
             scatter_view(layer=0),
             rotation_view(),
             rotation_view(theta=5000),
+            schedule_view(),
+            schedule_view(branch=300),
         )
     ]
-    assert len(set(names)) == 7 and all(len(name) == 12 for name in names)
+    assert len(set(names)) == 9 and all(len(name) == 12 for name in names)
     assert re.search(r'data-view="(\w+)"', attention_view()._repr_html_())[1] == names[0]
 
 
@@ -342,6 +349,33 @@ def test_a_rotation_view_shows_pairs_that_are_there(head_size):
     assert view.pairs[0] == 0 and len(view.pairs) == min(8, head_size // 2)
     assert all(0 <= pair < head_size // 2 for pair in view.pairs)
     assert payload(view._repr_html_())["pairs"] == view.pairs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(total=9), "total=9"),
+        (dict(total=100.0), "total=100.0"),
+        (dict(warmup=-1), "warmup=-1"),
+        (dict(warmup=900), "do not fit"),
+        (dict(branch=801), "branch=801: expected a step on the plateau, from 50 to 800"),
+        (dict(branch=49), "branch=49"),
+        (dict(shape="sqrt"), "shape='sqrt'"),
+        (dict(title=None), "title"),
+    ],
+)
+def test_a_bad_schedule_view_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        ScheduleView(**arguments)
+
+
+@pytest.mark.parametrize("shape", ["1-sqrt", "linear", "cosine"])
+def test_a_schedule_view_draws_the_schedule_of_the_package(shape):
+    view = ScheduleView(total=600, warmup=30, decay=120, branch=200, shape=shape)
+    for step, value in view.curve("long"):
+        assert value == pytest.approx(trapezoid(round(step), 600, 30, 120, shape), abs=1e-12) and step == round(step)
+    shared = [(step - 280, value) for step, value in view.curve("long")[-61:]]
+    assert shared == view.curve("branch")
 
 
 def test_seven_groups_are_too_many():

@@ -1,7 +1,8 @@
 """Pictures of what an encoder does.
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
-To look around in, in a notebook or as a page of its own: `AttentionView`, `RotationView`, `ScatterView`.
+To look around in, in a notebook or as a page of its own: `AttentionView`, `RotationView`, `ScatterView`,
+`ScheduleView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
@@ -14,12 +15,14 @@ from minibert.viz.masks import plot_mask, visible
 from minibert.viz.receptive_field import plot_receptive_field, receptive_field
 from minibert.viz.rotation_view import RotationView
 from minibert.viz.scatter_view import ScatterView
+from minibert.viz.schedule_view import ScheduleView
 from minibert.viz.word_pictures import plot_word_by_layer
 
 __all__ = [
     "AttentionView",
     "RotationView",
     "ScatterView",
+    "ScheduleView",
     "describe_attention",
     "nearest_neighbours",
     "neighbour_agreement",
