@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minibert.training.checkpoint import Checkpoint, load_newest_checkpoint, save_checkpoint
-from minibert.training.log import TrainingLog
+from minibert.training.loop import TrainingLog
 
 
 def sample(step):

@@ -1,7 +1,6 @@
 """How the encoders are trained: optimisers, schedules, data order, the loop, and checkpoints that survive a kill."""
 
 from minibert.training.averaging import average_checkpoints, average_states
-from minibert.training.batch_size import batch_size, batch_thresholds
 from minibert.training.checkpoint import Checkpoint, TrainingDiverged, load_newest_checkpoint, save_checkpoint
 from minibert.training.data import PackedBatch, PretrainingData, pack
 from minibert.training.distributed import process_group, whole_weights
@@ -9,7 +8,7 @@ from minibert.training.evaluation import evaluate, token_byte_lengths
 from minibert.training.loop import train, update
 from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
 from minibert.training.recipe import Recipe
-from minibert.training.schedules import linear_decay, trapezoid
+from minibert.training.schedules import batch_size, batch_thresholds, linear_decay, trapezoid
 
 __all__ = [
     "AdamW",

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from minibert.training.batch_size import batch_size
 from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
-from minibert.training.schedules import linear_decay, trapezoid
+from minibert.training.schedules import batch_size, linear_decay, trapezoid
 
 
 @dataclass(frozen=True)
