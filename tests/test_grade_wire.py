@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from minibert.course.check import judged
 from minibert.course.exercises import chapters, exercises
 from minibert.course.explain import Told, where
+from minibert.course.meter import metered
 from minibert.course.modules import FixedDropout, module_gradients, run_module
 from minibert.course.tools import call
 from minibert.grading.parcel import Message, Parcel
@@ -71,6 +72,7 @@ THINGS = {
     "rolls": lambda dice: dice.random(),
     "object": object,
     "Net": Net, "Linear": nn.Linear, "change": change, "fails": fails, "counts": counts,
+    "squares": lambda x: x @ x.T,
 }  # fmt: skip
 
 
@@ -288,3 +290,9 @@ def test_answers_are_judged_across_the_wire_as_they_are_here(ends, number):
         assert found == expected
         here.forget()
         there.forget(THINGS.get)
+
+
+def test_what_a_call_costs_is_counted_in_the_process_where_it_runs(get):
+    x = torch.ones(3, 5)
+    (found, there), (want, here) = metered(get("squares"), x), metered(THINGS["squares"], x)
+    assert torch.equal(found, want) and there == here == (3 * 3 * 5, 9, 1, 9)

@@ -9,6 +9,7 @@ import builtins
 import contextlib
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 from minibert.course.explain import Told, where
 from minibert.course.limits import Stop
+from minibert.course.meter import metered
 from minibert.grading.parcel import Message, Parcel, write_back
 
 TOO_LONG = 2_000  # letters of a message about an exception
@@ -124,7 +126,9 @@ class Wire:
         function = self.mine[handle]
         if method and self.is_judge:
             raise PermissionError("a submission calls what it was given, and nothing else")
-        if method:
+        if method == "metered":
+            function = partial(metered, function)
+        elif method:
             function = _synchronised(function, method, arguments, asked.tensors)
         given = [*arguments, *named.values()]
         before = [Parcel(self).contents(one) for one in given]
@@ -196,6 +200,7 @@ class Wire:
                 return self.call(handle, "", *arguments, **named)
 
             ask.__name__ = ask.__qualname__ = name
+            ask.metered_there = partial(self.call, handle, "metered")
             self.theirs[handle] = ask
             if kind == "class":
                 make = {"__new__": lambda cls, *arguments, **named: ask(*arguments, **named)}
