@@ -57,7 +57,6 @@ def window_only(query, key, value, window):
 
 def with_zeros_at_the_ends(query, key, value, window):
     """The padding in front and behind takes part: its scores are 0, not -inf."""
-    tokens = query.shape[1]
     k, v = (F.pad(x, (0, 0, window, window)) for x in (key, value))
     k, v = (x.unfold(1, 2 * window + 1, 1) for x in (k, v))  # (H, T, K, 2W + 1)
     scores = torch.einsum("htk,htkw->htw", query, k) / query.shape[-1] ** 0.5
