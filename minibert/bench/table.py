@@ -18,6 +18,7 @@ def table(report: dict) -> list[str]:
         "pretrain": _loop_rows,
         "tokenizers": _tokenizer_rows,
         "alignment": _alignment_rows,
+        "parts": _part_rows,
         "gpu": _gpu_rows,
     }[report["bench"]](report)
     lines = align(rows)
@@ -106,6 +107,18 @@ def _gpu_rows(report: dict) -> list[list[str]]:
             rows[-1] += ["" if held is None else f"{held / 2**20:.0f}", ran[0]["kernel"][:60] if ran else ""]
         rows += [[name, who, reason] for who, reason in part.get("failed", {}).items()]
     return [row + [""] * (len(rows[0]) - len(row)) for row in rows]
+
+
+def _part_rows(report: dict) -> list[list[str]]:
+    rows = [["model", "workload", "dtype", "part", "ms", "share"]]
+    for found in report["results"]:
+        where = [found["model"], found["workload"], found["dtype"]]
+        rows.append([*where, "all", f"{1000 * found['median_seconds']:.1f}", ""])
+        total = sum(part["median_seconds"] for part in found["parts"].values())
+        for name, part in found["parts"].items():
+            seconds = part["median_seconds"]
+            rows.append([*where, name, f"{1000 * seconds:.1f}", f"{seconds / total:.1%}"])
+    return rows
 
 
 def _alignment_rows(report: dict) -> list[list[str]]:

@@ -14,6 +14,7 @@ OPTIONS = {
     "tokenizers": {"repeats"},
     "pretrain": {"device", "dtype", "repeats", "model"},
     "alignment": {"device", "dtype", "repeats"},
+    "parts": {"device", "dtype", "repeats", "workload", "model"},
     "gpu": {"device"},
 }
 ROUNDS = {"tokenizers": 3, "pretrain": 3, "alignment": 9}
@@ -46,6 +47,7 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
     tokenizers  training and encoding against the tokenizers library
     pretrain    the pretraining loop end to end: tokens/s, share of data preparation
     alignment   one matrix product, for vocabularies that are multiples of 64 and their neighbours
+    parts       where the time of a forward pass goes: projections, attention, feed-forward, norms
     gpu         all that one wants to know of a GPU, in under 8 minutes; the file is written after every part, and the
                 same command goes on where it was interrupted; without a GPU, a small version
 
@@ -158,6 +160,10 @@ def _run(what: str, settings, save, lengths: tuple[int, ...]) -> dict:
         from minibert.bench import alignment
 
         return alignment.run(settings, save, say)
+    if what == "parts":
+        from minibert.bench import parts
+
+        return parts.run(settings, save, say)
     if what == "attention":
         from minibert.bench import attention
 
