@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from minibert.corpora import is_cached
-from minibert.viz import AttentionView, RotationView, ScatterView, ScheduleView
+from minibert.viz import AttentionView, ReachView, RotationView, ScatterView, ScheduleView
 
 ROOT = Path(__file__).parent.parent
 ARTIFACTS = ROOT / "artifacts"
@@ -212,6 +212,26 @@ def test_the_dots_of_a_schedule_can_be_dragged(browser, tmp_path):
         assert [slider.input_value() for slider in sliders] == ["0", "1000", "0"]
         view.locator("select").select_option("cosine")
         assert "0 of 1000 steps at the full rate" in said.inner_text()
+
+
+def test_the_window_can_be_dragged(browser, tmp_path):
+    file = ReachView(window=16, layers=6).to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-reach[data-live]")
+        say = view.locator(".mb-say")
+        assert say.inner_text().startswith("96 tokens to each side") and "8.0 times fewer" in say.inner_text()
+        box = view.locator(".mb-track").nth(2).bounding_box()
+        middle, token = box["x"] + box["width"] / 2, box["width"] / 257
+        page.mouse.move(middle + 16 * token, box["y"] + 9)
+        page.mouse.down()
+        page.mouse.move(middle + 4 * token, box["y"] + 9)
+        page.mouse.up()
+        assert say.inner_text().startswith("24 tokens to each side")
+        view.locator("input").nth(1).press("ArrowLeft")
+        assert say.inner_text().startswith("20 tokens to each side")
+        view.locator("select").select_option("3")
+        assert say.inner_text().startswith("All 257 tokens") and view.locator(".mb-all").count() == 2
 
 
 @pytest.fixture  # for each notebook anew: JupyterLab remembers open tabs and the theme

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from minibert import viz
 from minibert.training import trapezoid
-from minibert.viz import AttentionView, RotationView, ScatterView, ScheduleView
+from minibert.viz import AttentionView, ReachView, RotationView, ScatterView, ScheduleView
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
 from minibert.viz.page import palette_png
+from minibert.viz.reach_view import count_scores
 
 WORDS = ["[CLS]", "the", "cat", "</script>", '"&<b>', "日本", "\ud800", "[SEP]"]
 
@@ -48,7 +49,11 @@ def schedule_view(**options):
     return ScheduleView(**options)
 
 
-VIEWS = pytest.mark.parametrize("make", [attention_view, scatter_view, rotation_view, schedule_view])
+def reach_view(**options):
+    return ReachView(**options)
+
+
+VIEWS = pytest.mark.parametrize("make", [attention_view, scatter_view, rotation_view, schedule_view, reach_view])
 
 
 class Page(HTMLParser):
@@ -376,6 +381,21 @@ def test_a_schedule_view_draws_the_schedule_of_the_package(shape):
         assert value == pytest.approx(trapezoid(round(step), 600, 30, 120, shape), abs=1e-12) and step == round(step)
     shared = [(step - 280, value) for step, value in view.curve("long")[-61:]]
     assert shared == view.curve("branch")
+        (dict(window=0), "window=0"),
+        (dict(layers=13), "layers=13"),
+        (dict(every=5), "every=5"),
+        (dict(title=1), "title"),
+    ],
+)
+def test_a_bad_reach_view_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        ReachView(**arguments)
+
+
+@pytest.mark.parametrize(("length", "window"), [(1, 3), (7, 2), (40, 39), (40, None), (40, 100)])
+def test_scores_are_counted_as_the_mask_has_them(length, window):
+    seen = viz.visible(cu_seqlens=torch.tensor([0, length]), window=window)
+    assert count_scores(length, window) == int(seen.sum())
 
 
 def test_seven_groups_are_too_many():

@@ -1,7 +1,7 @@
 """Pictures of what an encoder does.
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
-To look around in, in a notebook or as a page of its own: `AttentionView`, `RotationView`, `ScatterView`,
+To look around in, in a notebook or as a page of its own: `AttentionView`, `ReachView`, `RotationView`, `ScatterView`,
 `ScheduleView`.
 """
 
@@ -12,6 +12,7 @@ from minibert.viz.alt_text import describe_attention
 from minibert.viz.attention import plot_attention
 from minibert.viz.attention_view import AttentionView
 from minibert.viz.masks import plot_mask, visible
+from minibert.viz.reach_view import ReachView
 from minibert.viz.receptive_field import plot_receptive_field, receptive_field
 from minibert.viz.rotation_view import RotationView
 from minibert.viz.scatter_view import ScatterView
@@ -20,6 +21,7 @@ from minibert.viz.word_pictures import plot_word_by_layer
 
 __all__ = [
     "AttentionView",
+    "ReachView",
     "RotationView",
     "ScatterView",
     "ScheduleView",

@@ -25,7 +25,9 @@ def text_of(data: bytes) -> str:
 
 
 def fragment(kind: str, data: dict, still: str, alt: str) -> str:
-    """The HTML of a view of `kind` ("attention" or "scatter"): `data` for its script, the SVG `still` for the others.
+    """The HTML of a view of `kind`, such as "scatter": `data` for its script, the SVG `still` for the others.
+
+    Script and style are `scatter.js`, `view.css` and, where there is one, `scatter.css`.
 
     Nothing is loaded from anywhere, and nothing is drawn by chance: the view is told apart from others on the page by a
     hash of what it shows. A page that removes scripts and styles keeps the picture and its description.
@@ -34,7 +36,8 @@ def fragment(kind: str, data: dict, still: str, alt: str) -> str:
     >>> page.count("</script>"), "http" in page
     (2, False)
     """
-    style = (HERE / "view.css").read_text(encoding="utf-8")
+    styles = [file for file in (HERE / "view.css", HERE / f"{kind}.css") if file.is_file()]
+    style = "".join(file.read_text(encoding="utf-8") for file in styles)
     script = (HERE / f"{kind}.js").read_text(encoding="utf-8")
     payload = json.dumps(data, separators=(",", ":"), sort_keys=True)
     payload = payload.replace("<", "\\u003c")  # a token may be "</script>"
