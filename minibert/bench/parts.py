@@ -26,7 +26,8 @@ NOTES = (
     "Forward passes of our encoder under inference_mode, from padded ids to padded last hidden states. The time "
     "between two doors (a sub-layer begins or ends) belongs to the part that was running, so the parts add up to the "
     "whole. Mixing: rotation of queries and keys, scores, softmax and the mean of the values, in the layers that see a "
-    "window (local) or all (global); projections: the products that make queries, keys and values, and the output's."
+    "window (local) or all (global); projections: the products that make queries, keys and values, and the output's. "
+    "On a CPU seconds are the process's CPU time, which other work on the machine does not lengthen much."
 )
 
 
@@ -63,7 +64,10 @@ def measure(case: Case, settings: Settings) -> dict:
     generator = torch.Generator().manual_seed(settings.seed)
     model = Encoder(config, pooler=False, generator=generator).eval().to(device, DTYPES[case.dtype])
     ids, mask = (tensor.to(device) for tensor in padded_batch(case.workload, config, settings.seed))
-    rounds = [timed(model, ids, mask, waiter(device)) for _ in range(settings.repeats + 1)][1:]  # the first warms up
+    is_cpu = torch.device(device).type == "cpu"
+    clock, wait = (time.process_time if is_cpu else time.perf_counter), waiter(device)
+    model(ids[:, :1], mask[:, :1])  # a warm-up: the first call of each kernel takes longer
+    rounds = [timed(model, ids, mask, wait, clock) for _ in range(settings.repeats)]
     seconds = {part: [one[part] for one in rounds] for part in PARTS}
     whole = [sum(one.values()) for one in rounds]
     layers = [config.is_global(layer) for layer in range(config.layers)]

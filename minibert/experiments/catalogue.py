@@ -4,7 +4,17 @@ import importlib
 
 from minibert.experiments.record import Experiment
 
-NAMES = ("fertility", "senses", "bidirectional", "next_sentence", "masking", "mask_rate", "few_labels", "pretrained")
+NAMES = (
+    "fertility",
+    "senses",
+    "bidirectional",
+    "next_sentence",
+    "masking",
+    "mask_rate",
+    "few_labels",
+    "pretrained",
+    "needle",
+)
 
 
 def find(name: str) -> Experiment:
