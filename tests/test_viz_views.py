@@ -381,6 +381,11 @@ def test_a_schedule_view_draws_the_schedule_of_the_package(shape):
         assert value == pytest.approx(trapezoid(round(step), 600, 30, 120, shape), abs=1e-12) and step == round(step)
     shared = [(step - 280, value) for step, value in view.curve("long")[-61:]]
     assert shared == view.curve("branch")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
         (dict(window=0), "window=0"),
         (dict(layers=13), "layers=13"),
         (dict(every=5), "every=5"),
