@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from minibert.corpora import is_cached
-from minibert.viz import AttentionView, ReachView, RotationView, ScatterView, ScheduleView
+from minibert.viz import AttentionView, BlockView, ReachView, RotationView, ScatterView, ScheduleView
 
 ROOT = Path(__file__).parent.parent
 ARTIFACTS = ROOT / "artifacts"
@@ -170,6 +170,25 @@ def test_the_scatter_answers(browser, tmp_path):
         dot.press("Escape")
         dot.press("ArrowRight")
         assert texts[4] in say.inner_text()
+
+
+def test_a_block_is_rebuilt_by_its_switches(browser, tmp_path):
+    file = BlockView({(): 1.5, ("no biases", "pre-norm"): 0.5}).to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-block[data-live]")
+        numbers, flow, boxes = view.locator(".mb-numbers"), view.locator(".mb-flow"), view.locator("input")
+        assert not view.locator(".mb-static").is_visible()
+        assert "109,514,298" in numbers.inner_text() and "1.500" in numbers.inner_text()
+        off = view.locator(".mb-off").count()
+        boxes.nth(0).check()
+        assert "not measured" in numbers.inner_text() and view.locator(".mb-off").count() == off + 1
+        boxes.nth(1).check()
+        assert "0.500" in numbers.inner_text() and "after the last block: norm" in flow.inner_text()
+        view.locator("button", has_text="ModernBERT").click()
+        assert all(boxes.nth(number).is_checked() for number in range(7)) and "hide 30 %" in flow.inner_text()
+        view.locator("button").first.press("Enter")
+        assert not any(boxes.nth(number).is_checked() for number in range(7))
 
 
 def test_the_dials_turn(browser, tmp_path):

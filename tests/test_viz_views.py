@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from minibert import viz
 from minibert.training import trapezoid
-from minibert.viz import AttentionView, ReachView, RotationView, ScatterView, ScheduleView
+from minibert.viz import AttentionView, BlockView, ReachView, RotationView, ScatterView, ScheduleView
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
 from minibert.viz.page import palette_png
 from minibert.viz.reach_view import count_scores
@@ -41,6 +41,10 @@ def scatter_view(seed=0, **options):
     return ScatterView(WORDS, vectors, ["a", "b"] * 4, control=vectors.flip(1), **options)
 
 
+def block_view(**options):
+    return BlockView({(): 1.5, ("RoPE", "GeGLU"): 0.5}, **options)
+
+
 def rotation_view(**options):
     return RotationView(**options)
 
@@ -53,7 +57,9 @@ def reach_view(**options):
     return ReachView(**options)
 
 
-VIEWS = pytest.mark.parametrize("make", [attention_view, scatter_view, rotation_view, schedule_view, reach_view])
+VIEWS = pytest.mark.parametrize(
+    "make", [attention_view, scatter_view, block_view, rotation_view, schedule_view, reach_view]
+)
 
 
 class Page(HTMLParser):
@@ -171,6 +177,8 @@ def test_views_on_one_page_have_names_of_their_own():
             attention_view(seed=1),
             scatter_view(),
             scatter_view(layer=0),
+            block_view(),
+            block_view(title="two"),
             rotation_view(),
             rotation_view(theta=5000),
             schedule_view(),
