@@ -115,7 +115,7 @@ WRONG = {
     "some specials": (lambda ids, special, *rest: package(ids, (2, 17), *rest), "special tokens|ordinary"),
     "drawn apart": (draws_apart, "drawn apart|label is -100"),
     "in place": (in_place, "changes an input"),
-    "from the batch": (batch_only, "from the texts themselves"),
+    "from the batch": (batch_only, "drawn from the texts"),
     "unchanged": (lambda ids, *rest: (ids, ids), "special tokens that change"),
     "inputs only": (lambda *given: package(*given)[0], "return inputs, labels"),
     "float labels": (lambda *given: (package(*given)[0], package(*given)[1].float()), "labels has dtype float32"),
