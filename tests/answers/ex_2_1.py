@@ -101,6 +101,12 @@ WRONG = {
     "a buffer more": (made(lambda self, n: self.register_buffer("uniform", torch.ones(n))), "state_dict"),
     "computed once": (Once, "in __init__"),
     "abs of gamma": (mix(lambda s, g, x: g.abs() * weighted(s.softmax(0), x)), "sign of gamma is lost"),
+    "softplus of gamma": (mix(lambda s, g, x: functional.softplus(g) * weighted(s.softmax(0), x)), "made positive"),
+    "without the first": (mix(lambda s, g, x: g * weighted(s.softmax(0)[1:], x[1:])), "first layer"),
+    "a norm behind it": (
+        mix(lambda s, g, x: functional.layer_norm(g * weighted(s.softmax(0), x), x.shape[-1:])),
+        "something else acts|is normalised",
+    ),
     "gamma with the scores": (mix(lambda s, g, x: weighted((g + s).softmax(0), x)), "softmax does not notice"),
     "gamma inside": (mix(lambda s, g, x: weighted((g * s).softmax(0), x)), "gamma stands inside"),
     "inside and outside": (mix(lambda s, g, x: g * weighted((g * s).softmax(0), x)), "inside the softmax as well"),

@@ -103,6 +103,23 @@ def zero_padding(attention):
     assert torch.allclose(attention(x, m)[1, :3], attention(x[1:, :3], m[1:, :3])[0], atol=1e-5)
 
 
+def padding_in_front(attention):
+    x, m = data()
+    x, m = x.flip(1), m.flip(1)
+    assert torch.allclose(attention(x, m)[1, 3:], attention(x[1:, 3:], m[1:, 3:])[0], atol=1e-4)
+
+
+def raises_something_else(attention):
+    x, m = data()
+    if not torch.allclose(attention(x, m)[1, :3], attention(x[1:, :3], m[1:, :3])[0], atol=1e-4):
+        raise ValueError("padding leaks")
+
+
+def squares(attention):
+    x, m = data()
+    assert (attention(x, m)[1, :3] - attention(x[1:, :3], m[1:, :3])[0]).square().mean() < 1e-4
+
+
 def ids(attention):
     attention(torch.ones(2, 7, dtype=torch.long), torch.ones(2, 7))
 
@@ -115,6 +132,7 @@ RIGHT = {
     **{f"testing {n} {kind}": by_testing(n, kind) for n in (0, 1, 12) for kind in (True, False)},
     **{f"difference {n}": by_difference(n) for n in (0, 1, 12)},
     "raises by itself": raises_by_itself,
+    "padding in front": padding_in_front,
 }
 WRONG = {
     "mean only": (mean_only, "not means"),
@@ -125,6 +143,8 @@ WRONG = {
     "only finite": (only_finite, "compare the numbers of two outputs"),
     "always fails": (always_fails, "never calls attention"),
     "swallows": (swallows, r"x = None(?s:.)*x \(B, T, D\)"),
+    "raises something else": (raises_something_else, "AssertionError, and nothing else"),
+    "squares": (squares, "difference of 0.005"),
     "zeros as padding": (zero_padding, "not with zeros"),
     "no parameter": (lambda: None, "compare your parameters with the signature"),
     "returns": (lambda attention: attention, "assert"),

@@ -88,6 +88,20 @@ class Detaches(WithSDPA):
         return super().attend(x, mask).detach()
 
 
+class FirstNormTwice(WithSDPA):
+    def forward(self, x, mask):
+        x = self.attention_norm(x + functional.dropout(self.attend(x, mask), self.p, self.training))
+        y = functional.dropout(self.narrow(functional.gelu(self.widen(x))), self.p, self.training)
+        return self.attention_norm(x + y) + 0 * self.feed_forward_norm(x)
+
+
+class WidensTheInput(WithSDPA):
+    def forward(self, x, mask):
+        y = self.attention_norm(x + functional.dropout(self.attend(x, mask), self.p, self.training))
+        z = functional.dropout(self.narrow(functional.gelu(self.widen(x))), self.p, self.training)
+        return self.feed_forward_norm(y + z)
+
+
 class TwoResults(WithSDPA):
     def forward(self, x, mask):
         return super().forward(x, mask), mask
@@ -121,6 +135,8 @@ WRONG = {
     "all weights kept": (KeepsAllWeights, "missing on the attention weights"),
     "dropout in evaluation": (DropsInEvaluation, "outside training"),
     "detached": (Detaches, "no gradient reaches"),
+    "first norm twice": (FirstNormTwice, "first norm stands behind both"),
+    "widens the input": (WidensTheInput, "reads the block's input"),
     "two results": (TwoResults, "a tuple of 2"),
     "other names": (OtherNames, r"no parameter query\.weight"),
     "no bias": (NoBias, r"no parameter key\.bias"),

@@ -97,6 +97,15 @@ def batch_only(ids, special_ids, vocab_size, mask_id, rate, generator):
     return inputs, labels
 
 
+def by_place(ids, special_ids, vocab_size, mask_id, rate, generator):
+    """Right shares, but the place decides what becomes of a chosen token."""
+    labels = package(ids, special_ids, vocab_size, mask_id, rate, generator)[1]
+    kind, chosen = torch.arange(ids.numel()).view(ids.shape) % 10, labels != -100
+    strangers = torch.tensor([i for i in range(vocab_size) if i not in special_ids])
+    strangers = strangers[torch.randint(len(strangers), ids.shape, generator=generator)]
+    return torch.where(chosen & (kind < 8), mask_id, torch.where(chosen & (kind == 8), strangers, ids)), labels
+
+
 RIGHT = {
     "package": package,
     "one draw": one_draw_rescaled,
@@ -112,6 +121,7 @@ WRONG = {
     "79/11/10": (lambda *given: package(*given, (0.79, 0.11, 0.10)), "0.8 and with 0.9"),
     "82/9/9": (lambda *given: package(*given, (0.82, 0.09, 0.09)), "0.8 and with 0.9"),
     "rate a little high": (lambda *given: package(*given[:4], min(1, given[4] * 1.15), given[5]), "with rate"),
+    "by place": (by_place, "another seed gives other replacements"),
     "some specials": (lambda ids, special, *rest: package(ids, (2, 17), *rest), "special tokens|ordinary"),
     "drawn apart": (draws_apart, "drawn apart|label is -100"),
     "in place": (in_place, "changes an input"),

@@ -108,6 +108,21 @@ def mostly_others(documents, index, rng):
     return rng.choice([d for n, d in enumerate(documents) if n != index or (len(d) > 1 and rng.random() < 0.1)])
 
 
+def without_replacement(documents, rng):
+    seen = []
+
+    def stranger(documents, index, rng):
+        rest = [s for n, d in enumerate(documents) if n != index for s in d]
+        seen.append(rng.choice([s for s in rest if s not in seen] or rest))
+        return seen[-1:]
+
+    return walk(stranger)(documents, rng)
+
+
+def from_the_second(documents, rng):
+    return [pair for pair in walk(right)(documents, rng) if not any(pair[0] is document[0] for document in documents)]
+
+
 def crashes(documents, rng):
     return [(documents[0][99], documents[1][0], 1)]
 
@@ -128,6 +143,8 @@ WRONG = {
     "a coin of 0.55": (walk(right, 0.55), "0.5[0-9]+\n(?s:.)*0.5"),
     "labels flipped": (walk(right, labels=(1, 0)), "flipped"),
     "labels are words": (walk(right, labels=("next", "random")), "a label is"),
+    "without replacement": (without_replacement, "same sentence|second time"),
+    "from the second": (from_the_second, "0 items|first sentence"),
     "crashes": (crashes, r"documents\[0\]\[99\]"),
     "own dice": (lambda documents, rng: walk(right)(documents, random), "does not come from `rng`"),
     "pops": (lambda documents, rng: (walk(right)(documents, rng), documents[0].pop())[0], "your code changes"),

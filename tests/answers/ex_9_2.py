@@ -72,6 +72,11 @@ WRONG = {
     "detached": (answer(loss=lambda x, y: by_softplus(x.detach(), y)), "no gradient"),
     "each pair": (answer(loss=each), "shape"),
     "float32 inside": (answer(loss=lambda x, y: by_softplus(x.float(), y)), "dtype"),
+    "the majority": (
+        answer(guess=lambda labels: nine(labels) if labels.float().mean() >= 0.5 else nine(labels).flip(1)),
+        "confidence",
+    ),
+    "nll of probabilities": (answer(loss=lambda x, y: F.nll_loss(x.softmax(-1), y)), "minus the mean probability"),
     "undecided": (answer(guess=lambda labels: torch.zeros(len(labels), 2)), "0.6931(?s:.)*confidence"),
     "one row": (answer(guess=lambda labels: torch.tensor([-10.0, 10.0])), "shape"),
     "at random": (answer(guess=lambda labels: 20 * torch.randn(len(labels), 2)), "two calls|rows"),

@@ -134,6 +134,25 @@ def equal_to_torch(norm):
     return torch.equal(norm(x), F.layer_norm(x, (8,)))
 
 
+def empty_text(pool):
+    return not pool(seeded(2, 6, 3), torch.zeros(2, 6).bool()).any()
+
+
+def sums_of_scores(score):
+    bias, hidden, table = seeded(7), seeded(3, 4), seeded(7, 4)
+    return torch.allclose(
+        (score(hidden, table, bias) - score(hidden, table, 0 * bias)).sum(), 3 * bias.sum(), atol=1e-4
+    )
+
+
+def labels_agree(mask):
+    ids = torch.arange(5, 1000).repeat(1100)
+    inputs, labels = mask(ids, torch.Generator().manual_seed(1))
+    return torch.equal(labels[labels != -100], ids[labels != -100]) and torch.equal(
+        inputs[labels == -100], ids[labels == -100]
+    )
+
+
 RIGHT = {
     "one": FIRST,
     "other": [norm_by_length, pool_without_influence, loss_by_gradient, bias_of_nothing, masking_within_the_ids],
@@ -148,6 +167,9 @@ WRONG = {
     "a tolerance of 0.1": (asserts(0, lenient_norm), "norm_test: (?s:.)*1e-3 or below"),
     "tiny inputs": (asserts(0, tiny_norm), "eps of 1e-5"),
     "shapes only": (asserts(0, lambda norm: norm(seeded(3, 4)).shape == (3, 4)), "Bessel"),
+    "an empty text": (asserts(1, empty_text), "texts are not empty"),
+    "sums of scores": (asserts(3, sums_of_scores), "entry by entry"),
+    "labels agree": (asserts(4, labels_agree), "count all three"),
     "one text": (asserts(1, first_text), "two texts of different lengths"),
     "not negative": (asserts(2, lambda loss: loss(seeded(8, 2), torch.tensor([0, 1] * 4)) >= 0), "mirror images"),
     "floats as labels": (instead(2, lambda loss: loss(torch.zeros(2, 2), torch.tensor([0.0, 1.0]))), "calls loss with"),

@@ -133,13 +133,15 @@ MISTAKES = {
     "the order is still in the bag, so every text has its own: sort or count the words": {BAG: "tuple(text)"},
     "a set forgets how often a word occurs; a bag counts: Counter, or the sorted words": {BAG: "frozenset(text)"},
     "which words there are, and how many in all: not which word comes twice": {BAG: "(frozenset(text), len(text))"},
-    "which words there are, and the counts apart: not which word has which": {BAG: f"(frozenset(text), {COUNTS})"},
+    "which words there are, and the counts apart: not which word has which count": {
+        BAG: f"(frozenset(text), {COUNTS})"
+    },
     "texts of the same length are put together: compare their words": {BAG: "len(text)"},
     "the bag is made of letters: other words with the same letters share it": {BAG: '"".join(sorted("".join(text)))'},
     JOINED: {BAG: '" ".join(sorted(text))'},
     CHANGED: {BAG: "tuple(sorted(word.lower() for word in text))"},
     f"{CHANGED}: punctuation is stripped": {BAG: 'tuple(sorted(word.strip(".,;: ") for word in text))'},
-    "shares instead of counts: texts of two lengths are two bags": {
+    "shares of the words instead of counts: a text twice as long is another bag": {
         BAG: "frozenset((w, text.count(w) / len(text)) for w in text)"
     },
     "the counts without the words: two texts with other words have the same bag": {BAG: COUNTS},
@@ -148,6 +150,7 @@ MISTAKES = {
     "only the last word is compared": {BAG: "text[-1]"},
     "neighbouring pairs of words are compared; a bag knows no neighbours": {BAG: "tuple(sorted(zip(text, text[1:])))"},
     "texts with a bag of their own are left out; they can be right, too": {BEST: f"{BEST} * (len(group) > 1)"},
+    "a label needs no majority, only to be the most frequent one": {BEST: f"{BEST} * (2 * {BEST} > len(group))"},
     "bags with two labels count as lost; one of them is still right": {BEST: "len(group) * (len(set(group)) == 1)"},
     "each bag counts one right answer; its most frequent label may be right several times": {BEST: "1"},
     "each bag answers with the last label it has seen, not with the most frequent one": {
@@ -159,7 +162,7 @@ MISTAKES = {
     "each bag answers with its rarest label": {BEST: "min(group.count(label) for label in group)"},
     "each bag answers with its largest label; the labels are names, not sizes": {BEST: "group.count(max(group))"},
     "only the labels 0 and 1 are counted; there may be more": {BEST: "max(group.count(0), group.count(1))"},
-    "each bag guesses among its labels; always its most frequent one is better": {
+    "each bag guesses at random among its labels; always the most frequent one is right more often": {
         BEST: "sum(map(group.count, group)) / len(group)"
     },
     "this is the average over the bags; add up texts, divide by N": {BEST: f"{BEST} / len(group)", RIGHT: PER_BAG},
@@ -167,6 +170,7 @@ MISTAKES = {
     "this is how many texts are lost; wanted is the share that can be right": {RIGHT: f"1 - {RIGHT}"},
     "this is the number of texts; divide by N": {RIGHT: "right"},
     "this is in percent; wanted is a share from 0 to 1": {RIGHT: f"100 * {RIGHT}"},
+    "whole numbers: // throws the fraction away, / keeps it": {RIGHT: "right // len(texts)"},
     "the result is rounded": {RIGHT: f"round({RIGHT}, 2)"},
     "always one half: that is what minimal pairs give, other texts give more": {RIGHT: "0.5"},
     "only neighbours in the list are put together: groupby wants its input sorted, a dictionary does not": (

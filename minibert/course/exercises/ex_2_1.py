@@ -85,6 +85,7 @@ def cases(rng):
 
 SOFTMAX, SUM = "torch.softmax(self.scores, dim=0)", 'torch.einsum("l,lbtd->btd", weights, states)'
 OUTPUT, WIDE, GAMMA = f"self.gamma * {SUM}", "self.scores[:, None, None, None]", "torch.ones(())"
+COLD = "self.scores / len(self.scores) ** 0.5"
 INSIDE, OVER = (
     "torch.softmax(self.gamma * self.scores, dim=0)",
     "softmax over {} of the states; it belongs over the scores of the layers",
@@ -117,17 +118,28 @@ MISTAKES = {
     "exp of gamma: gamma itself is the factor": {OUTPUT: f"self.gamma.exp() * {SUM}"},
     "the sign of gamma is lost: it is used as it is, without abs": {OUTPUT: f"self.gamma.abs() * {SUM}"},
     "a negative gamma becomes 0: it is used as it is, without relu": {OUTPUT: f"self.gamma.relu() * {SUM}"},
+    "gamma is made positive: it is used as it is, without softplus": {
+        OUTPUT: f"nn.functional.softplus(self.gamma) * {SUM}"
+    },
     "gamma becomes a number from 0 to 1: it is used as it is, no sigmoid": {OUTPUT: f"self.gamma.sigmoid() * {SUM}"},
     "the mixture is divided by the number of layers: sum, not mean": {SUM: f"{SUM} / len(states)"},
     "the weights are computed once, in __init__, before the scores have learned: compute them in forward": {
         SOFTMAX: "self.kept",
         "self.gamma = nn": "self.kept = torch.softmax(self.scores, dim=0)\n        self.gamma = nn",
     },
+    "the largest weighted layer is taken; add them up": {SUM: "(weights[:, None, None, None] * states).amax(0)"},
+    "the first layer, the word table, is left out": {"weights, states": "weights[1:], states[1:]"},
+    "the scores are divided by sqrt(L), which belongs to attention": {SOFTMAX: f"({COLD}).softmax(dim=0)"},
+    "the result is normalised; only gamma scales it": {
+        OUTPUT: f"nn.functional.layer_norm({OUTPUT}, states.shape[-1:])"
+    },
     "this is the plain average of the layers: the scores are not used": {SUM: "states.mean(dim=0)"},
     "the layers are taken in reverse order": {SUM: SUM.replace("states)", "states.flip(0))")},
     "only the layer with the highest score is taken": {SUM: "states[self.scores.argmax()]"},
     "only the last layer is taken": {SUM: "states[-1]"},
-    "the tokens of a text are averaged; each keeps its own": {SUM: f"{SUM}.mean(1, True).expand(states.shape[1:])"},
+    "the tokens of a text are averaged; each keeps its own mixture": {
+        SUM: f"{SUM}.mean(1, True).expand(states.shape[1:])"
+    },
     "the texts of the batch are averaged": {SUM: f"{SUM}.mean(0, True).expand(states.shape[1:])"},
     "the layers are not added up": {SUM: "weights[:, None, None, None] * states"},
     "each layer is normalised first; the mix takes it as it is": {

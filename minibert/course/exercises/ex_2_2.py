@@ -114,7 +114,7 @@ LARGEST, CLONE = f"{CHANGED}.abs().amax(dim=-1)", "changed = ids.clone()"
 EYE = "torch.eye(len(ids), dtype=torch.bool)"
 PUT, PLACES, UPDATE = "changed[place] = word", "for place in range(len(ids)):", "found[:, place] |="
 OVERLOOKS = {
-    "rows and columns are exchanged: row t is a prediction, column s a word": {UPDATE: "found[place] |="},
+    "rows and columns are exchanged: row t is a prediction, column s a changed word": {UPDATE: "found[place] |="},
     "True and False are exchanged: True where the prediction moves": {END: "return ~found"},
     "the diagonal is left out, and it is the leak: does prediction t move when word t does?": {END: f"{END} & ~{EYE}"},
     "only the diagonal: look at all rows after each change, not at that of the word": {END: f"{END} & {EYE}"},
@@ -125,7 +125,9 @@ OVERLOOKS = {
         f"            {CLONE}\n": "",
         "    before = predict(ids)": f"    {CLONE}\n    before = predict(ids)",
     },
-    "each is compared with the last one, not predict(ids)": {FOUND: f"{FOUND}\n            before = predict(changed)"},
+    "each prediction is compared with the one before it, not with predict(ids)": {
+        FOUND: f"{FOUND}\n            before = predict(changed)"
+    },
     "two words change at once: change one word only": {PUT: "changed[place : place + 2] = word"},
     "two neighbours are exchanged: change one word": {PUT: "changed[[place, place - 1]] = ids[[place - 1, place]]"},
     "all words from this place on change: change one word only": {PUT: "changed[place:] = word"},
@@ -144,7 +146,9 @@ OVERLOOKS = {
         LARGEST: "(predict(changed).argmax(dim=-1) != before.argmax(dim=-1)).float()"
     },
     "the largest entries are compared; any may move": {LARGEST: "(predict(changed).amax(-1) - before.amax(-1)).abs()"},
-    "sums of rows are compared; entries may move": {LARGEST: "(predict(changed).sum(-1) - before.sum(-1)).abs()"},
+    "sums of rows are compared: entries may move while their sum stays": {
+        LARGEST: "(predict(changed).sum(-1) - before.sum(-1)).abs()"
+    },
     "the mean of the changes is compared with 1e-4, not the largest": {LARGEST: f"{CHANGED}.abs().mean(dim=-1)"},
     "the smallest change of a row is compared with 1e-4, not the largest": {LARGEST: f"{CHANGED}.abs().amin(dim=-1)"},
     "the sum of the changes is compared with 1e-4, not the largest": {LARGEST: f"{CHANGED}.abs().sum(dim=-1)"},

@@ -169,7 +169,9 @@ MISTAKES = {
         "table[name][language] = ": "own = sum(texts.values(), [])\n            table[name][language] = ",
         CELL: f"{ALL_TOKENS} / {ALL_WORDS}",
     },
-    "all languages' tokens are counted, one's words": {ALL_TOKENS: f"sum({COUNT} for text in sum(texts.values(), []))"},
+    "the tokens of all languages are counted, and the words of one": {
+        ALL_TOKENS: f"sum({COUNT} for text in sum(texts.values(), []))"
+    },
     "all rows are that of the last tokenizer: each row needs a dictionary of its own": one_row(-1),
     "all rows are that of the first tokenizer: the loop's own tokenizer must be asked": one_row(0),
     "the table is the other way round: the tokenizers are the outer keys": {
@@ -179,7 +181,7 @@ MISTAKES = {
         "return table": "return table[name]"
     },
     "only the last tokenizer is there: is `table = {}` inside the loop?": {"table[name] = {}": "table = {name: {}}"},
-    "each row has the last language only: is it made anew?": {
+    "each row has the last language only: is it made anew for each?": {
         "[language] = tokens / words": " = {language: tokens / words}"
     },
     "`return` stands inside the loop: the first tokenizer alone is in the table": {"    return": "        return"},

@@ -130,7 +130,9 @@ MISTAKES = {
     "there is no eps under the root; BERT's is 1e-12": {"1e-12": "0.0"},
     "the eps stands outside the root: (variance + eps) under one root": spread("(x.std(-1, False, True) + 1e-12)"),
     "the variance divides by D - 1 (Bessel's correction), not by D": spread("(x.var(-1, True, True) + 1e-12).sqrt()"),
-    "no mean is subtracted (RMSNorm): LayerNorm does": spread("(x.square().mean(-1, True) + 1e-12).sqrt()", "x"),
+    "the mean is not subtracted (RMSNorm); LayerNorm does it": spread(
+        "(x.square().mean(-1, True) + 1e-12).sqrt()", "x"
+    ),
     "the norm runs over the whole text; LayerNorm normalises each token's D numbers for themselves": {
         NORM: "nn.functional.layer_norm(x, x.shape[-2:], eps=1e-12) * self.norm.weight + self.norm.bias"
     },
@@ -167,7 +169,9 @@ MISTAKES = {
     f"the limit is one too low: T = P = {P} tokens are allowed": {LIMIT: "if tokens >= limit:"},
     "the limit is one too high: P + 1 tokens have no row for the last one": {LIMIT: "if tokens > limit + 1:"},
     "segment_ids are not used": {f" + {SEGMENT}": ""},
-    "sentence A gets no row: 0 means row 0, which is one": {SEGMENT: "segment_ids[..., None] * self.segment.weight[1]"},
+    "sentence A gets no row: 0 means row 0, which is added as well": {
+        SEGMENT: "segment_ids[..., None] * self.segment.weight[1]"
+    },
     "padding_idx keeps row 0 of the segment table from learning": {"(2, D)": "(2, D, padding_idx=0)"},
     "segment_ids are read as if none had come: row 0 is added everywhere": {SEGMENT: "self.segment(segment_ids * 0)"},
     "without segment_ids the segment row is left out; None means sentence A, which is row 0": {

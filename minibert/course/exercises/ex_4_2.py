@@ -94,7 +94,10 @@ MISTAKES = {
     "off by one: a text of n tokens has the places 0 ... n - 1, so place < n, not <= n": {"longest) <": "longest) <="},
     "off by one: the last token of each text is hidden; place < n, not < n - 1": {"[:, None]": "[:, None] - 1"},
     "off by one: the first token of each text is hidden": {MASK: f"({MASK}) & (torch.arange(longest) > 0)"},
-    "the padding stands on the left": {f"text + {PADDING}": f"{PADDING} + text", MASK: f"({MASK}).flip(1)"},
+    "the padding stands on the left, not behind the text": {
+        f"text + {PADDING}": f"{PADDING} + text",
+        MASK: f"({MASK}).flip(1)",
+    },
     "the ids are padded on the left; put the padding behind the text": {f"text + {PADDING}": f"{PADDING} + text"},
     "the True stand on the right, but the padding does": {MASK: f"({MASK}).flip(1)"},
     "the mask of the first text is used for all": {MASK: f"({MASK})[:1].expand(len(texts), -1)"},
@@ -119,7 +122,9 @@ MISTAKES = {
     "the mask holds numbers, and ~ turns 1 into -2; boolean: a comparison, or .bool()": {MASK: f"({MASK}).long()"},
     "the mask holds 1.0 and 0.0; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).float()"},
     "the mask is uint8, and ~ turns a 1 into 254; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).byte()"},
-    "the mask holds numbers to be added to scores; it is boolean": {MASK: f"torch.where({MASK}, 0.0, -1e4)"},
+    "the mask holds numbers to be added to scores; it is boolean: True on real tokens": {
+        MASK: f"torch.where({MASK}, 0.0, -1e4)"
+    },
     "the ids are floats; they are row numbers of a table, so int64": {"])  #": "]).float()  #"},
     "the ids are int32; row numbers are int64, as torch.tensor makes of a list": {"])  #": "]).int()  #"},
     "the mask comes first; return ids, mask": {f"return ids, {MASK}": f"return {MASK}, ids"},

@@ -73,9 +73,17 @@ MISTAKES = {
     "the keys are mixed, not the values": {"@ value  #": "@ key  #"},
     "the mask is turned round: True marks keys that may be seen": {"(~mask, f": "(mask, f", "(~mask, 0": "(mask, 0"},
     "the mask is not used": {SOFTMAX: "scores.softmax(dim=-1)", ZEROS: " @"},
-    "the mask is applied after the softmax, so the weights no longer sum to 1": {SOFTMAX: "scores.softmax(dim=-1)"},
-    "the mask is added to scores as 0 and 1; hide them with masked_fill": {SOFTMAX: SOFT.format("+"), ZEROS: " @"},
-    "hidden scores are set to 0, and exp(0) is 1, a weight like any other": {SOFTMAX: SOFT.format("*"), ZEROS: " @"},
+    "the mask is applied after the softmax, so the weights no longer sum to 1: set hidden scores to -inf before it": {
+        SOFTMAX: "scores.softmax(dim=-1)"
+    },
+    "the mask is added to the scores as 0 and 1; hide scores with masked_fill or where": {
+        SOFTMAX: SOFT.format("+"),
+        ZEROS: " @",
+    },
+    "hidden scores are set to 0, and exp(0) is 1, a weight like any other; set them to -inf": {
+        SOFTMAX: SOFT.format("*"),
+        ZEROS: " @",
+    },
     "the weights are repaired after a softmax over all keys, too late where the visible ones are rounded to 0": {
         SOFTMAX: "scores.softmax(dim=-1) * mask",
         ZEROS: REPAIR,

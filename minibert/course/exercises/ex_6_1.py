@@ -179,7 +179,9 @@ MISTAKES = {
     "neither sum is normalised": {"= self.attention_norm(x": "= (x", "return self.feed_forward_norm(": "return ("},
     "the first norm stands behind both sums": {"return self.feed_forward_norm(": "return self.attention_norm("},
     "the feed-forward layer reads the block's input": {"x = self.a": "start, x = x, self.a", WIDE: "self.widen(start)"},
-    "the two norms are swapped": exchanged("self.attention_norm(x", "self.feed_forward_norm(x"),
+    "the two norms are swapped: attention_norm normalises the first sum": exchanged(
+        "self.attention_norm(x", "self.feed_forward_norm(x"
+    ),
     "the variance divides by D - 1 (Bessel's correction); LayerNorm divides by D": {
         "= self.attention_norm(x": "= bessel(self.attention_norm, x",
         "return self.feed_forward_norm(": "return bessel(self.feed_forward_norm, ",
@@ -192,14 +194,22 @@ MISTAKES = {
     "ReLU between widen and narrow; BERT has GELU": {GELU: "torch.relu("},
     "SiLU between widen and narrow; BERT has GELU": {GELU: "functional.silu("},
     "no activation between widen and narrow: two linear maps in a row are one; BERT has GELU": {GELU: "("},
-    "an activation behind narrow; BERT has one before": {"self.narrow(inner)": "functional.gelu(self.narrow(inner))"},
+    "GELU stands behind narrow; it belongs between widen and narrow": {
+        "functional.gelu(self.widen(x))": "self.widen(x)",
+        "self.narrow(inner)": "functional.gelu(self.narrow(inner))",
+    },
+    "an activation behind narrow; BERT has one, before narrow": {
+        "self.narrow(inner)": "functional.gelu(self.narrow(inner))"
+    },
     "padding is set to zero, not hidden, and gets a weight": {PARTS: f"x = x * mask[..., None]\n        {PARTS}"}
     | NO_MASK,
     "the mask is not used, or hides queries instead of keys: padding is looked at": NO_MASK,
     "the mask is turned round: True marks real tokens": {"(~mask": "(mask"},
     "the mask of the first text is used for all; each text has its own": {HIDDEN: "(~mask[:1, None, None, :], float"},
     "the mask is added to the scores as 0 and 1; hide scores with masked_fill": {HIDE: f"scores + mask{KEEP}"},
-    "hidden scores are set to 0, and exp(0) is 1, a weight like any other": {HIDE: f"scores * mask{KEEP}"},
+    "hidden scores are set to 0, and exp(0) is 1, a weight like any other; set them to -inf": {
+        HIDE: f"scores * mask{KEEP}"
+    },
     "the mask is applied after the softmax: weights no longer sum to 1": NO_MASK | {WEIGHTS: f"{WEIGHTS} * mask{KEEP}"},
     "hidden scores are set to a number such as -1e4, and visible ones are lower; set them to -inf": {INF: "-1e4"},
     "exp overflows for large scores: leave it to torch.softmax": {SOFTMAX: "scores.exp() / scores.exp().sum(-1, True)"},

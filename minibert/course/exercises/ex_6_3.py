@@ -83,7 +83,9 @@ MISTAKES = {
     "the biases of query and key are swapped: the order is that of the matrices": {
         PARTS: f'({PARTS} if kind == "weight" else ("key", "query", "value"))'
     },
-    "the query is scaled; weights stay": {JOINED: "= torch.cat([parts[0] / len(parts[0]) ** 0.5, *parts[1:]])"},
+    "the query is scaled; the weights come back as they are": {
+        JOINED: "= torch.cat([parts[0] / len(parts[0]) ** 0.5, *parts[1:]])"
+    },
     "query, key and value are stacked; ours is (3 D, D): torch.cat": {JOINED: "= torch.stack(parts)"},
     "the biases of query, key and value are left out": given("k: v", "'query_key_value.bias' not in k"),
     "the norm of the embeddings is left out": given("k: v", "'embeddings.norm' not in k"),

@@ -105,7 +105,9 @@ MISTAKES = {
     "divided by the squared norm: a short vector wins; divide by the norm": {"keepdim=True)": "keepdim=True) ** 2"},
     "divided by the sum of absolute entries; the norm is the root of the sum of squares": {"norm(dim": "norm(p=1, dim"},
     "normalised along the wrong axis: each row, dim=-1, gets length 1, not each column": {"(dim=-1": "(dim=0"},
-    "Euclidean distances instead of cosines": {COSINE: "= -(vectors - vectors[index]).norm(dim=1)"},
+    "Euclidean distances instead of cosines: they depend on lengths": {
+        COSINE: "= -(vectors - vectors[index]).norm(dim=1)"
+    },
     "the largest distances instead of the largest cosines": {COSINE: "= (vectors - vectors[index]).norm(dim=1)"},
     "the absolute cosine: an opposite vector is the least similar of all": {COSINE: "= (unit @ unit[index]).abs()"},
     "the mean of all rows is taken away first": {"    unit": "    vectors = vectors - vectors.mean(0)\n    unit"},

@@ -242,10 +242,12 @@ MISTAKES = {says: masks(*shares) for says, shares in SPLITS.items()} | {
         PICKS, "ids.shape", PLACE
     ),
     "labels everywhere: where a token is not chosen its label is -100": {LABELS: "labels = ids.clone()"},
-    "a chosen token that stays has no label; it has one, too": {
+    "a chosen token that stays as it is has no label; it is predicted like the others": {
         RETURN: "return inputs, ids.where(inputs != ids, -100)"
     },
-    "only [MASK]s have labels; all chosen tokens do": {RETURN: "return inputs, ids.where(inputs == mask_id, -100)"},
+    "only what became [MASK] has a label; random and unchanged tokens have one, too": {
+        RETURN: "return inputs, ids.where(inputs == mask_id, -100)"
+    },
     "the labels are taken from the inputs after masking": {RETURN: "return inputs, inputs.where(chosen, -100)"},
     "the label -1 marks what is not predicted; it has to be -100, which losses leave out": {"-100": "-1"},
     "the label 0 marks what is not predicted; it has to be -100: 0 is a token's id": {"-100": "0"},

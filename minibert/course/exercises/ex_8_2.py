@@ -134,7 +134,9 @@ MISTAKES = {
     "exp of a large logit overflows: use log_softmax": {
         CE: f"-(logits.exp() / logits.exp().sum(-1, keepdim=True))[labelled].{PICK}.log().sum()"
     },
-    "the log of a rounded 0 is infinite: use log_softmax": {CE: f"-logits[labelled].softmax(-1).{PICK}.log().sum()"},
+    "the log of a probability that is rounded to 0 is infinite: use log_softmax": {
+        CE: f"-logits[labelled].softmax(-1).{PICK}.log().sum()"
+    },
     "a small number is added to the probability, and hides how wrong a sure answer is: use log_softmax": {
         CE: f"-(logits[labelled].softmax(-1).{PICK} + 1e-9).log().sum()"
     },

@@ -280,7 +280,7 @@ MISTAKES = {
         ZERO: f"place, other = 0, rng.choice({OTHERS.replace('number', 'n')})",
         OTHER: "other",
     },
-    "draw the random B anew for each pair, not once for each": {
+    "draw the random B anew for each pair, not once for each document": {
         ZERO: "place, stranger = 0, None",
         STRANGER: f"stranger or {STRANGER}",
     },
@@ -290,7 +290,9 @@ MISTAKES = {
         OTHERS: "(last := [i % len(documents) for i in (last + 1, last + 2) if i % len(documents) != index][0])",
     },
     "no sentence is drawn a second time; a random B is drawn anew for each pair, from all": {
-        STRANGER: "rng.choice([s for n in others for s in documents[n] if s not in [p[1] for p in pairs]] or [[1]])"
+        PAIRS: "pairs, used = [], set()",
+        STRANGER: "rng.choice([s for n in others for s in documents[n] if id(s) not in used] or [[1]])",
+        "stranger, 1))": "stranger, 1)) or used.add(id(stranger))",
     },
     "only earlier documents are drawn, not all but A's own": {
         OTHERS: "range(index) if index else range(1, len(documents))"
