@@ -13,8 +13,8 @@ def multiplier(step, warmup, start, decay, floor, power):
         return step / warmup
     if start is None or step < start:
         return 1.0
-    passed = min((step - start) / decay, 1.0)  # the part of the decay that is over; 1 from its end on
-    return floor + (1.0 - floor) * (1.0 - passed**power)
+    share = min((step - start) / decay, 1.0)  # the part of the decay that is over; 1 from its end on
+    return floor + (1.0 - floor) * (1.0 - share**power)
 
 
 def asked(answer, steps, *settings):
@@ -53,7 +53,7 @@ def cases(rng):
         yield case(warmup, start, decay, floor, [*inside, start, start + 1, start + decay - 1], down, 0.7)
 
 
-UP, PASSED, FALL = "step / warmup", "min((step - start) / decay, 1.0)", "floor + (1.0 - floor) * (1.0 - passed**power)"
+UP, PASSED, FALL = "step / warmup", "min((step - start) / decay, 1.0)", "floor + (1.0 - floor) * (1.0 - share**power)"
 BEFORE, PLATEAU = "if step < warmup:", "if start is None or step < start:"
 MISTAKES = {
     "the decay is counted from step 0, not from its start: x = (step - start) / decay": {
@@ -90,21 +90,21 @@ MISTAKES = {
     "the warm-up is off by one: it has `warmup` steps, and divides by one more": {UP: "(step + 1) / (warmup + 1)"},
     "there is no warm-up": {BEFORE: "if False:"},
     "the warm-up rises as a root; it is linear": {UP: "(step / warmup) ** 0.5"},
-    "the decay is always 1 - sqrt(x); power says which root or power of x it is": {"passed**power": "passed**0.5"},
-    "the decay is always linear; it is 1 - x ** power": {"passed**power": "passed"},
-    "this is (1 - x) ** power; it is 1 - x ** power": {"(1.0 - passed**power)": "(1.0 - passed) ** power"},
+    "the decay is always 1 - sqrt(x); power says which root or power of x it is": {"share**power": "share**0.5"},
+    "the decay is always linear; it is 1 - x ** power": {"share**power": "share"},
+    "this is (1 - x) ** power; it is 1 - x ** power": {"(1.0 - share**power)": "(1.0 - share) ** power"},
     "this is (1 - x ** power) squared; it is 1 - x ** power": {FALL: f"{FALL} ** 2"},
-    "this is 1 - x ** (1 / power); it is 1 - x ** power": {"passed**power": "passed ** (1 / power)"},
+    "this is 1 - x ** (1 / power); it is 1 - x ** power": {"share**power": "share ** (1 / power)"},
     "the decay is a cosine; it is 1 - x ** power": {
-        "(1.0 - passed**power)": "(1.0 + __import__('math').cos(3.141592653589793 * passed)) / 2"
+        "(1.0 - share**power)": "(1.0 + __import__('math').cos(3.141592653589793 * share)) / 2"
     },
     "the decay cuts off at floor; it reaches floor at its end only: floor + (1 - floor) (1 - x ** power)": {
-        FALL: "max(floor, 1.0 - passed**power)"
+        FALL: "max(floor, 1.0 - share**power)"
     },
     "floor is added and the fall not shortened: at the start this is more than 1": {
-        FALL: "floor + (1.0 - passed**power)"
+        FALL: "floor + (1.0 - share**power)"
     },
-    "floor is not used: the decay ends there": {FALL: "1.0 - passed**power"},
+    "floor is not used: the decay ends there": {FALL: "1.0 - share**power"},
     "after the decay the multiplier is 1 again; it stays at floor": {
         PLATEAU: "if start is None or step < start or step > start + decay:"
     },

@@ -96,7 +96,7 @@ TILES = {
     },
     "there are zeros around the old matrix; copies of it stand there": {
         LINE: "place = torch.arange(new) - (new - old) // 2\n"
-        "        keep = ((place >= 0) & (place < old)).view([-1 if one == axis else 1 for one in range(weight.dim())])\n"
+        "        keep = ((place >= 0) & (place < old)).view([-1 if a == axis else 1 for a in range(weight.dim())])\n"
         "        weight = weight.index_select(axis, index) * keep"
     },
     "each entry is repeated beside itself; the whole matrix is": {INDEX: "torch.arange(new) * old // new"},
