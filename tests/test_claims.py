@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 def test_every_claim_about_word_vectors_and_bert_has_a_verdict():
     claims = read_claims()
-    assert [claim.id for claim in claims] == [f"A{number}" for number in range(1, 30)]
+    numbers = [int(claim.id.removeprefix("A")) for claim in claims]
+    assert numbers[:29] == list(range(1, 30)) and numbers == sorted(numbers) and numbers[-1] <= 74
     assert {claim.verdict for claim in claims} <= set(VERDICTS)
     for claim in claims:
         assert len(claim.claim.split()) >= 6 and len(claim.found.split()) >= 6, claim.id
