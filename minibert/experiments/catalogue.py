@@ -14,6 +14,7 @@ NAMES = (
     "few_labels",
     "pretrained",
     "needle",
+    "bad_batch",
 )
 
 
