@@ -1,7 +1,9 @@
 """The pictures of chapter 16: who sees whom, what it costs, rows that are filled, and where the time goes."""
 
+import math
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
@@ -26,10 +28,14 @@ DPI = 144
 def new_figure(wide: float, high: float) -> Figure:
     """A figure of the course: 144 dots an inch, letters that stay legible at half its size.
 
+    Made by pyplot, so that a notebook knows how to show it, and closed at once: it is shown where it is returned.
+
     >>> new_figure(8, 3).dpi
     144
     """
-    return Figure(figsize=(wide, high), dpi=DPI, layout="constrained")
+    figure = plt.figure(figsize=(wide, high), dpi=DPI, layout="constrained")
+    plt.close(figure)
+    return figure
 
 
 def plot_layers(length: int, window: int, lengths: Sequence[int]) -> Figure:
@@ -59,21 +65,23 @@ def plot_layers(length: int, window: int, lengths: Sequence[int]) -> Figure:
     return figure
 
 
-def plot_needle(
-    accuracy: Mapping[str, Sequence[float]], spread: Mapping[str, Sequence[float]], far: Sequence[int], width: int
-) -> Figure:
-    """Accuracy by distance, a line for each arm; `far` is the last distance of each bin of `width` distances.
+def plot_needle(runs: Mapping[str, Sequence[Sequence[float]]], far: Sequence[int], width: int) -> Figure:
+    """Accuracy by distance: a line for each arm through the mean of its runs, a small dot for each run.
 
-    >>> plot_needle({"local": [1.0, 0.1]}, {"local": [0.0, 0.1]}, [4, 8], 4).axes[0].get_ylabel()
+    `runs[arm]` holds a list for each bin of `width` distances, with a number for each run; `far` are the bins' ends.
+
+    >>> plot_needle({"local": [[1.0, 0.9], [0.1, 0.1]]}, [4, 8], 4).axes[0].get_ylabel()
     'share of right answers'
     """
     figure = new_figure(9.0, 3.6)
     axes = figure.subplots()
-    for number, (arm, style) in enumerate(zip(accuracy, STYLES, strict=False)):
-        places = [last - (width - 1) / 2 + 0.25 * (number - len(accuracy) / 2) for last in far]
-        axes.errorbar(places, accuracy[arm], spread[arm], label=arm, capsize=3, ms=5, lw=1.6, **style)
+    for number, (arm, style) in enumerate(zip(runs, STYLES, strict=False)):
+        places = [last - (width - 1) / 2 + 0.3 * (number - len(runs) / 2) for last in far]
+        for place, values in zip(places, runs[arm], strict=True):
+            axes.plot([place] * len(values), values, ls="", marker=".", ms=5, alpha=0.6, color=style["color"])
+        axes.plot(places, [sum(values) / len(values) for values in runs[arm]], label=arm, ms=6, lw=1.6, **style)
     axes.axhline(1 / 8, color="#999999", lw=1)
-    axes.text(far[-1], 1 / 8 + 0.015, "chance, 1 of 8", ha="right", va="bottom", fontsize=10, color="#666666")
+    axes.text(far[-1], 1 / 8 + 0.05, "chance, 1 of 8", ha="right", va="bottom", fontsize=10, color="#666666")
     axes.set(xlabel="distance from [MASK] to the colour, in tokens", ylabel="share of right answers", ylim=(0, 1.08))
     axes.set_xticks([0, *far])
     axes.spines[["top", "right"]].set_visible(False)
@@ -93,7 +101,7 @@ def plot_blocks(length: int, window: int, block: int) -> Figure:
     seen = (index[:, None] - index).abs() <= window
     of_block = index // window
     computed = (of_block[:, None] - of_block).abs() <= 1
-    figure = new_figure(6.4, 4.6)
+    figure = new_figure(7.4, 4.6)
     axes = figure.subplots()
     kinds = torch.zeros(length, length).masked_fill(computed, 1).masked_fill(seen, 2)
     axes.imshow(kinds.numpy(), cmap=ListedColormap(["#E3E6EA", "#F3D9A4", BLUE]), vmin=0, vmax=2)
@@ -108,7 +116,7 @@ def plot_blocks(length: int, window: int, block: int) -> Figure:
         ("one block", None),
     )
     handles = [Rectangle((0, 0), 1, 1, fc=color or "white", ec="none" if color else "#000000") for _, color in names]
-    axes.legend(handles, [name for name, _ in names], loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    figure.legend(handles, [name for name, _ in names], loc="outside right center", frameon=False, fontsize=11)
     axes.set_title(f"computed: {int(computed.sum()):,} of {length**2:,} scores", fontsize=11)
     axes.set(xlabel="key", ylabel="query")
     axes.spines[:].set_visible(False)
@@ -182,6 +190,10 @@ def plot_growth(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], yla
         axes.loglog(lengths, values, label=name, ms=5, **style)
     ticks = sorted({length for lengths, _ in curves.values() for length in lengths})
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+    values = [value for _, line in curves.values() for value in line]
+    powers = [2.0**n for n in range(math.floor(math.log2(min(values))), math.ceil(math.log2(max(values))) + 1)]
+    if len(powers) <= 8:  # a small range has too few powers of ten
+        axes.set_yticks(powers, [f"{power:g}" for power in powers])
     axes.minorticks_off()
     axes.set(xlabel=f"{xlabel} (log scale)", ylabel=f"{ylabel} (log scale)")
     axes.spines[["top", "right"]].set_visible(False)
@@ -195,12 +207,12 @@ def plot_parts(report: dict, model: str) -> Figure:
     >>> row = dict(model="m", workload="1x8", width=8, texts=1, median_seconds=1.0)
     >>> row["parts"] = {"norms": {"median_seconds": 1.0}}
     >>> [label.get_text() for label in plot_parts({"results": [row]}, "m").axes[0].get_yticklabels()]
-    ['1 x 8\\n1.00 s']
+    ['1 text of 8\\n1.00 s']
     """
-    rows = [row for row in report["results"] if row["model"] == model]
+    rows = [r for r in report["results"] if r["model"] == model and not r["workload"].endswith("-full")]
     parts = list(rows[0]["parts"])
     colors = dict(zip(parts, (ORANGE, YELLOW, "#56B4E9", BLUE, "#00507F", GREEN, PINK, GREY), strict=False))
-    figure = new_figure(9.2, 1.6 + 0.62 * len(rows))
+    figure = new_figure(9.2, 1.7 + 0.62 * len(rows))
     axes = figure.subplots()
     for number, row in enumerate(rows):
         seconds = {part: found["median_seconds"] for part, found in row["parts"].items()}
@@ -211,7 +223,8 @@ def plot_parts(report: dict, model: str) -> Figure:
             if share > 0.045:
                 _label(axes, start + share / 2, number, f"{100 * share:.0f}", dark=part in parts[1:3])
             start += share
-    labels = [f"{row['texts']} x {row['width']:,}\n{row['median_seconds']:.2f} s" for row in rows]
+    names = [f"{r['texts']} texts up to" if r["texts"] > 1 else "1 text of" for r in rows]
+    labels = [f"{n} {r['width']:,}\n{r['median_seconds']:.2f} s" for n, r in zip(names, rows, strict=True)]
     axes.set_yticks(range(len(rows)), labels)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="share of the time (numbers: percent)")
