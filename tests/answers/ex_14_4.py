@@ -9,9 +9,9 @@ def bert_well_trained():
     return {}, SHORT
 
 
-def rope_and_pre_norm():
-    block = dict(position="rope", rope_theta=1000.0, norm_placement="pre", final_norm=True)
-    return [block, {**SHORT, "learning_rate": 1e-2, "schedule": "trapezoid", "decay": 200, "warmup": 20}]
+def modern_well_trained():
+    block = modern_as_it_stands()[0] | {"init_std": 0.1, "norm_eps": 1e-5}
+    return [block, dict(learning_rate=5e-3, rows_a_step=4, mask_rate=0.4, betas=(0.9, 0.98), warmup=20)]
 
 
 def modern_as_it_stands():
@@ -23,7 +23,7 @@ def a_config():
     return EncoderConfig.preset("bert-nano"), SHORT
 
 
-RIGHT = {"BERT, well trained": bert_well_trained, "RoPE and pre-norm": rope_and_pre_norm}
+RIGHT = {"BERT, well trained": bert_well_trained, "ModernBERT, well trained": modern_well_trained}
 WRONG = {
     "BERT as it stands": (lambda: ({}, {}), "bits per byte(?s:.)*learning rate is small"),
     "ModernBERT as it stands": (modern_as_it_stands, "bits per byte(?s:.)*learning rate is small"),
