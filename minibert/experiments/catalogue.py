@@ -15,6 +15,8 @@ NAMES = (
     "pretrained",
     "needle",
     "bad_batch",
+    "positions",
+    "context_extension",
 )
 
 

@@ -21,6 +21,13 @@ STYLES = (  # told apart without colour too
 )
 
 
+def _figure(width: float, height: float) -> Figure:
+    """A figure of this size in inches; pyplot, which would show it a second time, is made to forget it."""
+    figure = plt.figure(figsize=(width, height), dpi=144, layout="constrained")
+    plt.close(figure)
+    return figure
+
+
 def plot_pair(speed: float, places: Sequence[tuple[int, int]], query: float = 0.9, key: float = 0.3) -> Figure:
     """Draw a query's and a key's pair of channels, turned by their positions; a panel for each (position, position).
 
@@ -29,7 +36,7 @@ def plot_pair(speed: float, places: Sequence[tuple[int, int]], query: float = 0.
     >>> [axes.get_title() for axes in plot_pair(0.4, [(3, 1), (8, 6)]).axes]
     ['query at 3, key at 1', 'query at 8, key at 6']
     """
-    figure = Figure(figsize=(2.9 * len(places), 3.3), layout="constrained")
+    figure = _figure(2.9 * len(places), 3.3)
     for axes, (m, n) in zip(figure.subplots(1, len(places), squeeze=False)[0], places, strict=True):
         axes.add_patch(plt.Circle((0, 0), 1, fill=False, color="#CCCCCC"))
         for start, place, colour, name in ((query, m, BLUE, "query"), (key, n, ORANGE, "key")):
@@ -53,7 +60,7 @@ def plot_wavelengths(head_size: int, thetas: Sequence[float], lengths: Mapping[s
     >>> figure.axes[0].get_xlabel()
     'pair of channels'
     """
-    figure = Figure(figsize=(8, 3.9), layout="constrained")
+    figure = _figure(8, 3.9)
     axes = figure.subplots()
     pairs = range(head_size // 2)
     for theta, style in zip(thetas, STYLES, strict=False):
@@ -61,7 +68,7 @@ def plot_wavelengths(head_size: int, thetas: Sequence[float], lengths: Mapping[s
         axes.semilogy(pairs, turns, label=f"theta {theta:,.0f}", lw=1.5, ms=5, **style)
     for name, length in lengths.items():
         axes.axhline(length, color="#444444", lw=1)
-        axes.text(0.4, length * 1.1, name, fontsize=9, color="#444444")
+        axes.text(head_size / 2 - 0.4, length, name, va="center", fontsize=9, color="#444444")
     axes.set(xlabel="pair of channels", ylabel="tokens for one turn (log scale)", xlim=(-0.5, head_size / 2 - 0.5))
     axes.legend(frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
@@ -79,7 +86,7 @@ def plot_layouts(head_size: int = 8) -> Figure:
         "interleaved: channels 2k and 2k + 1": [(2 * k, 2 * k + 1) for k in range(half)],
         f"half-split: channels k and k + {half}": [(k, k + half) for k in range(half)],
     }
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    figure = _figure(8, 3.6)
     for axes, (name, pairs) in zip(figure.subplots(2, 1), layouts.items(), strict=True):
         for number, (first, second) in enumerate(pairs):
             colour = STYLES[number % len(STYLES)]["color"]
@@ -101,7 +108,7 @@ def plot_by_distance(curves: Mapping[str, Sequence[float]], ylabel: str, marks: 
     >>> plot_by_distance({"a": [1.0, 0.5]}, "score").axes[0].get_ylabel()
     'score'
     """
-    figure = Figure(figsize=(8, 3.5), layout="constrained")
+    figure = _figure(8, 3.5)
     axes = figure.subplots()
     for (name, values), style in zip(curves.items(), STYLES, strict=False):
         axes.plot(range(len(values)), values, label=name, lw=1.6, color=style["color"], ls=style["ls"])
@@ -125,7 +132,7 @@ def plot_over_lengths(result, lengths: Sequence[int], measure: str, arms: Mappin
     >>> figure.axes[0].get_ylabel()
     'loss'
     """
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = _figure(8, 4)
     axes = figure.subplots()
     for (arm, name), style in zip(arms.items(), STYLES, strict=False):
         means = [result.mean(f"{measure} at {length}")[arm] for length in lengths]
@@ -152,7 +159,7 @@ def plot_along_row(result, prefix: str, arms: Mapping[str, str], trained: int) -
     names = [name for name in result.report["results"][0]["measures"] if name.startswith(prefix + " ")]
     borders = [tuple(map(int, name.removeprefix(prefix + " ").split(" to "))) for name in names]
     middles = [(first + last + 1) / 2 for first, last in borders]
-    figure = Figure(figsize=(8, 3.8), layout="constrained")
+    figure = _figure(8, 3.8)
     axes = figure.subplots()
     for (arm, label), style in zip(arms.items(), STYLES, strict=False):
         axes.plot(middles, [result.mean(name)[arm] for name in names], label=label, lw=1.6, ms=6, **style)
@@ -172,7 +179,7 @@ def plot_arms(result, measure: str, arms: Mapping[str, str], xlabel: str = "") -
     >>> plot_arms(Result({"arms": ["a"], "results": rows}), "loss", {"a": "A"}).axes[0].get_xlabel()
     'loss'
     """
-    figure = Figure(figsize=(8, 0.9 + 0.42 * len(arms)), layout="constrained")
+    figure = _figure(8, 0.9 + 0.42 * len(arms))
     axes: Axes = figure.subplots()
     for row, (arm, style) in enumerate(zip(arms, STYLES, strict=False)):
         numbers = result.values(measure)[arm]
@@ -192,7 +199,7 @@ def dials_png(view) -> bytes:
     """The still picture of a `RotationView`, for where only PNG is shown."""
     columns = min(4, len(view.pairs))
     rows = math.ceil(len(view.pairs) / columns)
-    figure = Figure(figsize=(2 * columns, 2.3 * rows), layout="constrained")
+    figure = _figure(2 * columns, 2.3 * rows)
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes in grid:
         axes.axis("off")
@@ -202,8 +209,8 @@ def dials_png(view) -> bytes:
             angle = place * view.speed(pair)
             axes.plot([0, 0.92 * math.cos(angle)], [0, 0.92 * math.sin(angle)], color=colour, lw=4)
         axes.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), aspect="equal")
-        axes.set_title(f"pair {pair}: {2 * math.pi / view.speed(pair):,.0f} tokens", fontsize=9)
+        axes.set_title(f"pair {pair}: {2 * math.pi / view.speed(pair):,.0f} tokens", fontsize=10)
     figure.suptitle(f"query {view.query}, key {view.key}, theta {view.theta:,.0f}", fontsize=11)
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
     return file.getvalue()
