@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F"
 STYLES = (  # told apart without colour too
@@ -26,6 +27,15 @@ def _figure(width: float, height: float) -> Figure:
     figure = plt.figure(figsize=(width, height), dpi=144, layout="constrained")
     plt.close(figure)
     return figure
+
+
+def _log_ticks(axes: Axes) -> None:
+    """A logarithmic y axis with plain numbers."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in (0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10) if low <= tick <= high]
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def plot_pair(speed: float, places: Sequence[tuple[int, int]], query: float = 0.9, key: float = 0.3) -> Figure:
@@ -130,7 +140,7 @@ def plot_over_lengths(result, lengths: Sequence[int], measure: str, arms: Mappin
     >>> rows = [{"arm": "a", "seed": s, "measures": {"loss at 4": 1 + s, "loss at 8": 2 + s}} for s in range(3)]
     >>> figure = plot_over_lengths(Result({"arms": ["a"], "results": rows}), [4, 8], "loss", {"a": "A"}, 4)
     >>> figure.axes[0].get_ylabel()
-    'loss'
+    'loss (log scale)'
     """
     figure = _figure(8, 4)
     axes = figure.subplots()
@@ -140,8 +150,8 @@ def plot_over_lengths(result, lengths: Sequence[int], measure: str, arms: Mappin
         axes.errorbar(range(len(lengths)), means, spreads, label=name, lw=1.6, ms=7, capsize=3, **style)
     axes.axvline(list(lengths).index(marks), color="#BBBBBB", lw=5, zorder=0)
     axes.set_xticks(range(len(lengths)), [f"{length} tokens" for length in lengths])
-    axes.set(ylabel=measure, xlim=(-0.15, len(lengths) - 0.85))
-    axes.set_ylim(bottom=0)
+    axes.set(ylabel=f"{measure} (log scale)", xlim=(-0.15, len(lengths) - 0.85))
+    _log_ticks(axes)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", frameon=False)
     return figure
@@ -164,8 +174,8 @@ def plot_along_row(result, prefix: str, arms: Mapping[str, str], trained: int) -
     for (arm, label), style in zip(arms.items(), STYLES, strict=False):
         axes.plot(middles, [result.mean(name)[arm] for name in names], label=label, lw=1.6, ms=6, **style)
     axes.axvspan(0, trained, color="#EEEEEE", zorder=0)
-    axes.set(xlabel="place in the row", ylabel="loss (nats)", xlim=(0, borders[-1][1] + 1))
-    axes.set_ylim(bottom=0)
+    axes.set(xlabel="place in the row", ylabel="loss in nats (log scale)", xlim=(0, borders[-1][1] + 1))
+    _log_ticks(axes)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right center", frameon=False)
     return figure
