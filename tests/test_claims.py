@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from minibert.course.claims import VERDICTS, Claim, Place, main, page, read_claims, read_places, troubles
+from minibert.commands.claims import VERDICTS, Claim, Place, main, page, read_claims, read_places, troubles
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,7 +1,7 @@
 """The page of claims: what a much-read primer says about BERT, what we found, and the notebook cell that shows it.
 
-    python -m minibert.course.claims           # write notebooks/claims.md from data/claims.json
-    python -m minibert.course.claims --check   # exit 1 when the page is not what the claims give
+    python -m minibert.commands.claims           # write notebooks/claims.md from data/claims.json
+    python -m minibert.commands.claims --check   # exit 1 when the page is not what the claims give
 
 A claim links to cells by their ids. `troubles` finds links that died and numbers that no linked cell shows any more,
 so the page cannot say what the notebooks do not.
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import click
 
-from minibert.course.build import ROOT
 from minibert.files import write_text
 
+ROOT = Path(__file__).resolve().parents[2]
 VERDICTS = {
     "holds": "we measured it, or computed it, and it is so",
     "partly": "right in the main, but imprecise, or only under a condition that the primer leaves out",
@@ -33,7 +33,7 @@ vectors, BERT and ModernBERT that a chapter has come to, in our words, with a ve
 measured or corrected. In JupyterLab a link opens the notebook at that cell; the number in brackets is the cell's, for
 other viewers.
 
-*This page is made from `data/claims.json` by `python -m minibert.course.claims`; edit that file, not this one.*
+*This page is made from `data/claims.json` by `python -m minibert.commands.claims`; edit that file, not this one.*
 """
 
 
@@ -188,7 +188,7 @@ def main(check: bool, root: Path) -> None:
     if not check:
         write_text(file, made)
     elif not file.is_file() or file.read_text(encoding="utf-8") != made:
-        raise click.ClickException(f"{file} is not what the claims give: python -m minibert.course.claims writes it")
+        raise click.ClickException(f"{file} is not what the claims give: python -m minibert.commands.claims writes it")
 
 
 if __name__ == "__main__":
