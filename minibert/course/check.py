@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from minibert.course.exercise import Exercise, NotAttempted, Wrong
 from minibert.course.exercises import chapters, exercises, find
@@ -80,19 +79,10 @@ def judged(exercise: Exercise, answer: Any, seed: int, seconds: float) -> Outcom
     return Outcome("too slow", _report(exercise, Wrong(text, "", cause)))
 
 
-def _is_blank(answer: Any) -> bool:
-    """None, `...`, or several of them where several things are asked for."""
-    parts = answer if type(answer) in (tuple, list) and answer else [answer]
-    return all(part is None or part is ... for part in parts)
-
-
 def _judge(exercise: Exercise, answer: Any, seed: int) -> Outcome:
     """Runs in the thread of its own; whatever happens becomes an outcome."""
     try:
-        if _is_blank(answer):
-            raise NotAttempted
-        _expect_kind(exercise, answer)
-        exercise.judge(copied(answer), torch.Generator().manual_seed(seed))
+        _judge_parts(exercise, copied(answer), torch.Generator().manual_seed(seed))
     except NotAttempted:
         return Outcome("not attempted", f"{exercise.number} not attempted")
     except Wrong as finding:
@@ -103,22 +93,41 @@ def _judge(exercise: Exercise, answer: Any, seed: int) -> Outcome:
     return Outcome("passed", f"{exercise.number} passed", 1.0)
 
 
-def _expect_kind(exercise: Exercise, answer: Any) -> None:
-    """Refuse what is not even the kind of thing that the exercise asks for."""
-    name = exercise.signature.partition("(")[0].strip()
-    if exercise.kind == "value":
-        if callable(answer) and not isinstance(answer, Tensor):
-            cause = (
-                "if the exercise asks for several things, pass them all in parentheses; if for a result, call it first"
-            )
-            raise Wrong(f"the answer is {kind_of(answer)}", exercise.signature, cause)
-    elif exercise.kind == "class":
-        if not isinstance(answer, type):
-            cause = f"pass the class itself, without parentheses: check({exercise.number!r}, {name})"
-            raise Wrong(f"the answer is {kind_of(answer)}", f"the class {name}", cause)
-    elif isinstance(answer, type) or not callable(answer):
-        cause = "pass the function itself, without parentheses behind its name"
-        raise Wrong(f"the answer is {kind_of(answer)}", f"a function: {exercise.signature}", cause)
+def _judge_parts(exercise: Exercise, answer: Any, rng: torch.Generator) -> None:
+    """Check an answer part by part; where several things are asked for, each right one earns its share."""
+    parts, names = exercise.parts, [part.name for part in exercise.parts]
+    if answer is None or answer is ...:
+        raise NotAttempted
+    if len(parts) == 1:
+        return _judge_part(parts[0], answer, rng)
+    if type(answer) not in (tuple, list) or len(answer) != len(parts):
+        cause = f"pass all in parentheses: ({', '.join(names)})"
+        raise Wrong(f"the answer is {kind_of(answer)}", exercise.signature, cause)
+    wrong, blank = [], []
+    for part, one in zip(parts, answer, strict=True):
+        own = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))  # no part moves another's
+        try:
+            _judge_part(part, one, own)
+        except NotAttempted:
+            blank.append(Wrong(f"{part.name} is not written yet"))
+        except Wrong as finding:
+            wrong.append(type(finding)(f"{part.name}: {finding.seen}", finding.expected, finding.cause))
+    if len(blank) == len(parts):
+        raise NotAttempted
+    for finding in (wrong + blank)[:1]:
+        finding.credit = 1 - len(wrong + blank) / len(parts)
+        raise finding
+
+
+def _judge_part(part: Any, answer: Any, rng: torch.Generator) -> None:
+    """Check one thing, if it is one of the kind that is asked for."""
+    if answer is None or answer is ...:
+        raise NotAttempted
+    kind = "class" if isinstance(part.solution, type) else "function"
+    if not callable(answer) or isinstance(answer, type) != (kind == "class"):
+        cause = f"pass the {kind} itself, without parentheses behind its name"
+        raise Wrong(f"the answer is {kind_of(answer)}", f"the {kind} {part.name}", cause)
+    part.check(answer, rng)
 
 
 def _report(exercise: Exercise, finding: Wrong) -> str:

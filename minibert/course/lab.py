@@ -29,8 +29,8 @@ import torch
 from torch import Tensor
 
 from minibert.course.exercise import Crash, NotAttempted, Wrong
-from minibert.course.expect import expect_close, expect_equal, expect_number, same
-from minibert.course.tools import call, expect_finite, kind_of
+from minibert.course.expect import Unsteady, expect_close, expect_equal, expect_number, expect_same
+from minibert.course.tools import NAN, call, kind_of
 
 ENOUGH = 2 / 3  # the share of the wrong answers that a mistake must explain to be named
 
@@ -50,31 +50,35 @@ def gradients(answer: Any, *inputs) -> tuple[Tensor, ...]:
     Raises:
         Wrong: no gradient leads from the output to one of the inputs.
 
-    >>> slopes = gradients(lambda x, y: (x * y).sum(), torch.ones(2), torch.full((2,), 3.0))
-    >>> torch.allclose(slopes[0], 3 * slopes[1])
+    >>> found = gradients(lambda x, y: (x * y).sum(), torch.ones(2), torch.full((2,), 3.0))
+    >>> torch.allclose(found[0], 3 * found[1])
     True
     """
-    inputs = tuple(x.detach().requires_grad_() if _has_slope(x) else x for x in inputs)
-
-    def ask(*given):
-        output = answer(*given)
-        wanted = [x for x in given if _has_slope(x)]
-        if not isinstance(output, Tensor) or not output.requires_grad:
-            return [None] * len(wanted)
-        weights = torch.rand(output.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5
-        return torch.autograd.grad((output * weights.to(output.dtype)).sum(), wanted, allow_unused=True)
-
-    found = call(ask, *inputs)
-    if any(slope is None for slope in found):
+    asked = [place for place, x in enumerate(inputs) if isinstance(x, Tensor) and x.is_floating_point()]
+    inputs = tuple(x.detach().requires_grad_() if place in asked else x for place, x in enumerate(inputs))
+    found = call(lambda *given: slopes(answer(*given), [given[place] for place in asked]), *inputs)
+    if lost := [place for place, slope in zip(asked, found, strict=True) if slope is None]:
         names = _parameters(answer, len(inputs))
-        asked = [name for name, x in zip(names, inputs, strict=True) if _has_slope(x)]
-        lost = [name for name, slope in zip(asked, found, strict=True) if slope is None]
         raise Wrong(
-            f"no gradient leads back from the output to {'the inputs' if lost == asked else ', '.join(lost)}",
+            f"no gradient leads back from the output to "
+            f"{'the inputs' if lost == asked else ', '.join(names[place] for place in lost)}",
             "an output that can be trained through",
             "detach, .data, .item(), numpy, no_grad or torch.tensor(...) on the way, or a constant is returned",
         )
-    return tuple(found)
+    return found
+
+
+def slopes(output: Any, ends: list[Tensor]) -> tuple[Tensor | None, ...]:
+    """The gradient of a weighted sum of `output` at each of `ends`; None where none arrives.
+
+    >>> x = torch.ones(1, requires_grad=True)
+    >>> len(slopes(2 * x, [x])), slopes(3.0, [x])
+    (1, (None,))
+    """
+    if not isinstance(output, Tensor) or not output.requires_grad:
+        return (None,) * len(ends)
+    weights = torch.rand(output.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5
+    return torch.autograd.grad((output * weights.to(output.dtype)).sum(), ends, allow_unused=True)
 
 
 def _parameters(function: Any, count: int) -> list[str]:
@@ -84,10 +88,6 @@ def _parameters(function: Any, count: int) -> list[str]:
         if len(names) >= count:
             return names[:count]
     return [f"input {place}" for place in range(1, count + 1)]
-
-
-def _has_slope(x: Any) -> bool:
-    return isinstance(x, Tensor) and x.is_floating_point()
 
 
 def exchanged(one: str, other: str) -> dict[str, str]:
@@ -146,10 +146,6 @@ class Case:
             yield replace(plain, name=f"the gradient of {self.name}", cause=cause, run=gradients)
 
 
-def _look_at_nothing(answer: Any, rng: torch.Generator) -> None:
-    """What `before` and `after` do unless told otherwise."""
-
-
 @dataclass(frozen=True)
 class Lab:
     """One thing that an exercise asks for; its check, the mutants of its test and the solution in the notebook.
@@ -170,8 +166,8 @@ class Lab:
     cases: Callable[[torch.Generator], Iterable[Case]]
     mistakes: dict[str, dict[str, str] | Callable]
     run: Callable = plainly
-    before: Callable[[Any, torch.Generator], None] = _look_at_nothing
-    after: Callable[[Any, torch.Generator], None] = _look_at_nothing
+    before: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
+    after: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
     coarse: bool = False
     in_pairs: bool = True
     in_order: bool = False
@@ -236,16 +232,10 @@ class Lab:
         run = case.run or self.run
         try:
             first = run(answer, *case.inputs)
-            second = run(answer, *case.inputs) if twice else first
+            if twice:
+                expect_same(first, run(answer, *case.inputs))
         except Crash as crash:
             return Raised(crash)
-        if not same(first, second):
-            raise Unsteady(
-                "two calls with the same inputs return different things",
-                "the same each time",
-                "randomness outside training (F.dropout needs training=self.training), dropout of your own making (use "
-                "nn.Dropout or F.dropout), or something that is kept from one call to the next",
-            )
         return first
 
     def _named(self, finding: Wrong, answer: Any, cases: list[Case], seen: list) -> Wrong:
@@ -296,10 +286,6 @@ class Lab:
             return finding
 
 
-class Unsteady(Wrong):
-    """Two calls with the same inputs returned different things."""
-
-
 class Raised:
     """An exception as an answer: its type, and the numbers that its message names.
 
@@ -332,9 +318,7 @@ def _expect_same(case: Case, got: Any, want: Any, name: str = "") -> None:
     elif isinstance(got, Raised):
         raise Crash(got.crash.seen, "", got.crash.cause)
     elif isinstance(want, Tensor):
-        if isinstance(got, Tensor) and got.shape == want.shape and case.if_nan:
-            expect_finite(name, got, case.if_nan)
-        expect_close(name, got, want, "", None, case.tolerance)
+        expect_close(name, got, want, "", case.tolerance, case.if_nan or NAN)
     elif type(want) in (tuple, list) and any(isinstance(item, Tensor | float) for item in want):
         if type(got) not in (tuple, list) or len(got) != len(want):
             what = f"the answer {name}" if name.startswith("of ") else name

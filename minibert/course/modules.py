@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from minibert.course.exercise import Wrong
 from minibert.course.expect import make_module
+from minibert.course.lab import slopes
 from minibert.course.tools import call, kind_of
 
 
@@ -145,21 +146,16 @@ def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], trai
     ['bias', 'the input', 'weight']
     """
     module = _loaded(answer, sizes, weights).train(train)
+    floats = [place for place, x in enumerate(inputs) if isinstance(x, Tensor) and x.is_floating_point()]
+    names = ["the input"] if len(floats) == 1 else [f"the input {n}" for n in range(1, len(floats) + 1)]
+    ends = dict(module.named_parameters())
 
-    def slopes(*given):
-        given = tuple(x.requires_grad_() if isinstance(x, Tensor) and x.is_floating_point() else x for x in given)
-        ends = dict(module.named_parameters())
-        floats = [x for x in given if isinstance(x, Tensor) and x.requires_grad]
-        ends |= {f"the input{f' {n}' if len(floats) > 1 else ''}": x for n, x in enumerate(floats, 1)}
-        output = module(*given)
-        if not isinstance(output, Tensor) or not output.requires_grad:
-            return dict.fromkeys(ends)
-        factors = torch.rand(output.shape, generator=torch.Generator().manual_seed(0)) + 0.5
-        total = (output * factors.to(output.dtype)).sum()
-        return dict(zip(ends, torch.autograd.grad(total, list(ends.values()), allow_unused=True), strict=True))
+    def ask(*given):
+        found = [given[place].requires_grad_() for place in floats]
+        return slopes(module(*given), [*ends.values(), *found])
 
     with FixedDropout():
-        found = call(slopes, *inputs)
+        found = dict(zip([*ends, *names], call(ask, *inputs), strict=True))
     silent = [name for name, slope in found.items() if slope is None]
     if silent:
         cause = "detach, .data, no_grad or torch.tensor(...) on the way, or a part that is made and not used"

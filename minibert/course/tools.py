@@ -30,22 +30,53 @@ def call(function, *arguments, **named) -> Any:
         result = function(*given, **given_named)
     except Stop:
         raise
-    except NotImplementedError as error:
-        if str(error) in ("", STUB):
-            raise NotAttempted from None
-        raise _crash(error) from None
     except BaseException as error:
-        raise _crash(error) from None
-    expect_unchanged((arguments, named), (given, given_named))
+        if isinstance(error, NotImplementedError) and str(error) in ("", STUB):
+            raise NotAttempted from None
+        place = where(error)
+        seen = f"{message(error)} ({place})" if place else message(error)
+        cause = explain(error) if place else "the call itself failed; compare your parameters with the signature"
+        raise Crash(seen, "", cause) from None
+    _expect_unchanged((arguments, named), (given, given_named))
     return result
 
 
-def _crash(error: BaseException) -> Crash:
-    place = where(error)
-    seen = f"{message(error)} ({place})" if place else message(error)
-    return Crash(
-        seen, "", explain(error) if place else "the call itself failed; compare your parameters with the signature"
-    )
+def _expect_unchanged(before: Any, after: Any, name: str = "an input") -> None:
+    if type(before) in (tuple, list) and len(before) == len(after):
+        pairs = [(one, other, name) for one, other in zip(before, after, strict=True)]
+    elif type(before) is dict and before.keys() == after.keys():
+        pairs = [(before[key], after[key], key if type(key) is str else name) for key in before]
+    elif same(before, after):
+        return
+    else:
+        raise Wrong(
+            f"your code changes {name}: {show(before)} became {show(after)}",
+            "inputs are left as they came",
+            "an operation in place (a name ending in _, or x[...] = ...) on something it was given; "
+            "the caller still needs it, so make a new tensor",
+        )
+    for pair in pairs:
+        _expect_unchanged(*pair)
+
+
+def same(first: Any, second: Any) -> bool:
+    """Whether two values are the same; what cannot be compared counts as the same.
+
+    >>> same((1, torch.ones(2)), (1, torch.ones(2))), same(1, 2)
+    (True, False)
+    """
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        return first.shape == second.shape and torch.equal(first.nan_to_num(), second.nan_to_num())
+    if type(first) is not type(second):
+        return False
+    if type(first) in (tuple, list):
+        return len(first) == len(second) and all(map(same, first, second))
+    if type(first) is dict:
+        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+    try:
+        return not isinstance(first, float | int | str | bool | set) or first == second
+    except Exception:
+        return False
 
 
 def copied(value: Any) -> Any:
@@ -67,28 +98,6 @@ def copied(value: Any) -> Any:
         return copy.deepcopy(value)
     except Exception:
         return value
-
-
-def expect_unchanged(before: Any, after: Any, name: str = "an input") -> None:
-    """Refuse an answer that changed its inputs (`call` does this by itself).
-
-    >>> expect_unchanged([torch.ones(2)], [torch.ones(2)])
-    """
-    if isinstance(before, Tensor) and isinstance(after, Tensor):
-        same = before.shape == after.shape and torch.equal(torch.nan_to_num(before), torch.nan_to_num(after))
-    elif type(before) in (tuple, list) and len(before) == len(after):
-        return [expect_unchanged(a, b, name) for a, b in zip(before, after, strict=True)] and None
-    elif type(before) is dict and before.keys() == after.keys():
-        return [expect_unchanged(before[key], after[key], key if type(key) is str else name) for key in before] and None
-    else:
-        same = not isinstance(before, list | dict | set | str | int | float) or before == after
-    if not same:
-        raise Wrong(
-            f"your code changes {name}: {show(before)} became {show(after)}",
-            "inputs are left as they came",
-            "an operation in place (a name ending in _, or x[...] = ...) on something it was given; "
-            "the caller still needs it, so make a new tensor",
-        )
 
 
 def show(value: Any, most: int = 8) -> str:
@@ -159,39 +168,22 @@ def expect_tensor(
         }
         raise Wrong(f"{name} is {kind_of(got)}", want, causes.get(type(got), "return the tensor itself"))
     got = got.detach().as_subclass(Tensor)
-    expect_shape(name, got, shape)
+    if tuple(got.shape) != tuple(shape):
+        raise Wrong(f"{name} has shape {tuple(got.shape)}", f"{tuple(shape)}", _how_shapes_differ(got.shape, shape))
     if dtype is not None and got.dtype != dtype:
         raise Wrong(f"{name} has dtype {str(got.dtype)[6:]}", str(dtype)[6:], "a conversion too many, or one missing")
-    expect_finite(name, got, if_nan)
-    return got
-
-
-def expect_shape(name: str, got: Tensor, shape: tuple[int, ...]) -> None:
-    """Refuse a tensor of another shape, and say how the two differ.
-
-    >>> expect_shape("output", torch.ones(2, 3), (2, 3))
-    """
-    if tuple(got.shape) == tuple(shape):
-        return
-    if got.numel() == int(np.prod(shape)) and sorted(got.shape) == sorted(shape):
-        cause = "the same sizes in another order: a transpose too many, or one missing"
-    elif got.dim() != len(shape):
-        cause = "a dimension too many or too few: look at sums, means, indexing and unsqueeze"
-    else:
-        place = next(i for i, (a, b) in enumerate(zip(got.shape, shape, strict=True)) if a != b)
-        cause = f"dimension {place} has {got.shape[place]} entries where {shape[place]} belong"
-    raise Wrong(f"{name} has shape {tuple(got.shape)}", f"{tuple(shape)}", cause)
-
-
-def expect_finite(name: str, got: Tensor, cause: str = NAN) -> None:
-    """Refuse NaN and infinities.
-
-    >>> expect_finite("output", torch.ones(2))
-    """
     for word, found in (("NaN", got.isnan()), ("infinity", got.isinf())) if got.is_floating_point() else ():
         if found.any():
             place = tuple(found.nonzero()[0].tolist())
-            at = f" at index {place}" if place else ""
-            many = f"{int(found.sum())} of {got.numel()} numbers"
-            seen = f"{name}: {many} are {word}, the first{at}" if got.numel() > 1 else f"{name} is {word}"
-            raise Wrong(seen, "finite numbers", cause)
+            seen = f"{name}: {int(found.sum())} of {got.numel()} numbers are {word}, the first at index {place}"
+            raise Wrong(seen if got.numel() > 1 else f"{name} is {word}", "finite numbers", if_nan)
+    return got
+
+
+def _how_shapes_differ(got: tuple[int, ...], want: tuple[int, ...]) -> str:
+    if sorted(got) == sorted(want):
+        return "the same sizes in another order: a transpose too many, or one missing"
+    if len(got) != len(want):
+        return "a dimension too many or too few: look at sums, means, indexing and unsqueeze"
+    place = next(i for i, (a, b) in enumerate(zip(got, want, strict=True)) if a != b)
+    return f"dimension {place} has {got[place]} entries where {want[place]} belong"
