@@ -188,28 +188,32 @@ class Bomb:
         return os.system, ("exit 1",)
 
 
-def message(kind="value", head=None, body=None, specs=(), blobs=()) -> bytes:
+def message(kind="value", head=None, body=None, specs=(), numbers=()) -> bytes:
     parcel = Parcel(None)
-    parcel.specs, parcel.blobs = list(specs), list(blobs)
+    parcel.specs, parcel.numbers = list(specs), list(numbers)
     return b"".join(parcel.message(kind, head, body))
 
 
 PICKLE = pickle.dumps(Bomb())
-ONE = [0, "float32", [1], [0], False, False]
-MODULE = ["module", 0, "Net", ["list", ["tuple", "", "", ["dict"], ["dict"], ["dict"]]]]
+ONE = ["float32", [1], [0], False, False]
+MODULE = ["module", 0, "Net", ["list", ["tuple", "x", "Net", ["dict"], ["dict"], ["dict"]]]]
 HARM = {
     "nothing": b"",
     "no JSON": b"\0\0\0\4pipe",
     "a pickle": PICKLE,
-    "a pickle as a value": message(body=["pickle", 0], blobs=[PICKLE]),
+    "a pickle as a value": message(
+        body=["pickle", ["bytes", ["array", ["tensor", 0]]]],
+        numbers=[PICKLE],
+        specs=[["uint8", [len(PICKLE)], [0], False, False]],
+    ),
     "nested": b"\0\1\x86\xa0" + b"[" * 100_000,
     "too much JSON": b"\xff\xff\xff\xff" + b"1" * 100,
-    "a wrong dtype": message(body=["tensor", 0], specs=[[0, "os", [1], [0], False, False]], blobs=[b"1234"]),
-    "a huge shape": message(body=["tensor", 0], specs=[[0, "float32", [10**12], [0], False, False]], blobs=[b"1234"]),
-    "axes": message(body=["tensor", 0], specs=[[0, "float32", [1], [7], False, False]], blobs=[b"1234"]),
+    "a wrong dtype": message(body=["tensor", 0], specs=[["os", [1], [0], False, False]], numbers=[b"1234"]),
+    "a huge shape": message(body=["tensor", 0], specs=[["float32", [10**12], [0], False, False]], numbers=[b"1234"]),
+    "axes": message(body=["tensor", 0], specs=[["float32", [1], [7], False, False]], numbers=[b"1234"]),
     "an unknown kind": message(body=["eval", "1"]),
     "an unknown tensor": message(body=["tensor", 5]),
-    "a generator": message(body=["Generator", ["tensor", 0]], specs=[ONE], blobs=[b"1234"]),
+    "a generator": message(body=["Generator", ["tensor", 0]], specs=[ONE], numbers=[b"1234"]),
     "a module without parts": message(body=MODULE),
     "a part of no class": message(body=["module", 0, "Net", ["list", ["tuple", "x", "functional", 1, 2, 3]]]),
     "no pair": message(body=3),
@@ -239,23 +243,20 @@ CALLS = [
 
 
 @pytest.mark.parametrize("head", CALLS)
-@pytest.mark.parametrize("kind", ["call", "slope"])
-def test_a_submission_calls_only_what_it_was_given(head, kind):
+def test_a_submission_calls_only_what_it_was_given(head):
     """The judge says so to the other end and goes on waiting."""
     sent, told = [], []
-    asks = message(kind, head, ["tuple", ["tuple"], ["dict"]])
+    asks = message("call", head, ["tuple", ["tuple"], ["dict"]])
     answers = iter([asks, message(body=["tuple", 5, ["list"]])])
     wire = Wire(lambda: next(answers), lambda *pieces: sent.append(b"".join(pieces)), is_judge=True)
     wire.mine.append(lambda: told.append(1))
     assert wire.call(0, "", 1) == 5
-    assert Message(sent[1]).kind == ("value" if told else "error") and bool(told) == (
-        kind == "call" and head == CALLS[0]
-    )
+    assert Message(sent[1]).kind == ("value" if told else "error") and bool(told) == (head == CALLS[0])
 
 
 @given(st.data())
 def test_damaged_messages_never_do_more_than_raise(data):
-    whole = bytearray(message(body=["tuple", ["tensor", 0], ["list"]], specs=[ONE], blobs=[b"1234"]))
+    whole = bytearray(message(body=["tuple", ["tensor", 0], ["list"]], specs=[ONE], numbers=[b"1234"]))
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     answers = iter([bytes(whole)])

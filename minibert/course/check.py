@@ -52,12 +52,12 @@ def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = Non
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < 1e6:
         raise ValueError(f"seconds {seconds!r}: expected a number above 0")
     try:
-        with untouched(seed) as traces:
+        with untouched(seed) as replaced:
             outcome = judged(exercise, answer, seed, limit)
     except ANY:
         return Outcome("error", BROKEN.format(number))
-    if traces.replaced:
-        finding = Wrong(f"the answer replaces {', '.join(traces.replaced[:5])} while it is checked", "", PUT_BACK)
+    if replaced:
+        finding = Wrong(f"the answer replaces {', '.join(replaced[:5])} while it is checked", "", PUT_BACK)
         return Outcome("wrong", _report(exercise, finding))
     return outcome
 
@@ -101,8 +101,9 @@ def _judge_parts(exercise: Exercise, answer: Any, rng: torch.Generator) -> None:
     if len(parts) == 1:
         return _judge_part(parts[0], answer, rng)
     if type(answer) not in (tuple, list) or len(answer) != len(parts):
-        cause = f"pass all in parentheses: ({', '.join(names)})"
-        raise Wrong(f"the answer is {kind_of(answer)}", exercise.signature, cause)
+        several = type(answer) in (tuple, list) and len(answer) != 1
+        got = f"{len(answer)} things" if several else "one thing"
+        raise Wrong(f"the answer is {got}", exercise.signature, f"pass all in parentheses: ({', '.join(names)})")
     wrong, blank = [], []
     for part, one in zip(parts, answer, strict=True):
         own = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=rng)))  # no part moves another's

@@ -46,15 +46,6 @@ def _end_of_header(function: ast.FunctionDef) -> int:
     return max([function.lineno, *(part.end_lineno for part in parts if hasattr(part, "end_lineno"))])
 
 
-def solution_cell(number: str) -> str:
-    """What the solution's cell of an exercise holds in the master.
-
-    >>> solution_cell("5.1").splitlines()[0]
-    'def attention(query, key, value, mask):'
-    """
-    return "\n\n\n".join(marked(part.source) for part in find(number).parts)
-
-
 def solved(path: Path) -> str:
     """The text of a master notebook with the solutions of its exercises as their files have them.
 
@@ -67,6 +58,7 @@ def solved(path: Path) -> str:
     for cell in notebook["cells"]:
         grader = cell["metadata"].get("nbgrader", {})
         place = re.search(r"(\d+)-(\d+)$", grader.get("grade_id", ""))
-        if grader.get("solution") and place and find(".".join(place.groups())).parts:
-            cell["source"] = solution_cell(".".join(place.groups())).splitlines(keepends=True)
+        if grader.get("solution") and place:
+            parts = find(".".join(place.groups())).parts
+            cell["source"] = "\n\n\n".join(marked(part.source) for part in parts).splitlines(keepends=True)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"

@@ -10,10 +10,8 @@ does. `os._exit` is switched off under all its usual names, but who kept one fro
 
 import _thread
 import builtins
-import dataclasses
 import gc
 import importlib
-import io
 import os
 import random
 import signal
@@ -21,9 +19,10 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from operator import is_
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,10 +31,10 @@ from torch import nn
 from minibert.course.limits import CHECKER, stop
 
 DEPTH = 3_000  # calls within each other; more than this only a wrong answer needs
-SYSTEM = sys.modules.get("posix") or sys.modules.get("nt") or os
-OFF = {  # what ends or stops the process, or breaks its stack
-    os: ("_exit", "abort", "kill", "killpg", "fork", "forkpty", "execv", "execve"),
-    SYSTEM: ("_exit", "abort", "kill", "killpg", "fork", "forkpty", "execv", "execve"),
+OFF = {  # what ends or stops the process, or breaks its stack; the names of `os` come from another module
+    **dict.fromkeys(
+        (os, sys.modules[os.name]), ("_exit", "abort", "kill", "killpg", "fork", "forkpty", "execv", "execve")
+    ),
     signal: ("alarm", "setitimer", "raise_signal", "pthread_kill"),
     _thread: ("interrupt_main",),
     sys: ("setrecursionlimit", "setswitchinterval"),
@@ -64,37 +63,12 @@ FLAGS = (  # how to read a setting, and how to set it
 )
 
 
-def off(*arguments, **named):
-    """Stands for a function that ends the process.
-
-    >>> off(1)
-    Traceback (most recent call last):
-    ...
-    RuntimeError: this function is switched off while an answer is checked
-    """
+def _off(*arguments, **named):
     raise RuntimeError("this function is switched off while an answer is checked")
 
 
-def ignored(*arguments) -> None:
-    """Stands for a function that would let a program recurse until it breaks.
-
-    >>> ignored(10**6)
-    """
-
-
-class Bounded(io.StringIO):
-    """Keeps what is printed, up to a limit: an endless loop may print endlessly.
-
-    >>> out = Bounded()
-    >>> out.write("x" * 20_000), len(out.getvalue())
-    (10000, 10000)
-    """
-
-    LIMIT = 10_000
-
-    def write(self, text: str) -> int:
-        """Keep a text, or what of it has room."""
-        return super().write(text[: max(0, self.LIMIT - self.tell())])
+def _ignored(*arguments) -> None:
+    """Stands for a function that would let a program recurse until it breaks."""
 
 
 class Snapshot:
@@ -127,7 +101,7 @@ class Snapshot:
                 if new is value or (not callable(value) if holder is sys else name[:2] == "__" and not is_class):
                     continue
                 # The first optimizer makes torch wrap its own torch.manual_seed; the default dtype decides Storage.
-                own = getattr(new, "__wrapped__", None) is value or name == "Storage" or new is off or new is ignored
+                own = getattr(new, "__wrapped__", None) is value or name == "Storage" or new is _off or new is _ignored
                 if callable(value) and not own:
                     found.append(f"{label}.{name}")
                 setattr(holder, name, value)
@@ -148,23 +122,26 @@ class Snapshot:
 
 
 @contextmanager
-def untouched(seed: int) -> Iterator["Traces"]:
+def untouched(seed: int) -> Iterator[list[str]]:
     """Inside, random numbers follow `seed`, and what is printed goes nowhere; afterwards all is as it was.
 
+    The list has the names of what was replaced, once all is put back.
+
     >>> before = torch.get_rng_state()
-    >>> with untouched(0) as traces:
+    >>> with untouched(0) as replaced:
     ...     torch.allclose, drawn = len, torch.rand(2)
     ...     print("unseen")
-    >>> bool((torch.get_rng_state() == before).all()), traces.printed.getvalue().strip(), traces.replaced
-    (True, 'unseen', ['torch.allclose'])
+    >>> bool((torch.get_rng_state() == before).all()), replaced
+    (True, ['torch.allclose'])
     """
-    traces = Traces(Bounded(), [])
+    replaced: list[str] = []
     chance = [(put, get()) for get, put in CHANCE]
     flags = [(get, put, get()) for get, put in FLAGS]
     environment, threads = dict(os.environ), set(threading.enumerate())
     streams = {name: getattr(sys, name) for name in ("stdout", "stderr", "__stdout__", "__stderr__")}
     snapshot = Snapshot()
-    with warnings.catch_warnings(), _muted(streams.values()):
+    with warnings.catch_warnings(), open(os.devnull, "w", encoding="utf-8", errors="replace") as null:
+        terminal = _mute(null, streams.values())
         try:
             warnings.simplefilter("ignore")
             torch.default_generator.manual_seed(seed)
@@ -173,14 +150,17 @@ def untouched(seed: int) -> Iterator["Traces"]:
             torch.set_default_dtype(torch.float32)
             sys.setrecursionlimit(DEPTH)
             for name in streams:
-                setattr(sys, name, traces.printed)
+                setattr(sys, name, null)
             for holder, names in OFF.items():
                 for name in names:
                     if hasattr(holder, name):
-                        setattr(holder, name, ignored if holder is sys else off)
-            yield traces
+                        setattr(holder, name, _ignored if holder is sys else _off)
+            yield replaced
         finally:
-            traces.replaced += snapshot.put_back()
+            replaced += snapshot.put_back()
+            for number, descriptor in terminal.items():
+                os.dup2(descriptor, number)
+                os.close(descriptor)
             for name, stream in streams.items():
                 closed = getattr(stream, "closed", False) is True
                 number, code = 2 if "err" in name else 1, getattr(stream, "encoding", None) or "utf-8"
@@ -195,41 +175,18 @@ def untouched(seed: int) -> Iterator["Traces"]:
                 os.environ.clear()
                 os.environ.update(environment)
             for thread in set(threading.enumerate()) - threads:
-                if thread.name != CHECKER:
-                    stop(
-                        thread.ident, how=SystemExit
-                    )  # started by the code, it would go on; threads end silently on this
+                if thread.name != CHECKER:  # started by the code, it would go on; threads end silently on this
+                    stop(thread.ident, how=SystemExit)
 
 
-@dataclasses.dataclass
-class Traces:
-    """What the code printed, and the names of what it replaced.
-
-    >>> Traces(Bounded(), []).replaced
-    []
-    """
-
-    printed: Bounded
-    replaced: list[str]
-
-
-@contextmanager
-def _muted(streams) -> Iterator[None]:
-    """Nothing reaches the terminal, not even with `os.write(1, ...)`; a stream that was closed is opened again."""
+def _mute(null: Any, streams: Iterable) -> dict[int, int]:
+    """Let nothing reach the terminal, not even with `os.write(1, ...)`; what brings it back, by descriptor."""
+    terminal = {}
     for stream in streams:
         with suppress(Exception):
             stream.flush()
-    kept = {}
     for number in (1, 2):
         with suppress(OSError):  # a program without a terminal
-            kept[number] = os.dup(number)
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for number in kept:
-            os.dup2(null, number)
-        yield
-    finally:
-        for number, descriptor in kept.items():
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-        os.close(null)
+            terminal[number] = os.dup(number)
+            os.dup2(null.fileno(), number)
+    return terminal

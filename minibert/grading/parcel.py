@@ -7,6 +7,7 @@ the submission opens them.
 
 import collections
 import json
+import math
 import pickle
 import random
 import re
@@ -32,26 +33,21 @@ class Parcel:
 
     >>> parcel = Parcel(None)
     >>> parcel.put((1, [2.5, "a"])), parcel.put(torch.ones(2)), parcel.specs
-    (['tuple', 1, ['list', 2.5, 'a']], ['tensor', 0], [[0, 'float32', [2], [0], False, False]])
+    (['tuple', 1, ['list', 2.5, 'a']], ['tensor', 0], [['float32', [2], [0], False, False]])
     """
 
     def __init__(self, ends: Any, ties: bool = True):
         self.ends, self.ties = ends, ties
-        self.tensors, self.specs, self.blobs, self.places = [], [], [], {}
+        self.tensors, self.specs, self.numbers, self.places = [], [], [], {}
 
     def contents(self, value: Any) -> tuple:
         """Something that is equal for equal values."""
-        return json.dumps(self.put(value)), [spec[1:] for spec in self.specs], self.blobs
+        return json.dumps(self.put(value)), self.specs, self.numbers
 
     def message(self, kind: str, head: Any, body: Any) -> list[bytes]:
         """The pieces of a message: what it is, what the two ends must know, and a value that was `put`."""
-        text = json.dumps([kind, head, body, self.specs, [len(blob) for blob in self.blobs]]).encode()
-        return [len(text).to_bytes(4, "big"), text, *self.blobs]
-
-    def blob(self, data: bytes) -> int:
-        """Put bytes beside the JSON, and return their place."""
-        self.blobs.append(data)
-        return len(self.blobs) - 1
+        text = json.dumps([kind, head, body, self.specs]).encode()
+        return [len(text).to_bytes(4, "big"), text, *self.numbers]
 
     def put(self, value: Any) -> Any:
         """The value as JSON."""
@@ -85,7 +81,7 @@ class Parcel:
             ours = kind.__module__.startswith("minibert.course") and callable(value)
             if kind in FUNCTIONS or ours or name == "partial":
                 return ["function", self.ends.keep(value), name]
-            return ["pickle", self.blob(pickle.dumps(value))]
+            return ["pickle", self.put(pickle.dumps(value))]
         if issubclass(kind, type):
             return ["class", self.ends.keep(value), name, issubclass(value, nn.Module)]
         if issubclass(kind, nn.Module):
@@ -96,18 +92,16 @@ class Parcel:
 
     def put_tensor(self, value: Tensor) -> int:
         """Put a tensor's numbers beside the JSON, once, and return its place."""
-        if id(value) in self.places:
-            return self.places[id(value)]
-        data = value.detach().as_subclass(Tensor).resolve_conj().resolve_neg()
-        order = sorted(range(data.dim()), key=lambda axis: -data.stride(axis))
-        if not data.permute(order).is_contiguous():
-            order = list(range(data.dim()))
-        raw = data.permute(order).contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        tied = value.requires_grad and self.ties
-        self.tensors.append(value)
-        self.places[id(value)] = len(self.specs)
-        spec = [self.blob(raw), str(data.dtype)[6:], list(data.shape), order, tied, isinstance(value, nn.Parameter)]
-        self.specs.append(spec)
+        if id(value) not in self.places:
+            data = value.detach().as_subclass(Tensor).resolve_conj().resolve_neg()
+            order = sorted(range(data.dim()), key=lambda axis: -data.stride(axis))
+            if not data.permute(order).is_contiguous():
+                order = list(range(data.dim()))
+            self.numbers.append(data.permute(order).contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            tied, learns = value.requires_grad and self.ties, isinstance(value, nn.Parameter)
+            self.places[id(value)] = len(self.specs)
+            self.specs.append([str(data.dtype)[6:], list(data.shape), order, tied, learns])
+            self.tensors.append(value)
         return self.places[id(value)]
 
 
@@ -123,12 +117,12 @@ class Message:
         size = int.from_bytes(data[:4], "big")
         if size > LARGEST:
             raise ValueError(f"{size:,} bytes of JSON")
-        self.kind, self.head, self.body, specs, sizes = json.loads(bytes(data[4 : 4 + size]))
-        self.blobs, start = [], 4 + size
-        for length in sizes:
-            self.blobs.append(data[start : start + length])
-            start += length
-        self.tensors = [_tensor(self.blobs, *spec) for spec in specs]
+        self.kind, self.head, self.body, specs = json.loads(bytes(data[4 : 4 + size]))
+        self.tensors, start = [], 4 + size
+        for dtype, shape, order, tied, learns in specs:
+            end = start + math.prod(shape) * DTYPES[dtype].itemsize
+            self.tensors.append(_tensor(bytearray(data[start:end]), DTYPES[dtype], shape, order, tied, learns))
+            start = end
 
     def value(self, ends: Any, body: Any) -> Any:
         """The value that a piece of the body stands for."""
@@ -144,7 +138,7 @@ class Message:
         if kind == "tensor":
             return self.tensors[parts[0]]
         if kind == "pickle" and not ends.is_judge:
-            return pickle.loads(self.blobs[parts[0]])
+            return pickle.loads(parts[0])
         if kind == "yours":
             return ends.mine[parts[0]]
         if kind in ("function", "class", "module"):
@@ -152,68 +146,61 @@ class Message:
         return READERS[kind](*parts)
 
 
-def _tensor(blobs: list[bytes], place: int, dtype: str, shape: list, order: list, tied: bool, learns: bool) -> Tensor:
+def _tensor(data: bytearray, dtype: torch.dtype, shape: list, order: list, tied: bool, learns: bool) -> Tensor:
     if sorted(order) != list(range(len(shape))):
         raise ValueError(f"axes {order}")
-    data = bytearray(blobs[place])
-    flat = torch.frombuffer(data, dtype=DTYPES[dtype]) if data else torch.empty(0, dtype=DTYPES[dtype])
+    flat = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
     tensor = flat.reshape([shape[axis] for axis in order]).permute([order.index(axis) for axis in range(len(order))])
     return nn.Parameter(tensor, tied) if learns else tensor.requires_grad_(tied)
 
 
 def _parts(module: nn.Module) -> list:
-    """What a mirror is made of: for each part its path, its class if it is PyTorch's, notes, parameters, buffers."""
+    """What a mirror is made of: for each part its path, the name of its class, notes, parameters, buffers."""
     found = []
     for path, part in module.named_modules(remove_duplicate=False):
-        kind = type(part)
-        known = kind.__name__ if getattr(nn, kind.__name__, None) is kind else ""
         notes = {key: value for key, value in vars(part).items() if type(value) in (bool, int, float, str, tuple)}
         buffers = {key: (value, key not in part._non_persistent_buffers_set) for key, value in part._buffers.items()}
-        found.append((path, known, notes, dict(part._parameters), buffers))
+        found.append((path, type(part).__name__[:100], notes, dict(part._parameters), buffers))
     return found
 
 
-def write_back(old: Any, new: Any) -> None:
-    """Change arguments in place, as they were changed in the other process.
+def written_back(old: Any, new: Any) -> Any:
+    """An argument changed in place, as it was changed in the other process; `new` where it cannot be.
 
     >>> numbers = [1, [torch.zeros(2)]]
-    >>> write_back(numbers, [1, [torch.ones(2)], 3])
-    >>> numbers
-    [1, [tensor([1., 1.])], 3]
+    >>> written_back(numbers, [2, [torch.ones(2)], 3]) is numbers, numbers
+    (True, [2, [tensor([1., 1.])], 3])
     """
     if isinstance(old, Tensor) and isinstance(new, Tensor):
         if old.shape == new.shape and old.dtype == new.dtype:
-            old.data.copy_(new.data)
+            old.data.copy_(new.data)  # others may look at the same numbers
         else:
             old.data = new.data
-    elif isinstance(old, torch.Generator) and isinstance(new, torch.Generator):
+    elif type(old) is not type(new):
+        return new
+    elif isinstance(old, torch.Generator):
         old.set_state(new.get_state())
-    elif isinstance(old, random.Random) and isinstance(new, random.Random):
+    elif isinstance(old, random.Random):
         old.setstate(new.getstate())
-    elif type(old) is type(new) and type(old) in (list, tuple) and (len(old) == len(new) or type(old) is tuple):
-        for one, other in zip(old, new, strict=False):
-            write_back(one, other)
-        if type(old) is list:
-            old[:] = [b if type(b) in (bool, int, float, str) else a for a, b in zip(old, new, strict=True)]
-    elif type(old) is type(new) and isinstance(old, list):
-        old[:] = new
-    elif type(old) is type(new) and isinstance(old, dict | set):
-        if isinstance(old, dict) and old.keys() == new.keys():
-            for key in old:
-                write_back(old[key], new[key])
-                old[key] = new[key] if type(new[key]) in (bool, int, float, str) else old[key]
-        else:
-            old.clear()
-            old.update(new)
+    elif isinstance(old, list):
+        old[:] = [*map(written_back, old, new), *new[len(old) :]]
+    elif isinstance(old, dict):
+        kept = {key: written_back(old[key], value) if key in old else value for key, value in new.items()}
+        old.clear()
+        old.update(kept)
+    elif isinstance(old, set):
+        old.clear()
+        old.update(new)
+    elif isinstance(old, tuple) and len(old) == len(new):
+        return type(old)(map(written_back, old, new))
+    else:
+        return new
+    return old
 
 
-def _generator(state: Tensor) -> torch.Generator:
-    return torch.Generator().set_state(state)
-
-
-def _dice(version: int, numbers: bytes, gauss: float | None) -> random.Random:
+def _dice(*state) -> random.Random:
     dice = random.Random()
-    dice.setstate((version, tuple(np.frombuffer(numbers, np.int64).tolist()), gauss))
+    dice.setstate(state)
     return dice
 
 
@@ -221,7 +208,7 @@ WRITERS = {  # what has a name of its own on the wire, and its parts
     type(...): lambda value: (),
     torch.dtype: lambda value: (str(value)[6:],),
     torch.Generator: lambda value: (value.get_state(),),
-    random.Random: lambda value: [np.array(x).tobytes() if type(x) is tuple else x for x in value.getstate()],
+    random.Random: random.Random.getstate,
     range: lambda value: (value.start, value.stop, value.step),
     bytes: lambda value: (np.frombuffer(value, np.uint8) if value else np.empty(0, np.uint8),),
 }
@@ -229,7 +216,7 @@ READERS = {
     "ellipsis": lambda: ...,
     "int": lambda text: int(text, 16),
     "dtype": DTYPES.get,
-    "Generator": _generator,
+    "Generator": lambda state: torch.Generator().set_state(state),
     "Random": _dice,
     "range": range,
     "bytes": lambda array: array.tobytes(),

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from minibert.course.explain import Told, where
 from minibert.course.limits import Stop
 from minibert.course.meter import metered
-from minibert.grading.parcel import Message, Parcel, write_back
+from minibert.grading.parcel import Message, Parcel, written_back
 
 TOO_LONG = 2_000  # letters of a message about an exception
 CHANCE = {"dropout": functional.dropout, "torch.dropout": torch.dropout}
@@ -55,7 +55,6 @@ class Wire:
         """Take back all that the other end may call, but for `roots`, which get the handles 0, 1, ..."""
         self.mine: list = list(roots)  # what the other end may call, by handle
         self.errors: list[BaseException] = []  # that were told to the other end, which may send them back
-        self.graphs: list[tuple[list[Tensor], list[Tensor]]] = []  # the ways back from results to arguments
         self.theirs: dict[int, Any] = {}  # stand-ins by handle
 
     def call(self, handle: int, method: str, *arguments, **named) -> Any:
@@ -72,23 +71,17 @@ class Wire:
         result, changed = self._reply([x for x in parcel.tensors if x.requires_grad])
         given = [*arguments, *named.values()]
         for place, value in changed:
-            write_back(given[place], value)
+            written_back(given[place], value)
         return result
-
-    def slopes(self, graph: int, slopes: list) -> list:
-        """The gradients at the arguments of an earlier call, from those at its results."""
-        parcel = Parcel(self, ties=False)
-        self.send(*parcel.message("slope", graph, parcel.put(slopes)))
-        return self._reply([])
 
     def serve(self, data: bytes | memoryview) -> None:
         """Answer one call of the other end."""
-        self._answer(self._opened(data))
+        self._answer(self._open(data))
 
     def _reply(self, sent: list[Tensor]) -> Any:
         if self.broken:
             raise self.broken
-        while (answer := self._opened(self.receive())).kind in ("call", "slope"):
+        while (answer := self._open(self.receive())).kind == "call":
             self._answer(answer)
         tied = [place for place, x in enumerate(answer.tensors) if _is_result(x)]
         if answer.head is not None and sent and tied and torch.is_grad_enabled():
@@ -103,8 +96,7 @@ class Wire:
     def _answer(self, asked: Message) -> None:
         try:
             parcel = Parcel(self)
-            found = self._slopes(asked, parcel) if asked.kind == "slope" else self._called(asked, parcel)
-            pieces = parcel.message("value", *found)
+            pieces = parcel.message("value", *self._called(asked, parcel))
         except (Stop, Gone):
             raise
         except BaseException as error:
@@ -112,15 +104,8 @@ class Wire:
             pieces = parcel.message("error", None, parcel.put(self._told(error)))
         self.send(*pieces)
 
-    def _slopes(self, asked: Message, parcel: Parcel) -> tuple[None, Any]:
-        inputs, outputs = self.graphs[asked.head]
-        pairs = [pair for pair in zip(outputs, self._read(asked), strict=True) if pair[1] is not None]
-        outputs, slopes = zip(*pairs, strict=True)
-        parcel.ties = False
-        return None, parcel.put(torch.autograd.grad(outputs, inputs, slopes, True, allow_unused=True))
-
     def _called(self, asked: Message, parcel: Parcel) -> tuple[int | None, Any]:
-        """The number under which the way back is kept, if there is one; the result, and the arguments that changed."""
+        """The handle of the way back to the arguments, if there is one; the result, and the arguments that changed."""
         handle, method, gradients, relay = asked.head
         arguments, named = self._read(asked)
         function = self.mine[handle]
@@ -139,11 +124,8 @@ class Wire:
         body = parcel.put(result)
         inputs, outputs = [x for x in asked.tensors if x.requires_grad], list(filter(_is_result, parcel.tensors))
         parcel.ties = False
-        body = ["tuple", body, parcel.put(changed)]
-        if not (inputs and outputs):
-            return None, body
-        self.graphs.append((inputs, outputs))
-        return len(self.graphs) - 1, body
+        back = self.keep(partial(_slopes, inputs, outputs)) if inputs and outputs else None
+        return back, ["tuple", body, parcel.put(changed)]
 
     def keep(self, value: Any) -> int:
         """The handle under which the other end can call `value`."""
@@ -174,23 +156,23 @@ class Wire:
         error.args, error.text, error.place, error.token = (text[:TOO_LONG],), text[:TOO_LONG], place[:200], token
         return error
 
-    def _opened(self, data: bytes | memoryview) -> Message:
+    @contextlib.contextmanager
+    def _opening(self):
+        """What comes from a submission may be anything: the judge reads no more after what is no message."""
         try:
-            return Message(data)
+            yield
         except Exception as error:
-            raise self._breaks(error) from None
+            if self.is_judge:
+                self.broken = Gone(f"the process sent what is no message ({str(error)[:100]})")
+            raise self.broken or error from None
+
+    def _open(self, data: bytes | memoryview) -> Message:
+        with self._opening():
+            return Message(data)
 
     def _read(self, sent: Message) -> Any:
-        try:
+        with self._opening():
             return sent.value(self, sent.body)
-        except Exception as error:
-            if not self.is_judge:
-                raise
-            raise self._breaks(error) from None
-
-    def _breaks(self, error: Exception) -> Gone:
-        self.broken = Gone(f"the process sent what is no message ({str(error)[:100]})")
-        return self.broken
 
     def stand_in(self, kind: str, handle: int, name: str, *more) -> Any:
         """What is called here for something that stays there."""
@@ -206,7 +188,7 @@ class Wire:
                 make = {"__new__": lambda cls, *arguments, **named: ask(*arguments, **named)}
                 self.theirs[handle] = type(name, (nn.Module,) if more[0] else (), make)
             elif kind == "module":
-                self.theirs[handle] = _mirror(self, handle, name, *more)
+                self.theirs[handle] = _mirror(self, handle, *more)
         return self.theirs[handle]
 
 
@@ -235,24 +217,22 @@ class Mirror(nn.Module):
         return self._ask("copy")
 
 
-def _mirror(wire: Wire, handle: int, name: str, parts: list) -> Mirror:
-    family = type(name, (Mirror,), {})
-    root = family.__new__(family)
-    for path, kind, notes, parameters, buffers in parts:
-        family = getattr(nn, kind, Mirror)
-        part = family.__new__(family) if path else root
+def _mirror(wire: Wire, handle: int, parts: list) -> Mirror:
+    made = {}
+    for path, name, notes, parameters, buffers in parts:
+        family = type(name, (Mirror,), {})
+        part = made[path] = family.__new__(family)
         nn.Module.__init__(part)
         vars(part).update({key: value for key, value in notes.items() if key[0] != "_" and not hasattr(nn.Module, key)})
-        if isinstance(part, Mirror):
-            vars(part)["_remote"] = (wire, handle, path, root)
+        vars(part)["_remote"] = (wire, handle, path, made[""])
         for key, value in parameters.items():
             part.register_parameter(key, value)
         for key, (value, persistent) in buffers.items():
             part.register_buffer(key, value, persistent)
         if path:
             owner, _, leaf = path.rpartition(".")
-            root.get_submodule(owner).add_module(leaf, part)
-    return root
+            made[owner].add_module(leaf, part)
+    return made[""]
 
 
 def _synchronised(module: nn.Module, method: str, arguments: tuple, tensors: list[Tensor]) -> Callable:
@@ -285,17 +265,22 @@ def _synchronised(module: nn.Module, method: str, arguments: tuple, tensors: lis
     return run
 
 
+def _slopes(inputs: list[Tensor], outputs: list[Tensor], *slopes) -> tuple:
+    """The gradients at the arguments of an earlier call, from those at its results."""
+    return torch.autograd.grad(outputs, inputs, slopes, True, allow_unused=True)
+
+
 class _Across(torch.autograd.Function):
     """Ties results that came back to the tensors that were sent."""
 
     @staticmethod
-    def forward(context, wire, graph, results, *sent):
-        context.wire, context.graph = wire, graph
+    def forward(context, wire, back, results, *sent):
+        context.wire, context.back = wire, back
         return tuple(results)
 
     @staticmethod
     def backward(context, *slopes):
-        return None, None, None, *context.wire.slopes(context.graph, list(slopes))
+        return None, None, None, *context.wire.call(context.back, "", *slopes)
 
 
 class _Relay(TorchFunctionMode):
