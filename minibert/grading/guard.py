@@ -20,62 +20,59 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-FORBIDDEN = {
-    **dict.fromkeys(("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"), "using the network"),
-    **dict.fromkeys(("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"), "using the network"),
-    **dict.fromkeys(
-        ("os.fork", "os.forkpty", "os.system", "os.exec", "os.posix_spawn", "os.spawn"), "starting a process"
-    ),
-    **dict.fromkeys(("subprocess.Popen", "pty.spawn", "os.startfile", "os.startfile/2"), "starting a process"),
-    **dict.fromkeys(("os.kill", "os.killpg", "signal.pthread_kill"), "sending a signal"),
+SPARE = 3 * 2**30  # bytes of memory beyond what Python and torch take
+LARGEST_FILE = 100 * 2**20
+FORBIDDEN = {  # what it would be, and Python's names for the events
+    "using the network": "socket.connect socket.bind socket.sendto socket.sendmsg socket.getaddrinfo "
+    "socket.gethostbyname socket.gethostbyaddr",
+    "starting a process": "os.fork os.forkpty os.system os.exec os.posix_spawn os.spawn subprocess.Popen pty.spawn "
+    "os.startfile os.startfile/2",
+    "sending a signal": "os.kill os.killpg signal.pthread_kill",
 }
-CHANGES = {  # events that change a file, and which of their arguments are paths and directories' descriptors
-    "os.remove": ((0, 1),),
-    "os.rmdir": ((0, 1),),
-    "os.mkdir": ((0, 2),),
-    "os.rename": ((0, 2), (1, 3)),
-    "os.link": ((0, 2), (1, 3)),  # a second name for a file of somebody else would be a way to read it
-    "os.symlink": ((1, 2),),
-    "os.truncate": ((0, None),),
-    "os.chmod": ((0, 2),),
-    "shutil.rmtree": ((0, None),),
-    "sqlite3.connect": ((0, None),),
-}
+CHANGES = (  # a second name for a file of somebody else would be a way to read it
+    "os.remove os.rmdir os.mkdir os.rename os.link os.symlink os.truncate os.chmod shutil.rmtree sqlite3.connect"
+).split()
 OTHERS = re.compile(r"/proc/\d+/")  # what the system shows of a process
-LOOKS = ("os.listdir", "os.scandir")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-def limit_memory(spare: int, largest_file: int) -> None:
-    """Let this process take `spare` bytes more than it has now, and write files of at most `largest_file` bytes.
+def close_in(folder: str, closed: list[str], remark: Callable[[str], None], kernel: bool) -> None:
+    """Put all fences round this process, for good: it writes in `folder` only, and does not read `closed`.
 
-    >>> limit_memory.__name__  # what it sets cannot be undone, so no example runs it
-    'limit_memory'
+    `remark` hears of every attempt; `kernel` says whether the operating system may help.
+
+    >>> close_in.__name__  # nothing takes them away again
+    'close_in'
     """
+    _limit_memory()
+    locked = kernel and _lock(folder, closed)
+    if not locked:
+        _close_readers()
+    _watch(folder, closed, remark, locked)
+
+
+def _limit_memory() -> None:
     try:
         import resource
     except ImportError:  # Windows
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     statm = Path("/proc/self/statm")
     if statm.exists():
         taken = int(statm.read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + spare, taken + spare))
+        resource.setrlimit(resource.RLIMIT_AS, (taken + SPARE, taken + SPARE))
 
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF, NO_NEW_PRIVS = 444, 445, 446, 38  # system calls, and an option of prctl
 READ_FILE, READ_DIR, WRITE_FILE = 4, 8, 2
 
 
-def lock(folder: str, closed: list[str]) -> bool:
+def _lock(folder: str, closed: list[str]) -> bool:
     """Let the kernel close `closed` and all writing outside `folder`, for this thread and those that it starts.
 
     False where the kernel has no Landlock. Everything beside the closed folders is listed as open, since rules of
     Landlock only ever open; a link is left out, what it points to has a path of its own.
-
-    >>> lock.__name__  # cannot be undone
-    'lock'
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -116,74 +113,44 @@ def lock(folder: str, closed: list[str]) -> bool:
     return kernel.syscall(RESTRICT_SELF, rules, 0) == 0
 
 
-def fence(folder: str, closed: list[str], remark: Callable[[str], None], locked: bool) -> None:
-    """Forbid the same to Python code, in words; `remark` hears of every attempt. `locked`: whether `lock` holds.
+def _watch(folder: str, closed: list[str], remark: Callable[[str], None], locked: bool) -> None:
+    """Forbid the same to Python code, in words."""
+    real, normal, is_folder, text = os.path.realpath, os.path.normcase, os.path.isdir, (str, bytes, os.PathLike)
 
-    >>> fence.__name__  # cannot be undone either
-    'fence'
-    """
-    place = _place
-    home, null, mine = place(folder), place(os.devnull), f"/proc/{os.getpid()}/"
-    shut = tuple(map(place, closed))
-    forbidden = dict(FORBIDDEN)
+    def place(path) -> str:
+        return normal(real(os.fsdecode(path))) + os.sep
+
+    home, null, mine, shut = place(folder), place(os.devnull), f"/proc/{os.getpid()}/", tuple(map(place, closed))
+    forbidden = {event: what for what, events in FORBIDDEN.items() for event in events.split()}
     if not locked:
         forbidden["ctypes.dlopen"] = "native code"
-        _close_readers()
 
-    def refuse(text: str) -> None:
-        remark(text)
-        raise PermissionError(text)
-
-    def keep_out(text: str) -> None:  # libraries try this as well, so that it deserves no remark
-        raise PermissionError(text)
+    def refuse(why: str) -> None:
+        remark(why)
+        raise PermissionError(why)
 
     def watch(event, arguments):
         if event in forbidden:
             refuse(f"{forbidden[event]} is not possible while a submission is graded ({event})")
-        if event == "open":
+        if event == "open" and not isinstance(arguments[0], int):
             path, mode, flags = arguments
-            if isinstance(path, int):
-                return
             where = place(path)
             if (isinstance(mode, str) and set(mode) & set("wax+")) or flags & WRITING:
-                if not where.startswith(home) and where != null:
-                    keep_out(f"a submission writes in its own folder only, not to {path}")
+                if not where.startswith(home) and where != null:  # libraries try it as well: not worth a remark
+                    raise PermissionError(f"a submission writes in its own folder only, not to {path}")
             elif where.startswith(shut) or (OTHERS.match(where) and not where.startswith(mine)):
                 refuse("submissions and solutions cannot be read while a submission is graded")
-        elif event in LOOKS and arguments[0] is not None and not isinstance(arguments[0], int):
+        elif event in ("os.listdir", "os.scandir") and isinstance(arguments[0], text):
             if place(arguments[0]).startswith(shut):
                 refuse("submissions and solutions cannot be listed while a submission is graded")
         elif event in CHANGES:
-            for name, descriptor in CHANGES[event]:
-                if isinstance(arguments[name], int) or arguments[name] == ":memory:":
-                    continue
-                if event == "os.mkdir" and os.path.isdir(arguments[name]):
-                    continue  # changes nothing
-                where = place(arguments[name], arguments[descriptor] if descriptor else None)
-                if where and not where.startswith(home):
-                    keep_out(f"a submission changes files in its own folder only, not {arguments[name]}")
+            for path in arguments:
+                if not isinstance(path, text) or path == ":memory:" or (event == "os.mkdir" and is_folder(path)):
+                    continue  # the last changes nothing
+                if not place(path).startswith(home):
+                    raise PermissionError(f"a submission changes files in its own folder only, not {path}")
 
     sys.addaudithook(watch)
-
-
-def _place(
-    path,
-    descriptor=None,
-    *,
-    real=os.path.realpath,
-    join=os.path.join,
-    normal=os.path.normcase,
-    link=os.readlink,
-) -> str:
-    """Where a path leads, with a separator at the end; "" below a folder of which only the descriptor is known."""
-    if isinstance(path, bytes):
-        path = os.fsdecode(path)
-    if isinstance(descriptor, int) and descriptor >= 0:
-        try:
-            path = join(link(f"/proc/self/fd/{descriptor}"), path)
-        except OSError:
-            return ""  # no /proc: deleting a tree works this way, and its root was looked at
-    return normal(real(path)) + os.sep
 
 
 def _close_readers() -> None:

@@ -9,7 +9,6 @@ run the second time, and nothing the third time. What was judged before stays as
 import contextlib
 import json
 import os
-import queue
 import random
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,9 +82,9 @@ def grade_cells(
         starts += 1
         with tempfile.TemporaryDirectory(prefix="minibert-grade-", ignore_cleanup_errors=True) as folder:
             shut = [str(path.resolve()) for path in (*CLOSED, *closed) if path.exists()]
-            process = Process(folder, dict(cells=cells, skip=skip, folder=folder, closed=shut, kernel=kernel))
+            process = _Process(folder, dict(cells=cells, skip=skip, folder=folder, closed=shut, kernel=kernel))
             try:
-                finished = Judge(process, graded, skip, min(CELL, seconds / 3), left).work(len(cells), tasks, seeds)
+                finished = _Judge(process, graded, skip, min(CELL, seconds / 3), left).work(len(cells), tasks, seeds)
             finally:
                 process.kill()
         left -= max(process.spent, 0.0 if finished else 1.0)
@@ -99,27 +99,18 @@ def grade_cells(
     return graded
 
 
-class Late(Gone):
-    """A step took longer than it may.
-
-    >>> issubclass(Late, Gone)
-    True
-    """
+class _Late(Gone):
+    """A step took longer than it may."""
 
 
-class Process:
-    """The other process, and the time that it has spent.
-
-    >>> Process.__name__  # making one starts it
-    'Process'
-    """
+class _Process:
+    """The other process, and the seconds that it has spent, without the start of Python."""
 
     def __init__(self, folder: str, job: dict):
         environment = {name: os.environ[name] for name in KEEP if name in os.environ}
         environment |= dict(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", MPLBACKEND="Agg", HF_HUB_OFFLINE="1")
-        environment |= dict(PYTHONUTF8="1", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
+        environment |= dict(PYTHONUTF8="1", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(ROOT))
         environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
-        environment["PYTHONPATH"] = str(ROOT)
         # Not `-m`: the submission's own names live in __main__, and it is to find nothing of ours there.
         code = "__import__('minibert.grading.worker', fromlist=['main']).main()"
         self.process = subprocess.Popen(
@@ -131,11 +122,9 @@ class Process:
             env=environment,
             start_new_session=True,  # so that it can be ended together with processes that it started
         )
-        self.spent = self.waited = 0.0  # seconds in all, and since `allow`; the start of Python does not count
-        self.limit, self.started, self.lost, self.ending = START, False, None, "the process ended"
-        self.messages: queue.Queue = queue.Queue(4)  # who sends more than is asked for waits
-        self.listener = threading.Thread(target=self._listen, daemon=True)
-        self.listener.start()
+        self.spent = 0.0
+        self.reader = ThreadPoolExecutor(1)  # reads a message when one is wanted: who sends more waits
+        self.allow(START)
         self.send(json.dumps(job).encode())
 
     def send(self, *pieces: bytes) -> None:
@@ -143,44 +132,29 @@ class Process:
         with contextlib.suppress(OSError):
             send(self.process.stdin.fileno(), *pieces)
 
-    def _listen(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            while len(head := self.process.stdout.read(8)) == 8:
-                if (size := int.from_bytes(head, "big")) > LARGEST:
-                    self.ending = f"the process sent more than {LARGEST:,} bytes at once"
-                    break
-                if len(data := self.process.stdout.read(size)) < size:
-                    break
-                self.messages.put(memoryview(data))
-        self.messages.put(None)
-
     def allow(self, seconds: float) -> None:
         """From now on the other process has so many seconds, all its answers together."""
-        self.limit, self.waited, self.started = seconds, 0.0, True
+        self.limit, self.waited = seconds, 0.0
 
     def receive(self) -> bytes:
-        """The next message. Waits in short slices: a computer that slept in between has not made anybody slow.
-
-        Raises:
-            Gone: there will be none, or none in time.
-        """
+        """The next message; `Gone` is raised when there will be none, or none in time."""
         before = time.monotonic()
-        while self.lost is None:
-            try:
-                found = self.messages.get(timeout=0.2)
-            except queue.Empty:
-                found = b""
-            now = time.monotonic()
-            self.waited += min(now - before, 1.0)
-            self.spent += min(now - before, 1.0) * self.started
-            before = now
-            if found:
-                return found
-            if found is None:
-                self.lost = Gone(self.ending)
-            elif self.waited >= self.limit:
-                self.lost = Late(f"stopped after {self.waited:.0f} seconds")
-        raise self.lost
+        try:
+            return self.reader.submit(self._read).result(max(self.limit - self.waited, 0.0))
+        except TimeoutError:
+            raise _Late(f"stopped after {self.limit:.0f} seconds") from None
+        finally:
+            self.waited += time.monotonic() - before
+            self.spent += time.monotonic() - before
+
+    def _read(self) -> memoryview:
+        size = int.from_bytes(self.process.stdout.read(8), "big")
+        if size > LARGEST:
+            raise Gone(f"the process sent more than {LARGEST:,} bytes at once")
+        data = self.process.stdout.read(size)
+        if len(data) < max(size, 1):
+            raise Gone("the process ended")
+        return memoryview(data)
 
     def kill(self) -> None:
         """End it, with all that it started."""
@@ -189,22 +163,16 @@ class Process:
                 os.killpg(self.process.pid, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
-        while self.listener.is_alive():
-            with contextlib.suppress(queue.Empty):
-                self.messages.get(timeout=0.01)
+        self.reader.shutdown()
         for stream in (self.process.stdin, self.process.stdout):
             with contextlib.suppress(OSError):
                 stream.close()
 
 
-class Judge:
-    """Goes through one notebook with one process, and writes down what it finds.
+class _Judge:
+    """Goes through one notebook with one process, and writes down what it finds."""
 
-    >>> Judge.__name__  # needs a process to judge
-    'Judge'
-    """
-
-    def __init__(self, process: Process, graded: Graded, skip: dict[str, str], cell_seconds: float, left: float):
+    def __init__(self, process: _Process, graded: Graded, skip: dict[str, str], cell_seconds: float, left: float):
         self.process, self.graded, self.skip = process, graded, skip
         self.cell_seconds, self.left = cell_seconds, left
         self.wire = Wire(process.receive, process.send, is_judge=True)
@@ -217,6 +185,8 @@ class Judge:
         except Gone as end:
             self.graded.notes.append(f"the process that grades did not start ({end})")
             return False
+        finally:
+            self.process.spent = 0.0
         last = {number: index for index, calls in enumerate(plan) for number, _ in calls}
         for index in range(count):
             if not wanted:
@@ -271,8 +241,8 @@ class Judge:
             if not isinstance(error, Told):
                 raise
             outcome = self._missing(number, message(error))
-        if end := self.process.lost or self.wire.broken:
-            how = "too slow" if isinstance(end, Late) else "error"
+        if end := self.wire.broken:
+            how = "too slow" if isinstance(end, _Late) else "error"
             outcome = Outcome(how, f"{number} not yet\n  seen      {end} while the answer was checked")
         self.graded.outcomes[number] = replace(outcome, message=outcome.message[:TOO_LONG])
         if end or outcome.status == "too slow":
@@ -280,7 +250,7 @@ class Judge:
         with contextlib.suppress(Gone):
             self.graded.notes += [f"{number}: {text}" for text in self.ask(DONE)]
             self.wire.forget()
-        return not (self.process.lost or self.wire.broken)
+        return not self.wire.broken
 
     def _missing(self, number: str, why: str) -> Outcome:
         rows = [f"{number} not yet", f"  seen      no answer: {why}"]

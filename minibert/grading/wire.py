@@ -48,7 +48,7 @@ class Wire:
 
     def __init__(self, receive: Callable[[], bytes], send: Callable[..., Any], is_judge: bool):
         self.receive, self.send, self.is_judge = receive, send, is_judge
-        self.broken: Gone | None = None  # after one message that is none, no other is read
+        self.broken: Gone | None = None  # why nothing is read any more
         self.forget()
 
     def forget(self, *roots: Any) -> None:
@@ -76,12 +76,12 @@ class Wire:
 
     def serve(self, data: bytes | memoryview) -> None:
         """Answer one call of the other end."""
-        self._answer(self._open(data))
+        self._answer(Message(data))
 
     def _reply(self, sent: list[Tensor]) -> Any:
         if self.broken:
             raise self.broken
-        while (answer := self._open(self.receive())).kind == "call":
+        while (answer := self._next()).kind == "call":
             self._answer(answer)
         tied = [place for place, x in enumerate(answer.tensors) if _is_result(x)]
         if answer.head is not None and sent and tied and torch.is_grad_enabled():
@@ -157,21 +157,24 @@ class Wire:
         return error
 
     @contextlib.contextmanager
-    def _opening(self):
-        """What comes from a submission may be anything: the judge reads no more after what is no message."""
+    def _reading(self):
+        """What comes from a submission may be anything: after what is no message the judge reads no more."""
         try:
             yield
+        except Gone as end:
+            self.broken = end
+            raise
         except Exception as error:
             if self.is_judge:
                 self.broken = Gone(f"the process sent what is no message ({str(error)[:100]})")
             raise self.broken or error from None
 
-    def _open(self, data: bytes | memoryview) -> Message:
-        with self._opening():
-            return Message(data)
+    def _next(self) -> Message:
+        with self._reading():
+            return Message(self.receive())
 
     def _read(self, sent: Message) -> Any:
-        with self._opening():
+        with self._reading():
             return sent.value(self, sent.body)
 
     def stand_in(self, kind: str, handle: int, name: str, *more) -> Any:

@@ -18,8 +18,6 @@ import types
 from importlib.machinery import ModuleSpec
 from typing import Any
 
-SPARE = 3 * 2**30  # bytes of memory beyond what Python and torch take
-LARGEST_FILE = 100 * 2**20
 STACK = 256 * 2**20  # bytes, so that deep recursion ends in an exception
 DEFINITIONS = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 TOO_LONG = 2_000  # characters of a report's text
@@ -37,21 +35,24 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    job = json.loads(bytes(receive(source)))
+    job = json.loads(bytes(_receive(source)))
     course = sys.modules["minibert.course"] = types.ModuleType("minibert.course")
     course.__path__ = [os.path.join(os.path.dirname(os.path.dirname(__file__)), "course")]
     from minibert.grading import guard
     from minibert.grading.wire import Wire
 
     submission = Submission(job, vars(sys.modules["__main__"]))
-    wire = Wire(lambda: receive(source), lambda *pieces: send(out, *pieces), is_judge=False)
+    wire = Wire(lambda: _receive(source), lambda *pieces: send(out, *pieces), is_judge=False)
     wire.forget(submission.plan, submission.run, submission.answer, lambda: submission.done(wire))
-    guard.limit_memory(SPARE, LARGEST_FILE)
-    hide(submission.remarks.append)
+    _hide(submission.remarks.append)
+
+    def listen():
+        while True:
+            wire.serve(_receive(source))
+
     # Before the thread starts in which the submission runs, so that both are closed in.
-    locked = job["kernel"] and guard.lock(job["folder"], job["closed"])
-    guard.fence(job["folder"], job["closed"], submission.remarks.append, locked)
-    thread = threading.Thread(target=listen, args=(wire, source), daemon=True)
+    guard.close_in(job["folder"], job["closed"], submission.remarks.append, job["kernel"])
+    thread = threading.Thread(target=listen, daemon=True)
     threading.stack_size(STACK)
     thread.start()
     threading.stack_size(0)
@@ -61,23 +62,8 @@ def main() -> None:
     os._exit(0)
 
 
-def listen(wire, source) -> None:
-    """Answer the judge until it ends this process.
-
-    >>> listen.__name__  # never returns
-    'listen'
-    """
-    while True:
-        wire.serve(receive(source))
-
-
-def receive(source) -> memoryview:
-    """One message: eight bytes that say how long it is, then as many.
-
-    >>> import io
-    >>> bytes(receive(io.BytesIO((2).to_bytes(8, "big") + b"ab")))
-    b'ab'
-    """
+def _receive(source) -> memoryview:
+    """One message: eight bytes that say how long it is, then as many."""
     if len(head := source.read(8)) < 8:
         os._exit(0)
     return memoryview(source.read(int.from_bytes(head, "big")))
@@ -97,12 +83,8 @@ def send(out: int, *pieces: bytes) -> None:
             data = data[os.write(out, data) :]
 
 
-def hide(remark) -> None:
-    """Leave of `minibert.course` and `minibert.grading` what notebooks import, doing nothing.
-
-    >>> hide.__name__  # changes what can be imported
-    'hide'
-    """
+def _hide(remark) -> None:
+    """Leave of `minibert.course` and `minibert.grading` what notebooks import, doing nothing."""
     for name in [name for name in sys.modules if name.startswith(("minibert.course.", "minibert.grading"))]:
         del sys.modules[name]
     course = sys.modules["minibert.course"]
