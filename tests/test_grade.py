@@ -14,7 +14,7 @@ from minibert.course.exercises import chapters, exercises
 from minibert.grading.grader import SOLUTIONS, draw_seed, grade_notebook
 from minibert.grading.judge import grade_cells
 from minibert.grading.report import to_console, to_csv, to_html, write_reports
-from minibert.grading.submissions import Sheet, Student, Task, find_students, read_cells, read_sheet
+from minibert.grading.submissions import Sheet, Student, Task, find_homework, read_cells, read_sheet
 
 START = "import torch\nfrom minibert.course import check, passed"
 RIGHT = """def attention(query, key, value, mask):
@@ -209,7 +209,7 @@ def test_both_layouts_are_found_and_other_files_are_mentioned(tmp_path):
     if os.name != "nt":
         (tmp_path / "eve").mkdir()
         (tmp_path / "eve" / "05_attention.ipynb").symlink_to(tmp_path / "ada" / "05_attention.ipynb")
-    students = {one.name: one for one in find_students(tmp_path, tmp_path / "grades")}
+    students = {one.name: one for one in find_homework(tmp_path, tmp_path / "grades").students}
     assert set(students) - {"eve"} == {"ada", "bob"}
     assert students["ada"].notebooks == {5: [tmp_path / "ada" / "05_attention.ipynb"]}
     assert students["bob"].notebooks[5][0] == tmp_path / "bob" / "05_attention" / "05_attention.ipynb"

@@ -8,7 +8,7 @@ import pytest
 from minibert.course.exercise import STUB
 from minibert.grading import SOLUTIONS, grade
 from minibert.grading.report import to_console, to_csv, to_html
-from minibert.grading.submissions import find_students, left_beside, read_cells, read_sheet
+from minibert.grading.submissions import find_homework, read_cells, read_sheet
 
 NAME = "05_attention.ipynb"
 MASTER = next(SOLUTIONS.glob("05_*/05_*.ipynb"))
@@ -57,7 +57,7 @@ def test_the_right_notebook_is_found_or_the_file_is_named(tmp_path, there, count
     for name in there:
         hand_in(tmp_path / "ada" / name, cell(ANSWER), cell(CHECK))
     hand_in(tmp_path / "bob" / NAME, cell(ANSWER), cell(CHECK))
-    ada = find_students(tmp_path)[0]
+    ada = find_homework(tmp_path).students[0]
     assert ada.name == "ada" and ada.notebooks.get(5, [None])[0] == (tmp_path / "ada" / counts if counts else None)
     assert noted in "".join(ada.notes) and (noted or not ada.notes)
 
@@ -77,9 +77,9 @@ def test_folders_around_the_students_are_looked_through(tmp_path, around, studen
     for name in students:
         hand_in(tmp_path / around.format(name), cell(ANSWER))
     (tmp_path / "__MACOSX").mkdir()
-    assert [one.name for one in find_students(tmp_path) if one.notebooks] == students
+    assert [one.name for one in find_homework(tmp_path).students if one.notebooks] == students
     hand_in(tmp_path / around.split("{}")[0] / "05_loose.ipynb")
-    assert "05_loose.ipynb lies in no student's folder" in left_beside(tmp_path)[0]
+    assert "05_loose.ipynb lies in no student's folder" in find_homework(tmp_path).notes[0]
 
 
 TEXT = "Three exercises"

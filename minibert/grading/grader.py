@@ -18,9 +18,7 @@ from minibert.grading.submissions import (
     SOLUTIONS,
     Sheet,
     Student,
-    closed_folders,
-    find_students,
-    left_beside,
+    find_homework,
     read_cells,
     read_sheet,
     readable,
@@ -64,10 +62,11 @@ def grade(
         raise ValueError(f"seconds {seconds:g}: expected 1 to 3600")
     if jobs < 1:
         raise ValueError(f"jobs {jobs}: expected 1 or more")
-    students = find_students(folder, out, solutions)
+    homework = find_homework(folder, out, solutions)
+    students = homework.students
     wanted = sorted({chapter for student in students for chapter in student.notebooks})
     sheets = {chapter: read_sheet(chapter, solutions) for chapter in wanted}
-    closed = tuple(path for path in (*closed_folders(folder), solutions, out) if path)
+    closed = tuple(path for path in (*homework.closed, solutions, out) if path)
 
     def work(student: Student, chapter: int) -> Graded:
         progress(f"{student.name}, chapter {chapter}")
@@ -85,7 +84,7 @@ def grade(
         "version": 1,
         "points": sum(task.points for task in tasks),
         "exercises": [dict(number=t.number, title=find(t.number).title, points=t.points) for t in tasks],
-        "notes": left_beside(folder),
+        "notes": homework.notes,
         "students": [_row(student, sheets, row) for student, row in zip(students, found, strict=True)],
     }
 

@@ -14,7 +14,6 @@ import ast
 import json
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from minibert.grading.worker import check_calls
 SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
 LARGEST = 20_000_000  # bytes of one notebook
 BESIDE = {"__MACOSX", "__pycache__", "node_modules", "site-packages"}  # folders that hold nothing of a student's
+BESIDE_STUDENTS = ("source", "solutions", "release", "autograded", "feedback", "gradebook.db")  # what nbgrader keeps
 AROUND = re.compile("submi|homework|assignment|hand.?in|abgabe", re.IGNORECASE)  # begins of folders that hold students
 ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".rar", ".7z")
 CHECKS = re.compile(r"""\bcheck\(\s*\\?["'](\d+)\.\d+""")  # in the JSON of a notebook
@@ -68,13 +68,26 @@ class Student:
     notes: list[str] = field(default_factory=list)
 
 
-def find_students(folder: Path, leave_out: Path | None = None, solutions: Path | None = SOLUTIONS) -> list[Student]:
-    """Everybody who has a folder in `folder` (or in its `submitted`), by name; `leave_out` is not a student.
+@dataclass(frozen=True)
+class Homework:
+    """What lies in a folder: students by name, remarks about the rest, and what no submission may read.
+
+    >>> Homework([], [], []).students
+    []
+    """
+
+    students: list[Student]
+    notes: list[str]
+    closed: list[Path]
+
+
+def find_homework(folder: Path, leave_out: Path | None = None, solutions: Path | None = SOLUTIONS) -> Homework:
+    """Everybody who has a folder in `folder` (or in its `submitted`); `leave_out` is not a student.
 
     Raises:
         ValueError: no such folder, or no notebook in any student's folder.
 
-    >>> find_students(Path("nowhere"))
+    >>> find_homework(Path("nowhere"))
     Traceback (most recent call last):
     ...
     ValueError: nowhere: no such folder; expected one with a folder for each student
@@ -82,45 +95,23 @@ def find_students(folder: Path, leave_out: Path | None = None, solutions: Path |
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder; expected one with a folder for each student")
     base, skip = _base(folder), leave_out.resolve() if leave_out else None
-    stems = {
-        int(path.stem[:2]): path.stem.casefold() for path in (solutions or base).glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb")
-    }
-    students = [_student(home, stems) for home in _folders(base) if home.resolve() != skip]
+    names = (solutions or base).glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb")
+    stems = {int(path.stem[:2]): path.stem.casefold() for path in names}
+    homes, loose = _folders(base), _notebooks(base, "*")
+    students = [_student(home, stems) for home in homes if home.resolve() != skip]
     if not any(student.notebooks for student in students):
-        loose = " (the notebooks lie directly in it; each student needs a folder)" if any(_notebooks(base, 0)) else ""
-        raise ValueError(
-            f"{base}: no notebooks to grade{loose}; expected STUDENT/05_name.ipynb or "
-            "submitted/STUDENT/05_name/05_name.ipynb"
-        )
-    return students
-
-
-def left_beside(folder: Path) -> list[str]:
-    """Remarks about notebooks that lie in nobody's folder.
-
-    >>> left_beside(Path("nowhere"))
-    []
-    """
-    base = _base(folder) if folder.is_dir() else folder
-    return [f"{readable(path.name)} lies in no student's folder and was left out" for path in _notebooks(base, 0)]
-
-
-def closed_folders(folder: Path) -> list[Path]:
-    """What a submission in `folder` may not read: the others, and what nbgrader keeps beside them.
-
-    >>> closed_folders(Path("nowhere"))
-    []
-    """
-    beside = ("source", "solutions", "release", "autograded", "feedback", "gradebook.db")
-    homes = _folders(_base(folder)) if folder.is_dir() else []
-    return [*homes, *(folder / name for name in beside if (folder / name).exists())]
+        where = " (the notebooks lie directly in it; each student needs a folder)" if loose else ""
+        expected = "expected STUDENT/05_name.ipynb or submitted/STUDENT/05_name/05_name.ipynb"
+        raise ValueError(f"{base}: no notebooks to grade{where}; {expected}")
+    notes = [f"{readable(path.name)} lies in no student's folder and was left out" for path in loose]
+    return Homework(students, notes, [*homes, *(folder / name for name in BESIDE_STUDENTS)])
 
 
 def _base(folder: Path) -> Path:
     """The folder whose folders are students: archives and courses put others around it."""
     inside = _folders(folder)
     around = [one for one in inside if one.name.casefold() == "submitted"]
-    if not around and len(inside) == 1 and not any(_notebooks(folder, 0)):
+    if not around and len(inside) == 1 and not _notebooks(folder, "*"):
         below = _folders(inside[0])
         begins = [{path.name[:2] for path in _notebooks(home)} for home in below]
         together = any(one & other for place, one in enumerate(begins) for other in begins[:place])
@@ -133,27 +124,22 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(there, key=lambda path: path.name)
 
 
-def _notebooks(home: Path, depth: int = 99, notes: list[str] | None = None) -> Iterator[Path]:
-    """The notebooks in a folder, and other files that may have been meant as one; `notes` hears of closed folders."""
-
-    def closed(error: OSError) -> None:
-        if notes is not None:
-            notes.append(f"{readable(os.path.relpath(error.filename, home))} cannot be looked into: {error.strerror}")
-
-    for place, folders, files in os.walk(home, onerror=closed):
-        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
-        folders[:] = sorted(one for one in folders if one[0] != "." and one not in BESIDE and one not in links)
-        for name in sorted([*files, *links]):
-            if name[0] != "." and (".ipynb" in name.casefold() or name.casefold().endswith(ARCHIVES) or name in links):
-                yield Path(place, name)
-        if len(Path(place).relative_to(home).parts) >= depth:
-            return
+def _notebooks(home: Path, pattern: str = "**/*") -> list[Path]:
+    """The notebooks in a folder, and other files that may have been meant as one."""
+    found = []
+    for path in home.glob(pattern):
+        name, link = path.name.casefold(), path.is_symlink()
+        meant = ".ipynb" in name or name.endswith(ARCHIVES) or (link and path.is_dir())
+        hidden = any(part[0] == "." or part in BESIDE for part in path.relative_to(home).parts)
+        if meant and not hidden and (link or not path.is_dir()):
+            found.append(path)
+    return sorted(found)
 
 
 def _student(home: Path, stems: dict[int, str]) -> Student:
     student = Student(readable(home.name))
     ranked: dict[int, list] = {}
-    for path in _notebooks(home, notes=student.notes):
+    for path in _notebooks(home):
         shown = readable(path.relative_to(home).as_posix())
         if path.is_symlink():
             student.notes.append(f"{shown} is a link and was left out")
@@ -168,15 +154,17 @@ def _student(home: Path, stems: dict[int, str]) -> Student:
             own = path.parent.name.casefold() == stems.get(chapter)
             copy = -int(("0" + re.sub(r"\D", "", path.stem[2:]))[-6:])  # the copy with the highest number is the latest
             ranked.setdefault(chapter, []).append((rank, not own, copy, len(path.parts), str(path), path))
+    for folder in (path for path in home.glob("**/") if not os.access(path, os.R_OK | os.X_OK)):
+        student.notes.append(f"{readable(folder.relative_to(home).as_posix())} cannot be looked into")
     student.notebooks = {chapter: [one[-1] for one in sorted(rows)] for chapter, rows in sorted(ranked.items())}
     return student
 
 
-RELEASED, COPY, NAMED, NUMBERED, OTHER = range(5)  # how well a name fits, best first
+OTHER = 4  # the rank of a notebook whose name is not of its chapter
 
 
 def _chapter(path: Path, stems: dict[int, str]) -> tuple[int, int] | None:
-    """The chapter of a notebook and how well its name fits, or None."""
+    """The chapter of a notebook and how well its name fits, 0 being best; or None."""
     name = re.sub(r"[\s-]", "_", path.name.casefold())
     try:
         text = path.read_text(encoding="utf-8", errors="replace") if path.stat().st_size <= LARGEST else ""
@@ -186,9 +174,9 @@ def _chapter(path: Path, stems: dict[int, str]) -> tuple[int, int] | None:
     found = None
     for chapter, stem in stems.items():
         if stem in name:
-            found = chapter, RELEASED if name == f"{stem}.ipynb" else COPY if name.startswith(stem) else NAMED
+            found = chapter, 0 if name == f"{stem}.ipynb" else 1 if name.startswith(stem) else 2
     if not found and re.match(r"\d\d\D", name) and int(name[:2]) in chapters():
-        found = int(name[:2]), NUMBERED
+        found = int(name[:2]), 3
     if len(checked) == 1 and (not found or found[0] not in checked):
         found = checked.pop(), OTHER
     return found
