@@ -19,13 +19,9 @@ from typing import Any
 CHECKER = "minibert check"  # the name of the thread
 GRACE = 1.0  # seconds in which a thread may follow the request to stop
 STACK = 512 * 2**20  # bytes, of which only what is used is taken; runaway recursion must end in an exception
-
-
 DEEP = attrgetter(".".join(["f_back"] * 20_000))  # of a frame: the one so many calls before, if there is one
-ERROR = (AttributeError, KeyError)
-
-
-PLANT = ctypes.pythonapi.PyThreadState_SetAsyncExc
+ERROR = (AttributeError, KeyError)  # the code may take away names of Python
+PLANT = ctypes.pythonapi.PyThreadState_SetAsyncExc  # an exception is raised in a thread as soon as it runs Python code
 
 
 class Stop(SystemExit):
@@ -64,8 +60,8 @@ def run_limited(work: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
             busy.release()
 
     before, limit = threading.stack_size(STACK), getrecursionlimit()
+    worker = threading.Thread(target=body, name=CHECKER, daemon=True)
     try:
-        worker = threading.Thread(target=body, name=CHECKER, daemon=True)
         worker.start()
     finally:
         threading.stack_size(before)
@@ -75,11 +71,9 @@ def run_limited(work: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
     finally:  # also when the reader presses "interrupt"
         if not in_time:
             stop(worker.ident, busy)
-    if not in_time:
-        return False, None
-    if errors:
+    if in_time and errors:
         raise errors[0]
-    return True, results[0]
+    return in_time, results[0] if in_time else None
 
 
 def stop(thread: int, busy: Any = None, how: type[BaseException] = Stop) -> None:
@@ -89,18 +83,10 @@ def stop(thread: int, busy: Any = None, how: type[BaseException] = Stop) -> None
     """
     deadline, pause = monotonic() + GRACE, 0.05
     while True:
-        plant(thread, how)
+        PLANT(ctypes.c_ulong(thread), ctypes.py_object(how))
         if busy is None or monotonic() > deadline or busy.acquire(timeout=pause):
             return
         pause *= 1.5  # a thread that is slow, not stubborn, should not get the next one while it ends
-
-
-def plant(thread: int, error: type[BaseException]) -> None:
-    """Let an exception be raised in another thread as soon as it runs Python code.
-
-    >>> plant(0, Stop)  # no such thread
-    """
-    PLANT(ctypes.c_ulong(thread), ctypes.py_object(error))
 
 
 def _wait(busy: Any, seconds: float, thread: int, limit: int) -> bool:
@@ -115,11 +101,10 @@ def _wait(busy: Any, seconds: float, thread: int, limit: int) -> bool:
             return True
         if getrecursionlimit() > limit:
             try:
-                too_deep = DEEP(_current_frames()[thread]) is not None
+                DEEP(_current_frames()[thread])
+                PLANT(ctypes.c_ulong(thread), ctypes.py_object(RecursionError))
             except ERROR:
-                too_deep = False
-            if too_deep:
-                plant(thread, RecursionError)
+                pass
         now = monotonic()
         spent += now - before if now - before < 0.25 else 0.25  # a computer that slept does not make the learner slow
         before = now
