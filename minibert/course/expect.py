@@ -103,8 +103,8 @@ def expect_same(first: Any, second: Any) -> None:
         raise Unsteady(
             "two calls with the same inputs return different things",
             "the same each time",
-            "randomness outside training (F.dropout needs training=self.training), dropout of your own making (use "
-            "nn.Dropout or F.dropout), or something that is kept from one call to the next",
+            "randomness outside training (F.dropout needs training=self.training, nn.Dropout obeys eval() by itself), "
+            "dropout of your own making, or something that is kept from one call to the next",
         )
 
 
