@@ -127,7 +127,7 @@ def _judge_part(part: Any, answer: Any, rng: torch.Generator) -> None:
     kind = "class" if isinstance(part.solution, type) else "function"
     if not callable(answer) or isinstance(answer, type) != (kind == "class"):
         cause = f"pass the {kind} itself, without parentheses behind its name"
-        raise Wrong(f"the answer is {kind_of(answer)}", f"the {kind} {part.name}", cause)
+        raise Wrong(f"this is something else: {kind_of(answer)}", f"the {kind} {part.name}", cause)
     part.check(answer, rng)
 
 
