@@ -137,7 +137,13 @@ def check_settings(mask_rate, batch_tokens, max_len, config, whole_words, device
 
 
 def written_options() -> set[str]:
-    """The options of the running command that the user wrote down, as against those left at their defaults."""
+    """The options of the running command that the user wrote down, as against those left at their defaults.
+
+    >>> with click.Context(pretrain, info_name="pretrain") as context:
+    ...     _ = pretrain.parse_args(context, ["--steps", "5"])
+    ...     written_options()
+    {'steps'}
+    """
     context = click.get_current_context()
     return {name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
 
@@ -145,9 +151,9 @@ def written_options() -> set[str]:
 def new_model(config, tok, seed: int):
     """An untrained model for the tokenizer: with a next-sentence head where the config asks for one.
 
-    >>> from minibert import EncoderConfig
-    >>> from minibert.training.data import _tiny
-    >>> new_model(EncoderConfig.preset("modernbert-nano"), _tiny().tokenizer, seed=0).config.mask_id
+    >>> from minibert import EncoderConfig, load_tokenizer
+    >>> from minibert.shipped_models import shipped
+    >>> new_model(EncoderConfig.preset("eurobert-nano"), load_tokenizer(shipped("bert-nano")), seed=0).config.mask_id
     4
     """
     import torch

@@ -25,7 +25,12 @@ class FirstPhase:
     weights_sha256: str
 
     def take_over(self, corpus: str | None) -> tuple:
-        """The values of `TAKEN_OVER`, and the corpus: another one where the user gives one."""
+        """The values of `TAKEN_OVER`, and the corpus: another one where the user gives one.
+
+        >>> began = dict(preset="modernbert-nano", seed=3, vocab_size=400, corpus="sotu")
+        >>> FirstPhase(Path("a"), EncoderConfig.preset("modernbert-nano"), began, "").take_over(None)
+        ('modernbert-nano', 3, 400, 'sotu')
+        """
         return *(self.settings[name] for name in TAKEN_OVER), corpus or self.settings["corpus"]
 
 
@@ -79,7 +84,14 @@ def stretch(config: EncoderConfig, max_len: int, theta: float | None) -> Encoder
 
 
 def copy_tokenizer(run: Path, out: Path):
-    """The tokenizer of the first run, copied into the folder of the second, each time the second is started."""
+    """The tokenizer of the first run, copied into the folder of the second, each time the second is started.
+
+    >>> import tempfile
+    >>> from minibert.shipped_models import shipped
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     copy_tokenizer(shipped("modernbert-nano"), Path(folder)).vocab_size
+    8000
+    """
     from minibert import load_tokenizer
 
     tok = load_tokenizer(run)
@@ -88,7 +100,13 @@ def copy_tokenizer(run: Path, out: Path):
 
 
 def continued_model(config: EncoderConfig, run: Path):
-    """The model of the first run with the config of the second: every weight fits, for RoPE has none."""
+    """The model of the first run with the config of the second: every weight fits, for RoPE has none.
+
+    >>> from minibert.shipped_models import shipped
+    >>> longer = stretch(EncoderConfig.preset("modernbert-nano"), 1024, 10_000.0)
+    >>> continued_model(longer, shipped("modernbert-nano")).config.max_len
+    1024
+    """
     from minibert import MaskedLanguageModel, PretrainingModel
 
     kind = PretrainingModel if config.nsp else MaskedLanguageModel

@@ -206,7 +206,12 @@ def plot_arms(result, measure: str, arms: Mapping[str, str], xlabel: str = "") -
 
 
 def dials_png(view) -> bytes:
-    """The still picture of a `RotationView`, for where only PNG is shown."""
+    """The still picture of a `RotationView`, for where only PNG is shown.
+
+    >>> from minibert.viz import RotationView
+    >>> dials_png(RotationView(head_size=4))[:4]
+    b'\\x89PNG'
+    """
     columns = min(4, len(view.pairs))
     rows = math.ceil(len(view.pairs) / columns)
     figure = _figure(2 * columns, 2.3 * rows)
