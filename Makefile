@@ -48,8 +48,8 @@ lab: $(READY)-lab
 test: $(READY)-test
 	@echo "== data (skipped where it is in the cache)"
 	@$(PY) -m minibert data fetch || echo "== some data is missing; the tests and notebooks that need it are left out"
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout=300 \
-	    tests minibert $$($(PY) -c "$(NOTEBOOKS)") $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval --nbval-current-env \
+	    --nbval-cell-timeout=300 $$($(PY) -c "$(NOTEBOOKS)") tests minibert $(ARGS)
 
 test-quick: $(READY)-test
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests $(ARGS)
