@@ -18,6 +18,7 @@ NAMES = (
     "positions",
     "context_extension",
 )
+NAMES += ("ladder", "norm_placement", "depth_width")
 
 
 def find(name: str) -> Experiment:

@@ -7,17 +7,6 @@
     parent.append(node);
     return node;
   };
-  const STYLE = `
-.mb-block .mb-flow { display: flex; flex-wrap: wrap; align-items: center; gap: 4px; margin: 8px 0; }
-.mb-block .mb-step { border: 1px solid var(--soft); border-radius: 6px; padding: 4px 8px; background: var(--tint); }
-.mb-block .mb-step.mb-new { border-color: rgb(var(--hot)); box-shadow: inset 0 0 0 1px rgb(var(--hot)); }
-.mb-block .mb-code { font: 12px/1.5 ui-monospace, monospace; overflow-x: auto; white-space: pre; }
-.mb-block .mb-code div { padding: 0 6px; border-left: 3px solid transparent; }
-.mb-block .mb-code .mb-off { color: var(--soft); text-decoration: line-through; }
-.mb-block .mb-code .mb-new { border-left-color: rgb(var(--hot)); background: var(--tint); }
-.mb-block .mb-code i { font-style: normal; color: var(--soft); display: inline-block; width: 4ch; }
-.mb-block .mb-numbers { display: flex; flex-wrap: wrap; gap: 4px 26px; margin: 8px 0; }
-.mb-block .mb-numbers b { font-size: 15px; }`;
 
   function start(root) {
     const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
@@ -26,7 +15,6 @@
     let state = 0; // bit i: change i is made
 
     // ---- every node is made once; later only texts and classes change
-    make("style", "", root, STYLE);
     const bar = make("div", "mb-bar", root);
     make("span", "mb-title", bar, data.title);
     const boxes = changes.map((name, index) => {

@@ -21,7 +21,7 @@ def plot_blocks() -> Figure:
     >>> len(plot_blocks().axes)
     2
     """
-    figure = Figure(figsize=(9.2, 4.0), layout="constrained")
+    figure = Figure(figsize=(9.2, 4.0), dpi=144, layout="constrained")
     notes = {
         "BERT": "every matrix has a bias; every layer sees all tokens; positions are added once, before block 1",
         "ModernBERT": "no biases; two layers of three see a window; positions turn queries and keys in every layer",
@@ -52,7 +52,7 @@ def plot_layer_gradients(panels: Mapping[str, Mapping[str, Sequence[float]]]) ->
     >>> len(plot_layer_gradients({"before": {"post": [1.0, 2.0], "pre": [1.0, 1.0]}}).axes)
     1
     """
-    figure = Figure(figsize=(9.2, 3.4), layout="constrained")
+    figure = Figure(figsize=(9.2, 3.4), dpi=144, layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, lines) in zip(grid, panels.items(), strict=True):
         for (name, norms), (color, mark) in zip(lines.items(), ((ORANGE, "o-"), (BLUE, "s--")), strict=False):
@@ -64,25 +64,29 @@ def plot_layer_gradients(panels: Mapping[str, Mapping[str, Sequence[float]]]) ->
     return figure
 
 
-def plot_learned(scores: Mapping[str, Mapping[str, tuple[float, float]]], floor: tuple[float, str]) -> Figure:
-    """Bits per byte after training by depth: a panel for each place of the norm, with and without warm-up.
+def plot_learned(
+    depths: Sequence[int], scores: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], floor: tuple[float, str]
+) -> Figure:
+    """Bits per byte after training by depth: a panel for each place of the norm, a line with and one without warm-up.
 
-    `scores[panel][label]` is a mean and a spread; `floor` a height and its name, drawn as a line.
+    `scores[panel][line]` holds a mean and a spread for each depth; `floor` is a height and its name, drawn as a line.
 
-    >>> len(plot_learned({"post": {"4 layers": (1.0, 0.1)}}, (2.0, "word frequencies")).axes)
+    >>> len(plot_learned([4], {"post": {"warm-up": [(1.0, 0.1)]}}, (2.0, "word frequencies")).axes)
     1
     """
-    figure = Figure(figsize=(9.2, 3.2), layout="constrained")
+    figure = Figure(figsize=(9.2, 3.3), dpi=144, layout="constrained")
     grid = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
-    for axes, (title, found) in zip(grid, scores.items(), strict=True):
-        for place, (mean, spread) in enumerate(found.values()):
-            color = ORANGE if "no warm-up" in list(found)[place] else BLUE
-            axes.errorbar(place, mean, spread, fmt="o", color=color, capsize=4, ms=8)
-        axes.axhline(floor[0], color=GREY, ls="--", lw=1)
-        axes.set_xticks(range(len(found)), [name.replace(", ", "\n") for name in found], fontsize=9)
-        axes.set(title=title, xlim=(-0.6, len(found) - 0.4), ylim=(0, None))
+    places = range(len(depths))
+    for axes, (title, lines) in zip(grid, scores.items(), strict=True):
+        for (name, found), (color, mark) in zip(lines.items(), ((BLUE, "o-"), (ORANGE, "s--")), strict=False):
+            means, spreads = zip(*found, strict=True)
+            axes.errorbar(places, means, spreads, fmt=mark, color=color, capsize=4, ms=7, label=name)
+        axes.axhline(floor[0], color=GREY, ls=":", lw=1.5)
+        axes.set_xticks(places, [f"{depth} layers" for depth in depths])
+        axes.set(title=title, xlim=(-0.3, len(depths) - 0.7), ylim=(0, 1.18 * floor[0]))
         axes.spines[["top", "right"]].set_visible(False)
-    grid[0].text(-0.5, floor[0], floor[1], va="bottom", fontsize=9, color="#555555")
+    grid[0].text(-0.25, 1.02 * floor[0], floor[1], va="bottom", fontsize=10, color="#555555")
+    grid[0].legend(frameon=False, loc="lower right")
     grid[0].set_ylabel("bits per byte (lower is better)")
     return figure
 
@@ -93,7 +97,7 @@ def plot_ladder(rungs: Mapping[str, tuple[float, float]], back: Mapping[str, tup
     >>> len(plot_ladder({"BERT": (2.0, 0.1), "+ RoPE": (1.0, 0.1)}, {"with post-norm": (1.2, 0.1)}).axes)
     2
     """
-    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
+    figure = Figure(figsize=(9.6, 3.9), dpi=144, layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
     last = list(rungs.values())[-1][0]
     for axes, found, color in ((left, rungs, BLUE), (right, back, ORANGE)):
@@ -119,7 +123,7 @@ def plot_gate(x: Sequence[float], plain: Sequence[float], gated: Mapping[str, Se
     >>> len(plot_gate([0, 1], [0, 1], {"up = 2": [0, 2]}).axes)
     1
     """
-    figure = Figure(figsize=(6.8, 3.2), layout="constrained")
+    figure = Figure(figsize=(6.8, 3.2), dpi=144, layout="constrained")
     axes = figure.subplots()
     axes.plot(x, plain, color="#222222", lw=2.5, label="GELU layer: gelu(gate)")
     for (name, values), color, dash in zip(gated.items(), (BLUE, GREEN, ORANGE), ("--", "-.", ":"), strict=False):
@@ -136,11 +140,11 @@ def plot_depth_width(names: Sequence[str], scores: Sequence[tuple[float, float]]
     >>> len(plot_depth_width(["1 x 8", "2 x 4"], [(1.0, 0.1), (0.9, 0.1)], [3.0, 4.0]).axes)
     2
     """
-    figure = Figure(figsize=(9.0, 3.2), layout="constrained")
+    figure = Figure(figsize=(9.0, 3.2), dpi=144, layout="constrained")
     left, right = figure.subplots(1, 2)
     means, spreads = zip(*scores, strict=True)
     left.errorbar(range(len(names)), means, spreads, fmt="o-", color=BLUE, capsize=4, ms=7)
-    left.set(ylabel="bits per byte (lower is better)", ylim=(0, 1.15 * max(m + s for m, s in scores)))
+    left.set(ylabel="bits per byte (lower is better)", ylim=(0, 1.15 * max(mean + spread for mean, spread in scores)))
     right.bar(range(len(names)), costs, color=GREY, width=0.6)
     right.set(ylabel="GFLOP a step")
     for axes in (left, right):
@@ -156,7 +160,7 @@ def plot_published(speeds: Mapping[str, Mapping[str, float]]) -> Figure:
     >>> len(plot_published({"short": {"BERT-base": 1.0, "ModernBERT-base": 2.0}}).axes)
     1
     """
-    figure = Figure(figsize=(9.2, 3.6), layout="constrained")
+    figure = Figure(figsize=(9.2, 3.6), dpi=144, layout="constrained")
     axes = figure.subplots()
     models = list(dict.fromkeys(model for group in speeds.values() for model in group))
     style = dict(zip(models, zip(COLORS, ("", "//", "..", "xx", "\\\\", "--"), strict=False), strict=False))
