@@ -15,10 +15,12 @@ NAMES = (
     "pretrained",
     "needle",
     "bad_batch",
+    "ladder",
+    "norm_placement",
+    "depth_width",
     "positions",
     "context_extension",
 )
-NAMES += ("ladder", "norm_placement", "depth_width")
 
 
 def find(name: str) -> Experiment:

@@ -7,6 +7,8 @@ from html import escape
 from itertools import combinations
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+
 from minibert import one_page
 from minibert.viz.modern_pictures import BLOCKS, plot_blocks
 from minibert.viz.page import fragment, text_of, write_page
@@ -152,8 +154,9 @@ class BlockView:
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
 
     def _repr_png_(self) -> bytes:
-        file = io.BytesIO()
-        plot_blocks().savefig(file, format="png", dpi=144, metadata={"Software": None})
+        file, figure = io.BytesIO(), plot_blocks()
+        figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
+        plt.close(figure)  # or the notebook would draw it once more
         return file.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
@@ -21,7 +22,7 @@ def plot_blocks() -> Figure:
     >>> len(plot_blocks().axes)
     2
     """
-    figure = Figure(figsize=(9.2, 4.0), dpi=144, layout="constrained")
+    figure = plt.figure(figsize=(9.2, 4.0), dpi=144, layout="constrained")
     notes = {
         "BERT": "every matrix has a bias; every layer sees all tokens; positions are added once, before block 1",
         "ModernBERT": "no biases; two layers of three see a window; positions turn queries and keys in every layer",
@@ -52,7 +53,7 @@ def plot_layer_gradients(panels: Mapping[str, Mapping[str, Sequence[float]]]) ->
     >>> len(plot_layer_gradients({"before": {"post": [1.0, 2.0], "pre": [1.0, 1.0]}}).axes)
     1
     """
-    figure = Figure(figsize=(9.2, 3.4), dpi=144, layout="constrained")
+    figure = plt.figure(figsize=(9.2, 3.4), dpi=144, layout="constrained")
     grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (title, lines) in zip(grid, panels.items(), strict=True):
         for (name, norms), (color, mark) in zip(lines.items(), ((ORANGE, "o-"), (BLUE, "s--")), strict=False):
@@ -74,7 +75,7 @@ def plot_learned(
     >>> len(plot_learned([4], {"post": {"warm-up": [(1.0, 0.1)]}}, (2.0, "word frequencies")).axes)
     1
     """
-    figure = Figure(figsize=(9.2, 3.3), dpi=144, layout="constrained")
+    figure = plt.figure(figsize=(9.2, 3.3), dpi=144, layout="constrained")
     grid = figure.subplots(1, len(scores), sharey=True, squeeze=False)[0]
     places = range(len(depths))
     for axes, (title, lines) in zip(grid, scores.items(), strict=True):
@@ -97,7 +98,7 @@ def plot_ladder(rungs: Mapping[str, tuple[float, float]], back: Mapping[str, tup
     >>> len(plot_ladder({"BERT": (2.0, 0.1), "+ RoPE": (1.0, 0.1)}, {"with post-norm": (1.2, 0.1)}).axes)
     2
     """
-    figure = Figure(figsize=(9.6, 3.9), dpi=144, layout="constrained")
+    figure = plt.figure(figsize=(9.6, 3.9), dpi=144, layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
     last = list(rungs.values())[-1][0]
     for axes, found, color in ((left, rungs, BLUE), (right, back, ORANGE)):
@@ -123,7 +124,7 @@ def plot_gate(x: Sequence[float], plain: Sequence[float], gated: Mapping[str, Se
     >>> len(plot_gate([0, 1], [0, 1], {"up = 2": [0, 2]}).axes)
     1
     """
-    figure = Figure(figsize=(6.8, 3.2), dpi=144, layout="constrained")
+    figure = plt.figure(figsize=(6.8, 3.2), dpi=144, layout="constrained")
     axes = figure.subplots()
     axes.plot(x, plain, color="#222222", lw=2.5, label="GELU layer: gelu(gate)")
     for (name, values), color, dash in zip(gated.items(), (BLUE, GREEN, ORANGE), ("--", "-.", ":"), strict=False):
@@ -140,7 +141,7 @@ def plot_depth_width(names: Sequence[str], scores: Sequence[tuple[float, float]]
     >>> len(plot_depth_width(["1 x 8", "2 x 4"], [(1.0, 0.1), (0.9, 0.1)], [3.0, 4.0]).axes)
     2
     """
-    figure = Figure(figsize=(9.0, 3.2), dpi=144, layout="constrained")
+    figure = plt.figure(figsize=(9.0, 3.2), dpi=144, layout="constrained")
     left, right = figure.subplots(1, 2)
     means, spreads = zip(*scores, strict=True)
     left.errorbar(range(len(names)), means, spreads, fmt="o-", color=BLUE, capsize=4, ms=7)
@@ -160,7 +161,7 @@ def plot_published(speeds: Mapping[str, Mapping[str, float]]) -> Figure:
     >>> len(plot_published({"short": {"BERT-base": 1.0, "ModernBERT-base": 2.0}}).axes)
     1
     """
-    figure = Figure(figsize=(9.2, 3.6), dpi=144, layout="constrained")
+    figure = plt.figure(figsize=(9.2, 3.6), dpi=144, layout="constrained")
     axes = figure.subplots()
     models = list(dict.fromkeys(model for group in speeds.values() for model in group))
     style = dict(zip(models, zip(COLORS, ("", "//", "..", "xx", "\\\\", "--"), strict=False), strict=False))
