@@ -225,7 +225,7 @@ def dials_png(view) -> bytes:
             axes.plot([0, 0.92 * math.cos(angle)], [0, 0.92 * math.sin(angle)], color=colour, lw=4)
         axes.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), aspect="equal")
         axes.set_title(f"pair {pair}: {2 * math.pi / view.speed(pair):,.0f} tokens", fontsize=10)
-    figure.suptitle(f"query {view.query}, key {view.key}, theta {view.theta:,.0f}", fontsize=11)
+    figure.suptitle(f"query at {view.query} (blue), key at {view.key} (orange), theta {view.theta:,.0f}", fontsize=11)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
     return file.getvalue()

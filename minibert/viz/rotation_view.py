@@ -95,8 +95,8 @@ class RotationView:
     def _svg(self) -> str:
         wide, high = 20 + 130 * min(4, len(self.pairs)), 50 + 160 * math.ceil(len(self.pairs) / 4)
         parts = [f'<rect width="{wide}" height="{high}" fill="#fff"/>']
-        parts.append(f'<text x="16" y="24" font-size="14" fill="#1c2530">query {self.query}, key {self.key}, theta ')
-        parts.append(f"{self.theta:,.0f}</text>")
+        said = f"query at {self.query} (blue), key at {self.key} (orange), theta {self.theta:,.0f}"
+        parts.append(f'<text x="16" y="24" font-size="14" fill="#1c2530">{said}</text>')
         for number, pair in enumerate(self.pairs):
             x, y, speed = 70 + 130 * (number % 4), 96 + 160 * (number // 4), self.speed(pair)
             parts.append(f'<circle cx="{x}" cy="{y}" r="52" fill="#f3f6f9" stroke="#d5dbe2"/>')
