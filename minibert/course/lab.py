@@ -166,8 +166,8 @@ class Lab:
     cases: Callable[[torch.Generator], Iterable[Case]]
     mistakes: dict[str, dict[str, str] | Callable]
     run: Callable = plainly
-    before: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
-    after: Callable[[Any, torch.Generator], None] = lambda answer, rng: None
+    before: Callable[[Any, torch.Generator], None] | None = None
+    after: Callable[[Any, torch.Generator], None] | None = None
     coarse: bool = False
     in_pairs: bool = True
     in_order: bool = False
@@ -215,7 +215,8 @@ class Lab:
             Wrong: what was seen, what was expected, and the likely cause.
             NotAttempted: the answer is still the stub.
         """
-        self.before(answer, rng)
+        if self.before:
+            self.before(answer, rng)
         cases = [variant for case in self.cases(rng) for variant in case.variants()]
         seen = []
         for case in cases:
@@ -225,7 +226,8 @@ class Lab:
                 _expect_same(case, seen[-1], want)
             except Wrong as finding:
                 raise self._named(finding, answer, cases, seen) from None
-        self.after(answer, rng)
+        if self.after:
+            self.after(answer, rng)
 
     def ask(self, answer: Any, case: Case, twice: bool = True) -> Any:
         """What the answer gives, twice the same if it is asked twice; an exception is an answer, too."""

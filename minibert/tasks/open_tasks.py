@@ -28,7 +28,11 @@ START = EncoderConfig.preset("bert-nano").replace(hidden=48, layers=2, heads=2, 
 
 @dataclass(frozen=True)
 class Stories:
-    """A tokenizer, and the ids of the stories of both parts. Shape: tuples of one (T,) int64 a story."""
+    """A tokenizer, and the ids of the stories of both parts. Shape: tuples of one (T,) int64 a story.
+
+    >>> Stories(WordPieceTokenizer({"[UNK]": 0, "kite": 1}), (torch.tensor([1]),), ()).train
+    (tensor([1]),)
+    """
 
     tokenizer: WordPieceTokenizer
     train: tuple[Tensor, ...]
