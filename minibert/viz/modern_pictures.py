@@ -47,6 +47,42 @@ def plot_blocks() -> Figure:
     return figure
 
 
+def plot_lengths(lines: Mapping[str, Sequence[float]]) -> Figure:
+    """The mean length of a token's vector after the embeddings and after each block, a line for each model.
+
+    >>> len(plot_lengths({"BERT": [1.0, 1.0], "ModernBERT": [1.0, 2.0]}).axes)
+    1
+    """
+    figure = plt.figure(figsize=(6.8, 3.0), dpi=144, layout="constrained")
+    axes = figure.subplots()
+    for (name, lengths), (color, mark) in zip(lines.items(), ((ORANGE, "o-"), (BLUE, "s--")), strict=False):
+        axes.plot(range(len(lengths)), lengths, mark, color=color, ms=7, label=name)
+        places = ["embeddings", *(f"block {number}" for number in range(1, len(lengths)))]
+        axes.set_xticks(range(len(lengths)), places)
+    axes.set(xlabel="after", ylabel="length of a vector", ylim=(0, None))
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_scores(lengths: Sequence[int], counts: Mapping[str, Sequence[int]]) -> Figure:
+    """How many scores of attention a text costs by its length, both axes logarithmic.
+
+    >>> len(plot_scores([1, 2], {"all global": [1, 4]}).axes)
+    1
+    """
+    figure = plt.figure(figsize=(6.8, 3.2), dpi=144, layout="constrained")
+    axes = figure.subplots()
+    for (name, found), (color, mark) in zip(counts.items(), ((ORANGE, "o-"), (BLUE, "s--")), strict=False):
+        axes.loglog(lengths, found, mark, color=color, ms=6, label=name)
+    axes.set_xticks(lengths, [f"{length:,}" for length in lengths], minor=False)
+    axes.minorticks_off()
+    axes.set(xlabel="tokens of a text (log scale)", ylabel="scores of one head,\nall layers (log scale)")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def plot_layer_gradients(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """The norm of the gradient of each layer: a panel for each moment, a line for each place of the norm.
 
@@ -99,13 +135,15 @@ def plot_ladder(rungs: Mapping[str, tuple[float, float]], back: Mapping[str, tup
     2
     """
     figure = plt.figure(figsize=(9.6, 3.9), dpi=144, layout="constrained")
-    left, right = figure.subplots(1, 2, sharex=True)
+    left, right = figure.subplots(1, 2)
     last = list(rungs.values())[-1][0]
     for axes, found, color in ((left, rungs, BLUE), (right, back, ORANGE)):
         for row, (mean, spread) in enumerate(found.values()):
             axes.barh(row, mean, color=color, height=0.62, alpha=0.85)
             axes.errorbar(mean, row, xerr=spread, color="#222222", capsize=4)
-            axes.text(mean + spread + 0.03, row, f"{mean:.2f}", va="center", fontsize=10)
+            axes.annotate(
+                f"{mean:.2f}", (mean + spread, row), (6, 0), textcoords="offset points", va="center", fontsize=10
+            )
         axes.set_yticks(range(len(found)), list(found), fontsize=10)
         axes.invert_yaxis()
         axes.axvline(last, color="#555555", lw=1, ls=":")
@@ -114,7 +152,9 @@ def plot_ladder(rungs: Mapping[str, tuple[float, float]], back: Mapping[str, tup
         axes.spines[["top", "right", "left"]].set_visible(False)
     left.set_title("BERT, and one change after the other", fontsize=11)
     right.set_title("ModernBERT, one change taken back", fontsize=11)
-    left.set_xlim(0, 1.16 * max(mean + spread for mean, spread in {**rungs, **back}.values()))
+    for axes, found in ((left, rungs), (right, back)):
+        axes.set_xlim(0, 1.18 * max(mean + spread for mean, spread in found.values()))
+    right.set_xlabel("bits per byte (another scale than on the left)")
     return figure
 
 
