@@ -20,6 +20,9 @@ NAMES = (
     "depth_width",
     "positions",
     "context_extension",
+    "mask_rate_compute",
+    "trapezoid",
+    "growth",
 )
 
 

@@ -24,7 +24,7 @@ def plot_recipes() -> Figure:
     >>> [axes.get_title(loc="left") for axes in plot_recipes().axes]
     ['BERT-base', 'ModernBERT-base']
     """
-    figure = Figure(figsize=(8.6, 4.3), layout="constrained")
+    figure = Figure(figsize=(9, 4.2), dpi=144, layout="constrained")
     top, bottom = figure.subplots(2, 1)
     steps = range(0, 1_000_001, 2000)
     tokens = [256 * (128 * min(s, 900_000) + 512 * max(0, s - 900_000)) / 1e9 for s in steps]
@@ -51,7 +51,7 @@ def plot_recipes() -> Figure:
     top.set(xlim=(0, max(tokens) * 1.02))
     for axes in (top, bottom):
         axes.set(ylim=(0, 1.12), ylabel="learning rate\n(1 = its peak)", xlabel="billions of tokens read")
-        axes.legend(frameon=False, loc="upper right", ncols=3)
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -63,7 +63,7 @@ def plot_rates(panels: Mapping[str, Mapping[str, Sequence[float]]], ylabels: Seq
     >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
     ['15 %', '30 %']
     """
-    figure = Figure(figsize=(4.3 * len(panels), 3.3), layout="constrained")
+    figure = Figure(figsize=(4.3 * len(panels), 3.3), dpi=144, layout="constrained")
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, arms), ylabel in zip(grid, panels.items(), ylabels, strict=True):
         _strip(axes, arms)
@@ -89,12 +89,12 @@ def plot_shock(curves: Mapping[str, Sequence[float]], first: int, ylabel: str) -
     >>> plot_shock({"AdamW": [1.0, 3.0, 1.0]}, 1, "length").axes[0].get_ylabel()
     'length'
     """
-    figure = Figure(figsize=(8, 3.3), layout="constrained")
+    figure = Figure(figsize=(8, 3.3), dpi=144, layout="constrained")
     axes = figure.subplots()
     for (name, values), style in zip(curves.items(), STYLES, strict=False):
         axes.plot([i - first for i in range(len(values))], values, label=name, ms=4, lw=1.5, **style)
     axes.axvline(0, color="#999999", lw=1)
-    axes.set(xlabel="steps after the bad gradient", ylabel=ylabel)
+    axes.set(xlabel="steps after the bad gradient", ylabel=ylabel, ylim=(0, None))
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -102,7 +102,7 @@ def plot_shock(curves: Mapping[str, Sequence[float]], first: int, ylabel: str) -
 
 def plot_bad_batch(result, beta2: float = 0.98) -> Figure:
     """Draw the stored experiment `bad_batch`: loss and length of the steps around the bad batch, means of the seeds."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6), dpi=144, layout="constrained")
     left, right = figure.subplots(1, 2)
     names = [arm for arm in result.arms if arm.endswith(f"beta2 {beta2}")]
     shown = sorted(
@@ -116,14 +116,16 @@ def plot_bad_batch(result, beta2: float = 0.98) -> Figure:
         right.plot(shown, moved, ms=4, lw=1.5, **style)
     without = result.mean("without")
     left.axhline(sum(without[arm] for arm in names) / len(names), color=GREY, ls=":", label="without it, at the end")
-    left.set(xscale="symlog", xlabel="steps since the bad batch", ylabel="loss in nats, held-out text")
+    left.set_xscale("symlog", linthresh=1, linscale=0.3)
+    left.set(xlabel="steps since the bad batch", ylabel="loss in nats, held-out text", xlim=(-0.15, None))
     right.axhline(1, color=GREY, ls=":")
     right.set(xscale="log", xlabel="step, 1 is the bad one", ylabel="how far the weights move\n(1 = the step before)")
     for axes in (left, right):
-        axes.set_xticks([1, 2, 5, 10, 20, 50, 100], ["1", "2", "5", "10", "20", "50", "100"])
+        ticks = [0, 1, 2, 5, 10, 20, 50, 100][axes is right :]
+        axes.set_xticks(ticks, map(str, ticks))
         axes.minorticks_off()
         axes.spines[["top", "right"]].set_visible(False)
-    left.legend(frameon=False, fontsize=9)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
@@ -133,7 +135,7 @@ def plot_schedules(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Figur
     >>> plot_schedules({"flat": [(0, 1.0), (10, 1.0)]}).axes[0].get_xlabel()
     'step'
     """
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    figure = Figure(figsize=(8, 3.2), dpi=144, layout="constrained")
     axes = figure.subplots()
     for (name, points), style in zip(curves.items(), STYLES, strict=False):
         axes.plot(*zip(*points, strict=True), label=name, color=style["color"], ls=style["ls"], lw=2.2)
@@ -145,16 +147,18 @@ def plot_schedules(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Figur
 
 def plot_trapezoid(result) -> Figure:
     """Draw the stored experiment `trapezoid`: score against length for each schedule, and the steps each set costs."""
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6), dpi=144, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
-    totals, paid = result.settings["totals"], {}
-    for kind, style in zip(("plateau", "linear", "cosine", "branch"), STYLES, strict=False):
+    scores, spreads, paid = result.mean("bits per byte"), result.spread("bits per byte"), {}
+    kinds = ("plateau", "linear", "cosine", "branch")
+    for place, (kind, style) in enumerate(zip(kinds, STYLES, strict=False)):
+        totals = [total for total in result.settings["totals"] if f"{kind} to {total}" in result.arms]
         arms = [f"{kind} to {total}" for total in totals]
-        scores, spreads = result.mean("bits per byte"), result.spread("bits per byte")
-        left.errorbar(
-            totals, [scores[a] for a in arms], [spreads[a] for a in arms], label=kind, capsize=4, lw=1.5, **style
-        )
+        height, bar = [scores[arm] for arm in arms], [spreads[arm] for arm in arms]
+        beside = [total + 3 * place - 4.5 for total in totals]  # so that no dot hides another
+        left.errorbar(beside, height, bar, label=kind, capsize=4, lw=1.5, **style)
         paid[kind] = [result.mean("steps")[arm] for arm in arms]
+    totals = result.settings["totals"]
     plateau = max(totals) - result.mean("steps")[f"branch to {max(totals)}"]
     paid["branch"] = [plateau, *paid["branch"]]
     for place, kind in enumerate(("linear", "cosine", "branch")):
@@ -163,10 +167,13 @@ def plot_trapezoid(result) -> Figure:
             shared = kind == "branch" and number == 0
             right.barh(place, steps, left=below, color=GREY if shared else BLUE, edgecolor="white")
             below += steps
-        right.text(below + 15, place, f"{below:.0f}", va="center")
+        models = len(paid[kind]) - (kind == "branch")
+        right.text(below + 8, place, f"{below:.0f}\nfor {models}", va="center")
     right.set_yticks(range(3), ["linear", "cosine", "plateau and\nbranches"])
-    right.set(xlabel="steps for all three models (grey: shared)", xlim=(0, 1450))
-    left.set(xlabel="steps", ylabel="bits per byte (lower is better)", xticks=totals)
+    right.set(xlabel="steps for all models (grey: shared)", xlim=(0, 600))
+    left.set(xlabel="steps", ylabel="bits per byte (log scale)", xticks=totals, yscale="log")
+    left.set_yticks([0.3, 0.4, 0.5, 0.7, 1.0], ["0.3", "0.4", "0.5", "0.7", "1.0"])
+    left.minorticks_off()
     left.legend(frameon=False)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
@@ -179,7 +186,7 @@ def plot_sizes(ends: Sequence[int], smallest: int) -> Figure:
     >>> plot_sizes([100, 300, 600, 1000], 1).axes[0].get_xlabel()
     'tokens seen'
     """
-    figure = Figure(figsize=(7, 2.9), layout="constrained")
+    figure = Figure(figsize=(7, 2.9), dpi=144, layout="constrained")
     axes = figure.subplots()
     edges = [0, *ends, ends[-1] * 1.2]
     for number, (low, high) in enumerate(pairwise(edges)):
@@ -203,7 +210,7 @@ def plot_tiles(old: int, new: int, head_size: int) -> Figure:
 
     rows = torch.arange(old)[:, None].expand(old, old)
     inside = (torch.arange(new) - (new - old) // 2) // old  # 0 within the whole old tile
-    figure = Figure(figsize=(8, 4.3), layout="constrained")
+    figure = Figure(figsize=(8, 4.3), dpi=144, layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(old, new))
     colours = (BLUE, ORANGE, GREEN, PINK, YELLOW, GREY)
     large = tile_from_middle(rows, (new, new))
@@ -231,7 +238,7 @@ def plot_layer_map(old: int, new: int, global_every: int) -> Figure:
     >>> len(figure.axes[0].lines)
     6
     """
-    figure = Figure(figsize=(8.6, 2.5), layout="constrained")
+    figure = Figure(figsize=(8.6, 2.5), dpi=144, layout="constrained")
     axes = figure.subplots()
     for layer, source in enumerate(layer_map(old, new)):
         same = (layer % global_every == 0) == (source % global_every == 0)
@@ -260,15 +267,17 @@ def plot_layer_map(old: int, new: int, global_every: int) -> Figure:
 def plot_growth(result, arms: Sequence[str]) -> Figure:
     """Draw the stored experiment `growth`: bits per byte by step, and the small model's score as a line."""
     measures = result.report["results"][0]["measures"]
-    steps = [int(name.split()[-1]) for name in measures if name.startswith("bits per byte at ")]
-    figure = Figure(figsize=(8, 3.7), layout="constrained")
+    steps = [int(name.split()[-1]) for name in measures if name.startswith("bits per byte at ")]  # of the longest arm
+    figure = Figure(figsize=(8, 3.7), dpi=144, layout="constrained")
     axes = figure.subplots()
+    means = {step: result.mean(f"bits per byte at {step}") for step in steps}
+    spreads = {step: result.spread(f"bits per byte at {step}") for step in steps}
     for arm, style in zip(arms, STYLES, strict=False):
-        means = [result.mean(f"bits per byte at {step}")[arm] for step in steps]
-        spreads = [result.spread(f"bits per byte at {step}")[arm] for step in steps]
-        axes.plot(steps, means, label=arm, ms=4, lw=1.5, **style)
-        low, high = zip(*[(m - s, m + s) for m, s in zip(means, spreads, strict=True)], strict=True)
-        axes.fill_between(steps, low, high, color=style["color"], alpha=0.12)
+        there = [step for step in steps if arm in means[step]]
+        low = [means[step][arm] - spreads[step][arm] for step in there]
+        high = [means[step][arm] + spreads[step][arm] for step in there]
+        axes.plot(there, [means[step][arm] for step in there], label=arm, ms=4, lw=1.5, **style)
+        axes.fill_between(there, low, high, color=style["color"], alpha=0.12)
     small = result.mean("small")[arms[0]]
     axes.axhline(small, color="black", lw=1, ls=":", label="the small model")
     axes.set(xlabel="steps of the large model", ylabel="bits per byte, held-out text", ylim=(0, None))
@@ -281,7 +290,7 @@ def schedule_png(view) -> bytes:
     """The still picture of a `ScheduleView`, for where only PNG is shown."""
     figure = plot_schedules({name: view.curve(key) for name, key in NAMES.items()})
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
+    figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
     return file.getvalue()
 
 
