@@ -10,7 +10,7 @@ from test_own_text import text_of
 
 from minibert import MaskedLanguageModel, training
 from minibert.commands.pretrain import pretrain
-from minibert.training.checkpoint import TrainingLog
+from minibert.training.loop import TrainingLog
 
 
 def call(folder, *options):
