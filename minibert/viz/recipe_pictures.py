@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from minibert.training.growth import layer_map, tile_from_middle
 from minibert.training.schedules import linear_decay, trapezoid
+from minibert.viz.fast_pictures import new_figure
 from minibert.viz.rope_pictures import BLUE, GREEN, GREY, ORANGE, PINK, STYLES, YELLOW
 
 PHASES = {  # ModernBERT-base: tokens in billions, what changes
@@ -24,7 +25,7 @@ def plot_recipes() -> Figure:
     >>> [axes.get_title(loc="left") for axes in plot_recipes().axes]
     ['BERT-base', 'ModernBERT-base']
     """
-    figure = Figure(figsize=(9, 4.2), dpi=144, layout="constrained")
+    figure = new_figure(9, 4.2)
     top, bottom = figure.subplots(2, 1)
     steps = range(0, 1_000_001, 2000)
     tokens = [256 * (128 * min(s, 900_000) + 512 * max(0, s - 900_000)) / 1e9 for s in steps]
@@ -63,7 +64,7 @@ def plot_rates(panels: Mapping[str, Mapping[str, Sequence[float]]], ylabels: Seq
     >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
     ['15 %', '30 %']
     """
-    figure = Figure(figsize=(4.3 * len(panels), 3.3), dpi=144, layout="constrained")
+    figure = new_figure(4.3 * len(panels), 3.3)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, arms), ylabel in zip(grid, panels.items(), ylabels, strict=True):
         _strip(axes, arms)
@@ -89,7 +90,7 @@ def plot_shock(curves: Mapping[str, Sequence[float]], first: int, ylabel: str) -
     >>> plot_shock({"AdamW": [1.0, 3.0, 1.0]}, 1, "length").axes[0].get_ylabel()
     'length'
     """
-    figure = Figure(figsize=(8, 3.3), dpi=144, layout="constrained")
+    figure = new_figure(8, 3.3)
     axes = figure.subplots()
     for (name, values), style in zip(curves.items(), STYLES, strict=False):
         axes.plot([i - first for i in range(len(values))], values, label=name, ms=4, lw=1.5, **style)
@@ -102,7 +103,7 @@ def plot_shock(curves: Mapping[str, Sequence[float]], first: int, ylabel: str) -
 
 def plot_bad_batch(result, beta2: float = 0.98) -> Figure:
     """Draw the stored experiment `bad_batch`: loss and length of the steps around the bad batch, means of the seeds."""
-    figure = Figure(figsize=(9, 3.6), dpi=144, layout="constrained")
+    figure = new_figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     names = [arm for arm in result.arms if arm.endswith(f"beta2 {beta2}")]
     shown = sorted(
@@ -135,7 +136,7 @@ def plot_schedules(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Figur
     >>> plot_schedules({"flat": [(0, 1.0), (10, 1.0)]}).axes[0].get_xlabel()
     'step'
     """
-    figure = Figure(figsize=(8, 3.2), dpi=144, layout="constrained")
+    figure = new_figure(8, 3.2)
     axes = figure.subplots()
     for (name, points), style in zip(curves.items(), STYLES, strict=False):
         axes.plot(*zip(*points, strict=True), label=name, color=style["color"], ls=style["ls"], lw=2.2)
@@ -147,7 +148,7 @@ def plot_schedules(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Figur
 
 def plot_trapezoid(result) -> Figure:
     """Draw the stored experiment `trapezoid`: score against length for each schedule, and the steps each set costs."""
-    figure = Figure(figsize=(9, 3.6), dpi=144, layout="constrained")
+    figure = new_figure(9, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     scores, spreads, paid = result.mean("bits per byte"), result.spread("bits per byte"), {}
     kinds = ("plateau", "linear", "cosine", "branch")
@@ -186,7 +187,7 @@ def plot_sizes(ends: Sequence[int], smallest: int) -> Figure:
     >>> plot_sizes([100, 300, 600, 1000], 1).axes[0].get_xlabel()
     'tokens seen'
     """
-    figure = Figure(figsize=(7, 2.9), dpi=144, layout="constrained")
+    figure = new_figure(7, 2.9)
     axes = figure.subplots()
     edges = [0, *ends, ends[-1] * 1.2]
     for number, (low, high) in enumerate(pairwise(edges)):
@@ -210,7 +211,7 @@ def plot_tiles(old: int, new: int, head_size: int) -> Figure:
 
     rows = torch.arange(old)[:, None].expand(old, old)
     inside = (torch.arange(new) - (new - old) // 2) // old  # 0 within the whole old tile
-    figure = Figure(figsize=(8, 4.3), dpi=144, layout="constrained")
+    figure = new_figure(8, 4.3)
     left, right = figure.subplots(1, 2, width_ratios=(old, new))
     colours = (BLUE, ORANGE, GREEN, PINK, YELLOW, GREY)
     large = tile_from_middle(rows, (new, new))
@@ -238,7 +239,7 @@ def plot_layer_map(old: int, new: int, global_every: int) -> Figure:
     >>> len(figure.axes[0].lines)
     6
     """
-    figure = Figure(figsize=(8.6, 2.5), dpi=144, layout="constrained")
+    figure = new_figure(8.6, 2.5)
     axes = figure.subplots()
     for layer, source in enumerate(layer_map(old, new)):
         same = (layer % global_every == 0) == (source % global_every == 0)
@@ -268,7 +269,7 @@ def plot_growth(result, arms: Sequence[str]) -> Figure:
     """Draw the stored experiment `growth`: bits per byte by step, and the small model's score as a line."""
     measures = result.report["results"][0]["measures"]
     steps = [int(name.split()[-1]) for name in measures if name.startswith("bits per byte at ")]  # of the longest arm
-    figure = Figure(figsize=(8, 3.7), dpi=144, layout="constrained")
+    figure = new_figure(8, 3.7)
     axes = figure.subplots()
     means = {step: result.mean(f"bits per byte at {step}") for step in steps}
     spreads = {step: result.spread(f"bits per byte at {step}") for step in steps}
