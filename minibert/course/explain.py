@@ -52,7 +52,8 @@ CAUSES = [  # a pattern in the message, and what it usually means; {0}, {1} are 
     (r"only supports boolean masks", "the mask holds numbers; make it boolean with mask.bool() or a comparison"),
     (r"invert.*only implemented|logical", "~ turns a boolean mask round; this tensor is not boolean"),
     (
-        r"same dtype|expected scalar type|not implemented for '|infer output dtype|to have one of the following",
+        r"same dtype|dtypes match|expected scalar type|not implemented for '|infer output dtype|"
+        r"to have one of the following",
         "a dtype that this operation cannot take: integers where floats are needed, or the other way round; "
         "convert with .float() or .long()",
     ),
@@ -63,6 +64,10 @@ CAUSES = [  # a pattern in the message, and what it usually means; {0}, {1} are 
     (r"cannot be converted to Scalar|only one element tensors", "a tensor of several numbers where one is needed"),
     (r"missing the required .forward.", "the class has no method forward(self, ...); is it spelled so and indented?"),
     (r"before Module.__init__\(\) call", "__init__ must begin with super().__init__()"),
+    (
+        r"modified by an inplace operation",
+        "a tensor that the gradient still needs is changed in place (x += y, or a name ending in _): write x = x + y",
+    ),
     (r"leaf Variable that requires grad", "a parameter is changed in place; compute a new tensor instead"),
     (r"'NoneType' object", "something is None here: a function without return, or an argument left out"),
     (r"'list' object has no attribute|'tuple' object has no attribute", "a list where a tensor is needed: torch.stack"),

@@ -35,7 +35,8 @@ def call(function, *arguments, **named) -> Any:
             raise NotAttempted from None
         place = where(error)
         seen = f"{message(error)} ({place})" if place else message(error)
-        cause = explain(error) if place else "the call itself failed; compare your parameters with the signature"
+        known = place or "inplace operation" in seen  # which shows only when our code asks for the gradient
+        cause = explain(error) if known else "the call itself failed; compare your parameters with the signature"
         raise Crash(seen, "", cause) from None
     _expect_unchanged((arguments, named), (given, given_named))
     return result
