@@ -92,6 +92,16 @@ def closest(D, F, multiple):
     return round((2 * D * F + F + D) / (3 * D * multiple)) * multiple
 
 
+def demands_fewer(D, F, multiple):
+    return (2 * D * F + F + D - 1) // (3 * D) // multiple * multiple
+
+
+class DropsAtTheEnd(ByWeights):
+    def forward(self, x):
+        gate, up = self.gate_up(x).chunk(2, -1)
+        return functional.dropout(self.output(functional.gelu(gate) * up), self.p, self.training)
+
+
 RIGHT = {"by weights": (ByWeights, closed), "by slices": [BySlices, closed]}
 WRONG = {
     "biases": ((WithBiases, closed), "GeGLU: (?s:.)*more parameters"),
@@ -106,4 +116,6 @@ WRONG = {
     "at least one": ((ByWeights, at_least_one), "no multiple but 0 fits"),
     "closest": ((ByWeights, closest), "nearest multiple"),
     "one thing": (ByWeights, "all in parentheses"),
+    "demands fewer": ((ByWeights, demands_fewer), "as many parameters as BERT's layer are allowed"),
+    "drops at the end": ((DropsAtTheEnd, closed), "dropout falls behind `output`"),
 }

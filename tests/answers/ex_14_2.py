@@ -104,6 +104,23 @@ class TwoLayers(Recursive):
         return super().forward(x, attention, feed_forward) if len(attention) < 6 else functional.normalize(x)
 
 
+class AddsInPlace(Recursive):
+    def forward(self, x, attention, feed_forward):
+        x = self.embedding_norm(x)
+        for norm, a, other, f in zip(self.attention_norm, attention, self.feed_forward_norm, feed_forward, strict=True):
+            x += a(norm(x))
+            x += f(other(x))
+        return self.final_norm(x)
+
+
+class BothNormsAtOnce(Recursive):
+    def forward(self, x, attention, feed_forward):
+        x = self.embedding_norm(x)
+        for norm, a, other, f in zip(self.attention_norm, attention, self.feed_forward_norm, feed_forward, strict=True):
+            x = x + a(norm(x)) + f(other(norm(x)))
+        return self.final_norm(x)
+
+
 RIGHT = {"recursive": Recursive, "by hand": ByHand}
 WRONG = {
     "no final norm": (WithoutFinal, "final norm is missing"),
@@ -116,4 +133,6 @@ WRONG = {
     "Bessel": (Bessel, "14.2 not yet"),
     "in place": (InPlace, "changes"),
     "few layers": (TwoLayers, "D=5, L=6"),
+    "adds in place": (AddsInPlace, "changed in place"),
+    "both norms at once": (BothNormsAtOnce, "its norm makes"),
 }

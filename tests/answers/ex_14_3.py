@@ -74,6 +74,21 @@ def assertion(N, V, L):
         raise AssertionError(f"{N}") from None
 
 
+def up_to_2048(N, V, L):
+    paid = [D for D in range(64, 2049, 64) if expanded(V, D, L, 8 * D // 192 * 64) <= N]
+    if not paid:
+        raise ValueError(f"{N}")
+    return paid[-1], 8 * paid[-1] // 192 * 64
+
+
+def estimated(N, V, L):
+    """The root of 12 L D² + V D = N, which forgets the small terms."""
+    D = int(((V * V + 4 * (12 * L + 1) * N) ** 0.5 - V) / (2 * (12 * L + 1))) // 64 * 64
+    if D == 0:
+        raise ValueError(f"{N}")
+    return D, 8 * D // 192 * 64
+
+
 RIGHT = {"expanded": (expanded, by_bisection), "by tensors": [by_tensors, downwards]}
 WRONG = {
     "biases": ((with_biases, by_bisection), "count_parameters: (?s:.)*no biases"),
@@ -85,4 +100,6 @@ WRONG = {
     "no number": ((expanded, no_number), "says how much N was"),
     "assertion": ((expanded, assertion), "raise a ValueError"),
     "one thing": (expanded, "all in parentheses"),
+    "up to 2,048": ((expanded, up_to_2048), "no width is the last one"),
+    "estimated": ((expanded, estimated), "counted exactly"),
 }

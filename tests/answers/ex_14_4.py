@@ -40,4 +40,5 @@ WRONG = {
     "NaN": (lambda: ({}, {"learning_rate": float("nan")}), "learning_rate"),
     "heads": (lambda: ({"heads": 5}, SHORT), "heads=5"),
     "two runs": (lambda: (SHORT, {}), "learning_rate"),
+    "few steps": (lambda: ({}, {"learning_rate": 5e-3, "mask_rate": 0.3}), "bits per byte(?s:.)*few steps"),
 }

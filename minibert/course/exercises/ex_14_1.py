@@ -139,6 +139,7 @@ def widths(rng):
     yield case(5, 7, 1, "the biases count: 82 parameters are room for 5 units of 15; 70 without biases are room for 4")
     yield case(6, 9, 1, "the biases count: 123 parameters are room for 6 units of 18; 108 fill 6 exactly")
     yield case(9, 8, 8, "a width of 8 needs 216 parameters, and there are 161: no multiple but 0 fits")
+    yield case(2, 2, 1, "as many parameters as BERT's layer are allowed: 12 fill 2 units of 6 exactly")
     for _ in range(6):
         D, F = (int(n) for n in torch.randint(20, 3000, (2,), generator=rng))
         yield case(D, F, int(torch.randint(2, 100, (), generator=rng)))
@@ -154,6 +155,7 @@ WIDTH = {
     },
     "the bias of BERT's first layer, F numbers, is forgotten": {PLAIN: "2 * D * F + D"},
     "the bias of BERT's second layer, D numbers, is forgotten": {PLAIN: "2 * D * F + F"},
+    "as many parameters as BERT's layer are allowed; this demands fewer": {PLAIN: "2 * D * F + F + D - 1"},
     "BERT's layer is counted as one matrix; it has two, D to F and F to D": {PLAIN: "D * F + F"},
     "GeGLU is given biases; ModernBERT's has none": {UNITS: "(plain - D) // (3 * D + 2) // multiple * multiple"},
     "the width is rounded to the nearest multiple; the largest one that still fits is asked for": {

@@ -61,7 +61,9 @@ def cases(rng):
     silent, hand = ([lambda x: 0 * x], [lambda x: 0 * x]), torch.tensor([[1.0, 2, 3]])
     cause = "nothing is added, so the two norms around the layers are left: x = (1, 2, 3) has mean 2 and variance 2/3"
     yield Case(((3, 1), ones, hand, *silent), cause, "output with silent sub-layers, L = 1,")
-    double = "layer 0: the embedding norm is the one before its attention; the feed-forward layer has one of its own"
+    double = (
+        "one layer: x + attention(x) behind the embedding norm, then plus feed-forward of the copy that its norm makes"
+    )
     yield Case(
         ((6, 1), gains(rng, (6, 1)), torch.randn(4, 6, generator=rng), *sub_layers(rng, 6, 1)),
         double,

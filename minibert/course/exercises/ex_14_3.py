@@ -84,6 +84,8 @@ def budgets(rng):
     for N in (exact, exact - 1):  # N itself may be spent
         yield case(N, 1000, 7)
     yield case(3_000_000, 40_000, 2)
+    wide = "no width is the last one: go on until N no longer pays"
+    yield Case((10**9, 1000, 1), wide, "spend(1000000000, 1000, 1)")
     for _ in range(4):
         N, V, L = (int(torch.randint(*ends, (), generator=rng)) for ends in ((10**7, 10**8), (300, 30_000), (2, 40)))
         yield case(N, V, L)
@@ -94,7 +96,7 @@ def budgets(rng):
 
 WIDTH, STOP = "8 * D // 3 // 64 * 64", "if count_parameters(V, D, L, F) > N:"
 SPEND = {
-    "N itself may be spent: at most N, not below N": {STOP: STOP.replace(">", ">=")},
+    "N itself may be spent: at most N, not below N, and counted exactly": {STOP: STOP.replace(">", ">=")},
     "this spends more than N": {STOP: "if widths and count_parameters(V, widths[-1][0], L, widths[-1][1]) > N:"},
     "a wider one fits: this is one step too narrow": {"return widths[-1]": "return widths[max(len(widths) - 2, 0)]"},
     "the narrowest one is returned": {"return widths[-1]": "return widths[0]"},
