@@ -14,6 +14,7 @@ from torch import nn
 from minibert.course import examine
 from minibert.course.exercise import STUB
 from minibert.course.exercises import chapters, exercises
+from minibert.course.judged import PASSES, RAISES, Given
 
 EXERCISES = {one.number: one for chapter in chapters() for one in exercises(chapter) if one.parts}
 SEEDS = [0, 20_000]
@@ -113,6 +114,14 @@ def test_answers_of_strangers(number):
         for name, (answer, says) in theirs.WRONG.items():
             outcome = examine(number, answer, seed, limit(number))
             assert outcome.status in ("wrong", "error") and re.search(says, outcome.message), (name, outcome.message)
+
+
+def test_a_solution_that_is_a_test_is_right_about_all_it_is_given(number):
+    for part in EXERCISES[number].parts:
+        given = getattr(part.cases, "__self__", None)
+        for case in given.cases(None) if isinstance(given, Given) else ():
+            function, broken = case.inputs
+            assert given.verdict(part.solution, function, broken) == (RAISES if broken else PASSES), case.name
 
 
 def test_mistakes_fit_and_hints_are_graded_and_never_the_line(number):

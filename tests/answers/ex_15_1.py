@@ -74,6 +74,23 @@ def value_too(query, key, value, lengths, theta):
     return *rotate_half(query, key, value, lengths, theta)[:2], rotate_half(value, value, value, lengths, theta)[0]
 
 
+def key_runs_on(query, key, value, lengths, theta):
+    return (
+        rotate_half(query, key, value, lengths, theta)[0],
+        rotate_half(query, key, value, [len(key)], theta)[1],
+        value,
+    )
+
+
+def overwrites_the_first_half(query, key, value, lengths, theta):
+    half = query.shape[-1] // 2
+    turned = rotate_half(query, key, value, lengths, theta)[0]
+    speed = torch.tensor([theta ** (-k / half) for k in range(half)], dtype=query.dtype)
+    angles = torch.cat([torch.arange(n) for n in lengths])[:, None, None] * speed
+    second = query[..., half:] * angles.cos() + turned[..., :half] * angles.sin()
+    return torch.cat([turned[..., :half], second], -1), key, value
+
+
 RIGHT = {"the package": with_the_package, "rotate half": rotate_half, "complex": complex_numbers}
 WRONG = {
     "a number": (lambda *given: 3, "15.1 not yet"),
@@ -87,4 +104,6 @@ WRONG = {
     "scaled": (scaled, "15.1 not yet"),
     "value too": (value_too, "the value is rotated too"),
     "nothing": (lambda query, key, value, lengths, theta: (query, key, value), "15.1 not yet"),
+    "the key runs on": (key_runs_on, "the key of three texts(?s:.)*position 0 again"),
+    "overwrites the first half": (overwrites_the_first_half, "15.1 not yet"),
 }

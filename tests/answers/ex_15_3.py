@@ -71,6 +71,19 @@ def rounded(weights, H, G):
     return {name: w.half().to(w) for name, w in loops(weights, H, G).items()}
 
 
+def all_four(weights, H, G):
+    new = loops(weights, H, G)
+    moved = {"query.weight": weights["output.weight"].T, "key.weight": weights["value.weight"]}
+    moved |= {"key.bias": weights["value.bias"]} if "value.bias" in weights else {}
+    moved = loops(moved, H, G)
+    new |= {"output.weight": moved["query.weight"].T, "value.weight": moved["key.weight"]}
+    return new | ({"value.bias": moved["key.bias"]} if "value.bias" in weights else {})
+
+
+def expects_biases(weights, H, G):
+    return loops(weights, H, G) | {"query.bias": loops(weights, H, G)["query.bias"]}
+
+
 RIGHT = {"loops": loops, "as Llama does": as_llama_does}
 WRONG = {
     "back": (back, "goes the other way"),
@@ -84,4 +97,6 @@ WRONG = {
     "rounded": (rounded, "15.3 not yet"),
     "nothing": (lambda weights, H, G: weights, "nothing is permuted"),
     "a list": (lambda weights, H, G: list(weights), "a list"),
+    "all four": (all_four, "nothing asks for it"),
+    "expects biases": (expects_biases, "no such key"),
 }

@@ -50,6 +50,17 @@ def cases(rng):
     yield case(5, 2, 1, 8, True, "numbers are moved, not computed", "weights in float64", dtype=torch.float64)
 
 
+def all_four(weights, H, G):
+    """Value and output are renumbered alike, which changes nothing."""
+    new = to_half_split(weights, H, G)
+    moved = {"query.weight": weights["output.weight"].T, "key.weight": weights["value.weight"]}
+    moved = to_half_split(
+        moved | {"key.bias": weights.get("value.bias", torch.zeros(len(weights["value.weight"])))}, H, G
+    )
+    new |= {"output.weight": moved["query.weight"].T, "value.weight": moved["key.weight"]}
+    return new | ({"value.bias": moved["key.bias"]} if "value.bias" in weights else {})
+
+
 ORDER, ROWS = "torch.cat([torch.arange(0, K, 2), torch.arange(1, K, 2)])", "weights[part].unflatten(0, (heads, K))"
 PARTS, MOVED = 'for name, heads in (("query", H), ("key", G)):', "rows[:, order].flatten(0, 1)"
 MISTAKES = {
@@ -63,6 +74,7 @@ MISTAKES = {
     "the value is permuted too; RoPE does not touch it, and `output` expects it as it was": {
         PARTS: 'for name, heads in (("query", H), ("key", G), ("value", G)):'
     },
+    "value and output are renumbered alike: the output is the same, and nothing asks for it; leave them": all_four,
     "the key stays as it was; query and key are permuted alike, or their products change": {
         PARTS: 'for name, heads in (("query", H),):'
     },
