@@ -48,6 +48,20 @@ def of_two_texts(cu_seqlens, layer, local_window, global_every):
     return by_bucketize(cu_seqlens[[0, 1, -1]], layer, local_window, global_every)
 
 
+def starts_marked(cu_seqlens, layer, local_window, global_every):
+    """Counts the starts of texts; that of an empty text at the end is moved to the last token."""
+    place = torch.arange(int(cu_seqlens[-1]))
+    begins = torch.zeros_like(place)
+    begins[cu_seqlens[:-1].long().clamp(max=len(place) - 1)] = 1
+    same = begins.cumsum(0)[:, None] == begins.cumsum(0)
+    return same & ((layer % global_every == 0) | ((place[:, None] - place).abs() <= local_window // 2))
+
+
+def blocks_of_the_window(cu_seqlens, layer, local_window, global_every):
+    place = torch.arange(int(cu_seqlens[-1])) // (local_window + 1)
+    return by_loops(cu_seqlens, 0, local_window, 1) & ((layer % global_every == 0) | (place[:, None] == place))
+
+
 RIGHT = {"loops": by_loops, "blocks": by_blocks, "bucketize": by_bucketize}
 WRONG = {
     "one text": (of_one_text, "texts see each other"),
@@ -57,4 +71,6 @@ WRONG = {
     "ones": (lambda *a: by_blocks(*a).float(), "dtype float32|True on|boolean"),
     "every token its own row": (lambda c, a, w, e: by_blocks(c, a, w, e)[None], r"shape \(1, 9, 9\)"),
     "returns nothing": (lambda *a: None, "return"),
+    "starts marked": (starts_marked, "a text without tokens"),
+    "blocks of the window": (blocks_of_the_window, "half of the window away"),
 }

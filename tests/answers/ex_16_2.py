@@ -69,6 +69,18 @@ def answer(out=by_indices, back=by_copy):
     return out, back
 
 
+def fill_by_sum(packed, mask, fill):
+    """A sum with int64 is int64, whatever is packed."""
+    back = by_copy(packed, mask, 0)
+    return back + (~mask).view(*mask.shape, *[1] * (packed.dim() - 1)) * fill
+
+
+def zeros_of_floats(packed, mask, fill):
+    back = torch.zeros(*mask.shape, *packed.shape[1:])
+    back[mask] = packed
+    return back
+
+
 RIGHT = {"indices": answer(), "lists": answer(by_lists, by_split), "a list of two": [by_indices, by_split]}
 WRONG = {
     "guesses from ids": (answer(guesses_from_ids), "guessed from what they hold"),
@@ -81,4 +93,6 @@ WRONG = {
     "a list of borders": (answer(lambda x, m: (by_lists(x, m)[0], [0, 2], by_lists(x, m)[2])), "cu_seqlens"),
     "one function": (by_indices, "all in parentheses"),
     "results": ((1, 2), "unpad: this is something else"),
+    "fill by a sum": (answer(back=fill_by_sum), "int64(?s:.)*int32(?s:.)*dtype of what is packed"),
+    "zeros of floats": (answer(back=zeros_of_floats), "pad: RuntimeError"),
 }

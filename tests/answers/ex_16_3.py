@@ -65,6 +65,16 @@ def answer(piece=with_where, both=merge_with_where):
     return piece, both
 
 
+def never_zero(scores, value):
+    largest, total, mixed = with_where(scores, value)
+    return largest, total + 1e-9, mixed
+
+
+def in_another_order(scores, value):
+    largest, total, mixed = with_where(scores, value)
+    return largest, mixed, total
+
+
 RIGHT = {
     "where": answer(),
     "nan_to_num and stacks": answer(by_nan, merge_stacked),
@@ -86,4 +96,6 @@ WRONG = {
         "dtype",
     ),
     "changes its input": (answer(both=lambda a, b: (a[1].add_(b[1]), a[1], a[2])), "changes an input"),
+    "never zero": (answer(never_zero), "0 exactly"),
+    "in another order": (answer(in_another_order), "total and mixed are exchanged"),
 }

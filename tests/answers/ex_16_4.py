@@ -101,4 +101,12 @@ WRONG = {
         "three whole numbers",
     ),
     "nothing": (lambda lengths, row_len: [], "in no row"),
+    "stop is included": (
+        lambda n, r: [[(t, a, b - 1) for t, a, b in row] for row in by_size(n, r)],
+        "the piece ends in front of `stop`",
+    ),
+    "a rest of nothing": (
+        lambda n, r: [*by_size(n, r), *([(t, x, x)] for t, x in enumerate(n) if x % r == 0)],
+        "start < stop",
+    ),
 }

@@ -33,7 +33,8 @@ def cases(rng):
     yield case([0, 7, 14, 21], 1, 2, 2, far, torch.int64)
     yield case([0, 7, 14, 21], 2, 2, 2, whole, torch.int64)
     yield case([0, 5, 8], 5, 2, 1, "with global_every 1 all layers are global")
-    yield case([0, 4, 4, 6], 1, 2, 3, "a text without tokens is two equal borders, and takes no row of the mask")
+    for borders in ([0, 4, 4, 6], [0, 0, 3, 5], [0, 4, 6, 6]):
+        yield case(borders, 1, 2, 3, "a text without tokens is two equal borders, and takes no row of the mask")
     yield case([0, 90, 160], 1, 12, 3, far)
     yield case([0, 150], 4, 128, 3, "ModernBERT's own numbers: local_window 128, so 64 to each side")
     yield case([0, 1], 1, 128, 3, "one token sees itself")

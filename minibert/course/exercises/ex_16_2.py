@@ -63,6 +63,8 @@ def repadded(rng):
         yield Case((vectors, mask, 0), cause, f"vectors {(*mask.shape, 3, 2)} with fill 0")
         yield Case((vectors, mask, 0.25), "`fill` says what stands where no token is", "vectors with fill 0.25")
     yield Case((vectors, mask, 0), cause, "vectors with fill 0", double=True)
+    own = "the result has the dtype of what is packed"
+    yield Case((ids.int(), mask, -100), own, "ids in int32 with fill -100", certain=True)
     lost = "the padded vectors are right, their gradient is not"
     yield Case((vectors, mask), lost, "the gradient at the packed vectors", run=of_padded)
 

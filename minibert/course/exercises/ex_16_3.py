@@ -67,8 +67,10 @@ def pieces(rng):
     yield Case((scores - 4e3, value), low, "of low scores", low, items=ITEMS, run=asked, tolerance=1e-3)
     scores = scores.clone()
     scores[1, :, 2:] = -torch.inf
-    what = "of queries that see nothing (largest -inf, total 0, mixed 0)"
+    what = "of queries that see nothing (largest -inf, written as -1e+30, total 0, mixed 0)"
     yield Case((scores, value), EMPTY, what, EMPTY, items=ITEMS, run=asked)
+    none, zero = torch.full_like(scores, -torch.inf), "where a query sees nothing, total and mixed are 0 exactly"
+    yield Case((none, value), zero, "of a piece that no query sees", EMPTY, items=ITEMS, run=asked, tolerance=1e-14)
 
 
 def pairs(rng):
@@ -89,7 +91,7 @@ def pairs(rng):
     scores, more = scores.clone(), more.clone()
     scores[:, 0], more[0, :, 1:] = -torch.inf, -torch.inf
     half = summarize(scores, value)
-    what = "of queries that see nothing of one piece, or of both"
+    what = "of queries that see nothing of one piece, or of both (-1e+30 stands for -inf)"
     yield Case((half, summarize(more, values)), "", what, BOTH, items=ITEMS, run=asked)
     yield Case((summarize(more, values), half), "", what, BOTH, items=ITEMS, run=asked)
     third = merge(half, one)
@@ -126,6 +128,9 @@ SUMMARIES = {
     "total is the log of the sum; it is the sum": {SUM: "weights.sum(dim=-1).log()"},
     "total has a last axis of 1; it has one number for each query": {SUM: "weights.sum(dim=-1, keepdim=True)"},
     "largest has a last axis of 1; it has one number for each query": {"return largest,": "return largest[..., None],"},
+    "total and mixed are exchanged; the order is largest, total, mixed": {
+        RETURN: "return largest, weights @ value, weights.sum(dim=-1)"
+    },
     "the weights are returned; mix the values with them": {" weights @ value": " weights"},
     EMPTY: {".clamp(min=lowest)": ""},
     "where a query sees nothing, largest is -inf, and not a finite number": {

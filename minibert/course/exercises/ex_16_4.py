@@ -33,7 +33,8 @@ BAR = 0.985  # of all places hold a token; the longest first gives 99.5 %, any o
 SHAPE = "a piece is (text, start, stop), three whole numbers with 0 <= start < stop <= the length of the text"
 FULL = "a row takes row_len tokens: look whether there is room before you add a piece"
 SPLIT = (
-    "a text that fits in a row is split to fill a row up; it stays whole, or attention no longer sees its other part"
+    "a text that fits in a row is split to fill a row up; it stays whole, or attention no longer sees its other part "
+    "(the piece ends in front of `stop`: the whole text is (text, 0, its length))"
 )
 CUT = "a text longer than a row is cut into pieces of row_len tokens, and one with the rest"
 TWICE = "tokens stand in two pieces; each token is packed once"

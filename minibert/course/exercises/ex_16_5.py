@@ -35,6 +35,10 @@ def dense(query, key, value, window):
 TIMES = 3.0  # as cheap as the dense mask, at least
 WHOLE = "all T x T scores are computed, and most of them are hidden afterwards; compute those near the diagonal only"
 MASK = "a mask with T x T numbers is made; make one for a block of queries and the keys that they may see"
+COPIES = (
+    "a tensor as large as all scores is made, though few scores are computed: are keys or values copied for each token "
+    "(unfold, an index for each token)? Take a block of queries at a time"
+)
 LOOP = "a loop over the tokens calls torch thousands of times; take a block of queries at a time"
 UNSEEN = "what runs outside torch (numpy, Python) or in another thread is not counted: stay in torch, in one thread"
 DEAR = "take blocks of about `window` queries: each needs its own block of keys and `window` more on either side"
@@ -51,7 +55,8 @@ def expect_cheap(cost, query, window):
         raise Wrong(seen, "at least the work that the visible pairs need", UNSEEN)
     if cost.seconds > most or cost.largest >= tokens**2:
         whole, mask = cost.largest >= heads * tokens**2, cost.largest >= tokens**2
-        cause = WHOLE if whole else MASK if mask else LOOP if cost.calls > tokens else DEAR
+        few = cost.multiplications < heads * size * tokens**2 / 2
+        cause = (COPIES if few else WHOLE) if whole else MASK if mask else LOOP if cost.calls > tokens else DEAR
         raise Wrong(seen, f"at most {most:.3f} s, and no tensor with {tokens:,} x {tokens:,} numbers", cause)
 
 
