@@ -66,6 +66,20 @@ def weights_only(*inputs):
     return by_lerp(*inputs)[0]
 
 
+def adds_eps(weights, gradients, means, squares, step, lr, betas, eps, decay):
+    """rms with square + eps² in place of the larger of the two."""
+    _, means, squares = by_lerp(weights, gradients, means, squares, step, lr, betas, eps, decay)
+    rms = [(g**2 / (v + eps**2)).mean().sqrt() for g, v in zip(gradients, squares, strict=True)]
+    rates = [lr / max(1.0, one.item()) for one in rms]
+    rows = zip(weights, means, squares, rates, strict=True)
+    return [w * (1 - r * decay) - r * m / (v.sqrt() + eps) for w, m, v, r in rows], means, squares
+
+
+def squares_first(*inputs):
+    weights, means, squares = by_lerp(*inputs)
+    return weights, squares, means
+
+
 RIGHT = {"the package": package, "lerp": by_lerp, "tuples": lambda *inputs: [tuple(one) for one in by_lerp(*inputs)]}
 WRONG = {
     "AdamW": (adamw, "this is AdamW"),
@@ -75,4 +89,6 @@ WRONG = {
     "the first tensor only": (first_tensor_only, r"weights\[1\]"),
     "weights only": (weights_only, "a list of 4|a list of 1"),
     "nothing": (lambda *inputs: None, "return"),
+    "adds eps": (adds_eps, r"smaller than eps\*\*2"),
+    "squares first": (squares_first, r"means\[0\]"),
 }

@@ -49,6 +49,14 @@ def of_the_rest(step, warmup, start, decay, floor, power):
     return with_clamp(step, warmup, None if start is None else start + 1, decay, floor, power)
 
 
+def start_or_none(step, warmup, start, decay, floor, power):
+    return with_clamp(step, warmup, start or None, decay, floor, power)
+
+
+def divides_at_zero(step, warmup, start, decay, floor, power):
+    return step / warmup if step <= warmup else with_clamp(step, warmup, start, decay, floor, power)
+
+
 RIGHT = {"clamp": with_clamp, "torch": with_torch}
 WRONG = {
     "the package": (package, "always 1 - sqrt"),
@@ -58,4 +66,6 @@ WRONG = {
     "one late": (of_the_rest, "a step too late"),
     "nothing": (lambda *settings: None, "None|return"),
     "all steps": (lambda step, *settings: [with_clamp(step, *settings)], "a list of 1"),
+    "start or None": (start_or_none, "0 is a step"),
+    "divides at zero": (divides_at_zero, "divides by 0"),
 }

@@ -69,6 +69,18 @@ def answer(one=tile_from_middle, several=with_numpy_indices):
     return one, several
 
 
+def mirrored(weight, shape):
+    for axis, new in enumerate(shape):
+        old = weight.shape[axis]
+        place = (torch.arange(new) - (new - old) // 2) % (2 * old)
+        weight = weight.index_select(axis, torch.where(place < old, place, 2 * old - 1 - place))
+    return weight
+
+
+def rows_only(weight, old_rows, new_rows, width):
+    return with_numpy_indices(weight, old_rows, new_rows, weight.shape[1])
+
+
 RIGHT = {"the package": answer(), "meshgrid": answer(by_entries), "rolling": [by_rolling, with_numpy_indices]}
 WRONG = {
     "chunk": (answer(several=with_chunk), "tile_fused: (?s:.)*old_rows says"),
@@ -79,4 +91,6 @@ WRONG = {
     "float32": (answer(lambda w, s: tile_from_middle(w.float(), s)), "dtype"),
     "a list": (answer(lambda w, s: tile_from_middle(w, s).tolist()), "a list"),
     "one function": (tile_from_middle, "all in parentheses"),
+    "mirrored": (answer(mirrored), "mirrored"),
+    "rows only": (answer(several=rows_only), "tile_fused: (?s:.)*grows to `width`"),
 }

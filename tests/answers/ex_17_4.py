@@ -55,6 +55,11 @@ def decays_at_once(saved, multipliers, last):
     return start, [max(0.0, 1 - (step - start) / 200) for step in range(start, last)]
 
 
+def high_to_the_end(saved, multipliers, last):
+    start = plateau_of(saved, multipliers)
+    return start, [0.3 + 0.7 * one for one in as_from(start, last)]
+
+
 RIGHT = {"linear": linear, "cosine, a tensor": cosine, "as the first run": as_the_first_run}
 WRONG = {
     "from the end": (lambda s, m, n: (s[-1], as_from(s[-1], n)), "before the decay"),
@@ -71,4 +76,6 @@ WRONG = {
     "a function": (lambda s, m, n: (s[-1], lambda step: 1.0), "one multiplier for each step"),
     "NaN": (lambda s, m, n: (plateau_of(s, m), [float("nan")] * (n - plateau_of(s, m))), "finite number"),
     "whole numbers": (lambda s, m, n: (s[-1] - 1, as_from(s[-1] - 1, n)), "steps in `saved`"),
+    "high to the end": (high_to_the_end, "does not end near 0"),
+    "one too many": (lambda s, m, n: (plateau_of(s, m), [*as_from(plateau_of(s, m), n), 0.0]), "not including, `last`"),
 }

@@ -41,6 +41,7 @@ def cases(rng):
     yield case(0, None, 9, 0.5, [0, 1, 100], "without warm-up and without a start of the decay all is plateau")
     for power in (1.0, 0.3, 2.0):
         yield case(2, 8, 16, 0.1, [8, 9, 12, 16, 20, 24], "the fall is 1 - x ** power", power=power)
+    yield case(0, 0, 10, 0.2, [0, 1, 5, 10, 11], "the decay may begin at step 0; 0 is a step, and no None")
     short = "the decay may begin where the warm-up ends: there is no plateau then"
     yield case(7, 7, 4, 0.1, [6, 7, 8, 9, 10, 11, 12], short)
     yield case(4, 20, 1, 0.05, [19, 20, 21], "a decay of one step: 1 at its start, floor one step later")
@@ -60,6 +61,7 @@ MISTAKES = {
         PASSED: "min(step / (start + decay), 1.0)"
     },
     "x is the step over the length of the decay; take the start off first": {PASSED: "min(step / decay, 1.0)"},
+    "a start of 0 is taken for None; 0 is a step like any other": {PLATEAU: "if not start or step < start:"},
     "the whole schedule falls from step 0, as in BERT's; between warm-up and start it is 1": {
         "        return 1.0\n": "        return 1.0 if start is None else 1.0 - step / (start + decay)\n"
     },
