@@ -102,7 +102,12 @@ def plot_shock(curves: Mapping[str, Sequence[float]], first: int, ylabel: str) -
 
 
 def plot_bad_batch(result, beta2: float = 0.98) -> Figure:
-    """Draw the stored experiment `bad_batch`: loss and length of the steps around the bad batch, means of the seeds."""
+    """Draw the stored experiment `bad_batch`: loss and length of the steps around the bad batch, means of the seeds.
+
+    >>> from minibert.experiments import stored
+    >>> plot_bad_batch(stored("bad_batch")).axes[0].get_xlabel()
+    'steps since the bad batch'
+    """
     figure = new_figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     names = [arm for arm in result.arms if arm.endswith(f"beta2 {beta2}")]
@@ -147,7 +152,12 @@ def plot_schedules(curves: Mapping[str, Sequence[tuple[float, float]]]) -> Figur
 
 
 def plot_trapezoid(result) -> Figure:
-    """Draw the stored experiment `trapezoid`: score against length for each schedule, and the steps each set costs."""
+    """Draw the stored experiment `trapezoid`: score against length for each schedule, and the steps each set costs.
+
+    >>> from minibert.experiments import stored
+    >>> [axes.get_xlabel() for axes in plot_trapezoid(stored("trapezoid")).axes]
+    ['steps', 'steps for all models (grey: shared)']
+    """
     figure = new_figure(9, 3.6)
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     scores, spreads, paid = result.mean("bits per byte"), result.spread("bits per byte"), {}
@@ -266,7 +276,12 @@ def plot_layer_map(old: int, new: int, global_every: int) -> Figure:
 
 
 def plot_growth(result, arms: Sequence[str]) -> Figure:
-    """Draw the stored experiment `growth`: bits per byte by step, and the small model's score as a line."""
+    """Draw the stored experiment `growth`: bits per byte by step, and the small model's score as a line.
+
+    >>> from minibert.experiments import stored
+    >>> len(plot_growth(stored("growth"), ["random", "grown"]).axes[0].lines)
+    3
+    """
     measures = result.report["results"][0]["measures"]
     steps = [int(name.split()[-1]) for name in measures if name.startswith("bits per byte at ")]  # of the longest arm
     figure = new_figure(8, 3.7)
@@ -288,7 +303,12 @@ def plot_growth(result, arms: Sequence[str]) -> Figure:
 
 
 def schedule_png(view) -> bytes:
-    """The still picture of a `ScheduleView`, for where only PNG is shown."""
+    """The still picture of a `ScheduleView`, for where only PNG is shown.
+
+    >>> from minibert.viz import ScheduleView
+    >>> schedule_png(ScheduleView())[1:4]
+    b'PNG'
+    """
     figure = plot_schedules({name: view.curve(key) for name, key in NAMES.items()})
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
