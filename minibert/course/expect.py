@@ -55,6 +55,9 @@ def expect_equal(name: str, got: Any, want: Any, cause: str = "") -> None:
         cause = "is the `return` missing?" if got is None else f"return a value of type {type(want).__name__}"
         raise Wrong(f"{name} is {kind_of(got)}", kind_of(want), cause)
     if got == want:
+        for one, other in zip(got, want, strict=True) if type(want) in (list, tuple) else ():
+            if isinstance(one, float | bool) and not isinstance(other, float | bool):
+                raise Wrong(f"{name} holds a value of type {type(one).__name__}", f"{type(other).__name__}", cause)
         return
     if type(want) in (list, tuple) and len(got) != len(want):
         raise Wrong(f"{name} has {len(got)} items: {show(got)}", f"{len(want)} items: {show(want)}", cause)

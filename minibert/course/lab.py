@@ -299,7 +299,9 @@ class Raised:
     def __init__(self, crash: Crash):
         self.crash = crash
         self.kind, _, words = crash.seen.partition(":")
-        self.numbers = set(re.findall(r"\d+", words.partition(" (line")[0]))
+        words = words.partition(" (line")[0]
+        self.numbers = set(re.findall(r"\d+", words))
+        self.grouped = set(re.findall(r"\d+", re.sub(r"[,_](?=\d{3})", "", words)))  # 100,000 names 100000
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Raised) and (self.kind, self.numbers) == (other.kind, other.numbers)
@@ -315,7 +317,7 @@ def _expect_same(case: Case, got: Any, want: Any, name: str = "") -> None:
         asked = f"a {want.kind}" + (f" that names {numbers}" if numbers else "")
         if not isinstance(got, Raised):
             raise Wrong(f"{name} is {kind_of(got)}, no {want.kind}", asked, case.cause)
-        if got.kind != want.kind or not want.numbers <= got.numbers:
+        if got.kind != want.kind or not want.numbers <= got.numbers | got.grouped:
             raise Wrong(f"{name}: {got.crash.seen}", asked, case.cause)
     elif isinstance(got, Raised):
         raise Crash(got.crash.seen, "", got.crash.cause)

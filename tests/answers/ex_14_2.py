@@ -121,6 +121,11 @@ class BothNormsAtOnce(Recursive):
         return self.final_norm(x)
 
 
+class Drops(Recursive):
+    def forward(self, x, attention, feed_forward):
+        return super().forward(functional.dropout(x, 0.1, self.training), attention, feed_forward)
+
+
 RIGHT = {"recursive": Recursive, "by hand": ByHand}
 WRONG = {
     "no final norm": (WithoutFinal, "final norm is missing"),
@@ -135,4 +140,5 @@ WRONG = {
     "few layers": (TwoLayers, "D=5, L=6"),
     "adds in place": (AddsInPlace, "changed in place"),
     "both norms at once": (BothNormsAtOnce, "its norm makes"),
+    "drops": (Drops, "two calls with the same inputs|train mode"),
 }

@@ -89,7 +89,23 @@ def estimated(N, V, L):
     return D, 8 * D // 192 * 64
 
 
-RIGHT = {"expanded": (expanded, by_bisection), "by tensors": [by_tensors, downwards]}
+def named_with_commas(N, V, L):
+    try:
+        return by_bisection(N, V, L)
+    except ValueError:
+        raise ValueError(f"{N:,} parameters are too few") from None
+
+
+def with_a_float(N, V, L):
+    D, _ = by_bisection(N, V, L)
+    return D, 8 * D / 3 // 64 * 64
+
+
+RIGHT = {
+    "expanded": (expanded, by_bisection),
+    "by tensors": [by_tensors, downwards],
+    "commas": (expanded, named_with_commas),
+}
 WRONG = {
     "biases": ((with_biases, by_bisection), "count_parameters: (?s:.)*no biases"),
     "both norms": ((both_norms, by_bisection), "layer 0 has no attention norm"),
@@ -102,4 +118,5 @@ WRONG = {
     "one thing": (expanded, "all in parentheses"),
     "up to 2,048": ((expanded, up_to_2048), "no width is the last one"),
     "estimated": ((expanded, estimated), "counted exactly"),
+    "with a float": ((expanded, with_a_float), "spend: (?s:.)*holds a value of type float"),
 }

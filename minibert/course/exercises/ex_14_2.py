@@ -90,6 +90,9 @@ def cases(rng):
     wide = {name: gain.double() for name, gain in weights.items()}
     cause = "the output has the dtype of x and of the weights: a .float() or a new float32 tensor on the way"
     yield Case((sizes, wide, x.double(), *layers), cause, "output in float64", certain=True)
+    trains = lambda answer, *given: run_module(answer, *given[:2], True, *given[2:])  # noqa: E731
+    same = "nothing here is drawn by chance, so train mode changes nothing"
+    yield Case((sizes, weights, x, *layers), same, "output in train mode", tolerance=2e-5, run=trains)
     learn = "the output is right, its gradient is not"
     yield Case((sizes, weights, x, *layers), learn, "the gradient", tolerance=2e-4, run=slopes)
 
