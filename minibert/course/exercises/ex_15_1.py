@@ -47,7 +47,8 @@ def cases(rng):
     yield Case((*wide, [6], 10_000.0), cause, "in float64", tolerance=1e-6, items=ITEMS, certain=True)
     learn = "the output is right, its gradient is not"
     learnt = draw(6, 3, 3, 10)
-    yield Case((*learnt, [2, 4], 10_000.0), learn, "the gradient at the", run=slopes, items=ITEMS, tolerance=1e-4)
+    slope = tuple(f"the gradient at {one}" for one in ITEMS)
+    yield Case((*learnt, [2, 4], 10_000.0), learn, "of two texts", run=slopes, items=slope, tolerance=1e-4)
 
 
 def slopes(answer, query, key, value, lengths, theta):
