@@ -75,6 +75,11 @@ def in_another_order(scores, value):
     return largest, mixed, total
 
 
+def a_low_number(scores, value):
+    largest, total, mixed = with_where(scores, value)
+    return largest.clamp(min=-1e30), total, mixed
+
+
 RIGHT = {
     "where": answer(),
     "nan_to_num and stacks": answer(by_nan, merge_stacked),
@@ -98,4 +103,5 @@ WRONG = {
     "changes its input": (answer(both=lambda a, b: (a[1].add_(b[1]), a[1], a[2])), "changes an input"),
     "never zero": (answer(never_zero), "0 exactly"),
     "in another order": (answer(in_another_order), "total and mixed are exchanged"),
+    "a low number": (answer(a_low_number), "largest is -inf, and not a finite number"),
 }

@@ -78,4 +78,5 @@ WRONG = {
     "whole numbers": (lambda s, m, n: (s[-1] - 1, as_from(s[-1] - 1, n)), "steps in `saved`"),
     "high to the end": (high_to_the_end, "does not end near 0"),
     "one too many": (lambda s, m, n: (plateau_of(s, m), [*as_from(plateau_of(s, m), n), 0.0]), "not including, `last`"),
+    "a float": (lambda s, m, n: (float(plateau_of(s, m)), as_from(plateau_of(s, m), n)), "a value of type float"),
 }

@@ -32,7 +32,11 @@ def asked(answer, *inputs):
     """The three tensors, with -inf in the first replaced."""
     got = call(answer, *inputs)
     if type(got) in (tuple, list) and len(got) == 3 and isinstance(got[0], Tensor):
-        largest = got[0].masked_fill(got[0] == -torch.inf, HIDDEN) if got[0].is_floating_point() else got[0]
+        largest = (
+            got[0].clamp(min=HIDDEN / 2).masked_fill(got[0] == -torch.inf, HIDDEN)
+            if got[0].is_floating_point()
+            else got[0]
+        )
         return largest, *got[1:]
     return got
 

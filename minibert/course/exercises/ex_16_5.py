@@ -79,6 +79,7 @@ def cases(rng):
     yield case(65, 16, "T need not be a multiple of the window or of a block")
     yield case(150, 10, says)
     yield case(7, 100, "the window may reach beyond both ends of the text; what is not there has no weight")
+    yield case(300, 100, says)
     yield case(9, 0, "with window 0 a token sees itself and token 0")
     yield case(1, 4, "a single token sees itself")
     yield case(40, 4, says, gradient=True, double=True)

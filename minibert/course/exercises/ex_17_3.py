@@ -37,6 +37,7 @@ def single(rng):
     yield Case((counted(3, 4), (3, 4)), "nothing grows", "the tiles of (3, 4) in (3, 4)")
     yield Case((counted(3, 4), (3, 10)), "one axis grows, the other stays", "the tiles of (3, 4) in (3, 10)")
     yield Case((counted(3, 4), (11, 4)), "one axis grows, the other stays", "the tiles of (3, 4) in (11, 4)")
+    yield Case((counted(1, 3), (1, 5)), "an axis of 1 stays", "the tiles of (1, 3) in (1, 5)")
     yield Case((counted(2, 3, 2), (5, 4, 6)), "any number of axes", "the tiles of (2, 3, 2) in (5, 4, 6)")
     yield Case((counted(3, 2).long(), (4, 5)), "the dtype stays", "the tiles of int64 (3, 2) in (4, 5)")
     yield Case((counted(3, 2).double(), (4, 5)), "the dtype stays", "the tiles of float64 (3, 2) in (4, 5)")

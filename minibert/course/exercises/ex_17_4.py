@@ -112,7 +112,8 @@ def read(got, states, last):
         raise Wrong(f"the answer is {kind_of(got)}", "two things: the step of a checkpoint, and a list of multipliers")
     start, further = got
     if isinstance(start, bool) or not isinstance(start, int) or start not in states:
-        raise Wrong(f"the run goes on from {show(start)}", f"one of the saved steps, such as {max(states)}", STEP)
+        start = kind_of(start) if isinstance(start, float) and start in states else show(start)
+        raise Wrong(f"the run goes on from {start}", f"one of the saved steps, such as {max(states)}", STEP)
     try:
         further = [float(one) for one in further]
     except (TypeError, ValueError):
