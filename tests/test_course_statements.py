@@ -68,5 +68,5 @@ def test_the_count_of_14_3_is_that_of_the_package(sizes):
 
 @pytest.mark.parametrize("number", ["8.1", "9.1"])
 def test_a_right_answer_is_not_refused_by_bad_luck(number):
-    for seed in range(100, 120):
+    for seed in range(100, 106):
         assert examine(number, find(number).solution, seed, 60.0).message == f"{number} passed", seed

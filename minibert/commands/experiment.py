@@ -21,7 +21,7 @@ def experiment(name, out):
 
     if name is None:
         for each in NAMES:
-            print_text(f"{each:<16}{find(each).question}")
+            print_text(f"{each:<{max(map(len, NAMES)) + 2}}{find(each).question}")
         return
     chosen = find(name)
     note(f"{chosen.question} {len(chosen.arms)} arms, {len(chosen.seeds)} seeds")
