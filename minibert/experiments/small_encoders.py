@@ -60,7 +60,7 @@ def read(name: str, vocab_size: int, documents: int, events: int = 4) -> Text:
     elif name == "speeches":
         train, held_out = ([speech.text for speech in part] for part in split_speeches(documents))
     elif name == "code":
-        files = corpora.load("stdlib")[:documents]
+        files = corpora.load("code")[:documents]
         train = [file.text for file in files if not corpora.is_held_out(file.name, 10)]
         held_out = [file.text for file in files if corpora.is_held_out(file.name, 10)]
     else:
