@@ -1,5 +1,6 @@
 """Positions and context extension: what is built for the comparison is right, and longer rows only add context."""
 
+import json
 import math
 
 import pytest
@@ -13,7 +14,6 @@ from minibert.experiments.positions import (
     AlibiAttention,
     alibi_bias,
     cut,
-    hashable,
     measure,
     new_model,
     score_lengths,
@@ -111,14 +111,14 @@ def test_scores_are_those_of_rows_run_one_by_one(text):
 
 
 def test_theta_alone_is_raised_and_tuning_goes_on_from_the_trained_weights(text):
-    weights = trained(hashable(SETTINGS), "rope", "steps", 0)
+    weights = trained(json.dumps(SETTINGS), "rope", "steps", 0)
     model = new_model(SETTINGS, text, "rope", 0)
     model.load_state_dict(weights)
     set_theta(model, SETTINGS["raised_theta"])
     raised = score_lengths(model.eval(), text, SETTINGS["lengths"], SETTINGS["held_out_rows"])
     assert raised == measure(SETTINGS, "RoPE, theta raised", 0)
     assert measure(SETTINGS, "RoPE, tuned", 0) != measure(SETTINGS, "RoPE", 0)
-    again = trained(hashable(SETTINGS), "rope", "steps", 0)
+    again = trained(json.dumps(SETTINGS), "rope", "steps", 0)
     assert all(torch.equal(weights[name], again[name]) for name in weights), "tuning left the kept weights alone"
 
 

@@ -7,12 +7,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from minibert import one_page
 from minibert.experiments import growth
 from minibert.experiments.bad_batch import bad_step
-from minibert.experiments.branches import Run, small_modernbert
 from minibert.experiments.mask_rate_compute import token_flops
-from minibert.experiments.small_encoders import read, train, with_ids_of
+from minibert.experiments.small_bert import pack_rows
+from minibert.experiments.small_encoders import Run, read, rows_of, small_modernbert, train, with_ids_of
 from minibert.experiments.trapezoid import branch_of, falling
 from minibert.model.models import MaskedLanguageModel
-from minibert.training import Recipe, trapezoid
+from minibert.training import Recipe, trapezoid, update
+from minibert.training.data import mask_batch
 
 CONFIG = small_modernbert(2, 16, 2, 24)
 RECIPE = Recipe(steps=6, optimizer="stable_adamw", learning_rate=1e-2, clip=None, schedule="trapezoid", decay=3)
@@ -35,12 +36,20 @@ def equal(one: list, two: list) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
-def test_a_run_does_what_the_trainer_of_part_five_does(text):
-    """The oracle: `small_encoders.train`, over more than one pass through the rows."""
+def test_a_run_is_a_plain_loop_over_shuffled_rows(text):
+    """The oracle: the loop written out, over more than one pass through the rows; `train` is a run of all steps."""
     recipe = Recipe(steps=60, optimizer="adamw", learning_rate=1e-3)
-    trained = train(CONFIG, text, recipe, 16, 5, 3)
+    rows = rows_of(text.train, 16)
+    model = MaskedLanguageModel(with_ids_of(CONFIG, text), torch.Generator().manual_seed(3))
+    optimizer = recipe.make_optimizer(model)
+    shuffled = torch.randperm(len(rows), generator=torch.Generator().manual_seed(3))
+    for step in range(60):
+        batch = pack_rows(rows[shuffled[torch.arange(5 * step, 5 * step + 5) % len(rows)]])
+        batch = mask_batch(batch, text.tokenizer, 0.3, (0.8, 0.1, 0.1), seed=4_000_000 + step)
+        update(model, optimizer, [batch], recipe.lr(step), recipe.clip, bf16=False)
     run = Run(CONFIG, text, recipe, 16, 5, 3).go(60, recipe.lr)
-    assert 60 * 5 > len(run.rows) and equal(weights(run), [p.detach() for p in trained.parameters()])
+    assert 60 * 5 > len(run.rows) and equal(weights(run), [p.detach() for p in model.parameters()])
+    assert equal(weights(run), [p.detach() for p in train(CONFIG, text, recipe, 16, 5, 3).parameters()])
 
 
 def test_a_branch_goes_on_as_the_run_would_have_and_touches_nothing_of_it(text):

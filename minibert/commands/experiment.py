@@ -20,8 +20,9 @@ def experiment(name, out):
     from minibert.experiments import NAMES, Result, find, run, stored
 
     if name is None:
+        width = max(map(len, NAMES)) + 2
         for each in NAMES:
-            print_text(f"{each:<{max(map(len, NAMES)) + 2}}{find(each).question}")
+            print_text(f"{each:<{width}}{find(each).question}")
         return
     chosen = find(name)
     note(f"{chosen.question} {len(chosen.arms)} arms, {len(chosen.seeds)} seeds")

@@ -17,9 +17,8 @@ from dataclasses import replace
 
 import torch
 
-from minibert.experiments.branches import Run, one_thread, small_modernbert
 from minibert.experiments.record import Experiment
-from minibert.experiments.small_encoders import read, score
+from minibert.experiments.small_encoders import Run, one_thread, plateau, read, score, small_modernbert
 from minibert.objectives import IGNORE
 from minibert.training.loop import update
 from minibert.training.recipe import Recipe
@@ -60,10 +59,8 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     text = read("stories", settings["vocab_size"], settings["documents"])
     recipe = Recipe(steps=1, weight_decay=1e-5, **settings["arms"][arm])
     run = Run(small_modernbert(*settings["model"]), text, recipe, 64, settings["rows_a_step"], seed)
-    rate, warmup = settings["learning_rate"], settings["warmup"]
-
-    def lr(step):
-        return rate * min(1.0, (step + 1) / warmup)
+    rate = settings["learning_rate"]
+    lr = plateau(rate, settings["warmup"])
 
     def loss(which):
         return score(which.model, text, 64, settings["held_out_rows"])["loss"]

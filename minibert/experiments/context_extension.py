@@ -5,9 +5,10 @@ ModernBERT went the first way: 1.7 trillion tokens in rows of 1,024 with theta 1
 the same time: a step on long rows takes longer, `long_step` times as long, measured where the result was stored.
 """
 
+import json
+
 from minibert.experiments.positions import (
     POSITIONS,
-    hashable,
     new_model,
     recipe_of,
     score_lengths,
@@ -49,7 +50,7 @@ def measure(settings: dict, arm: str, seed: int) -> dict[str, float]:
     model = new_model(settings, text, "rope", seed)
     rate = settings["learning_rates"]["rope"]
     if short:
-        model.load_state_dict(trained(hashable(settings), "rope", short, seed))
+        model.load_state_dict(trained(json.dumps(settings), "rope", short, seed))
         rate *= settings["extension_rate"]
     set_theta(model, settings[theta])
     if long:

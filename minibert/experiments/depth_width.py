@@ -45,7 +45,7 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     text = read(settings["text"], settings["vocab_size"], settings["documents"])
     config = config_of(settings, arm)
     row, rows = settings["row"], settings["rows_a_step"]
-    model = train(config, text, recipe_of(settings, settings["learning_rate"]), row, rows, seed, rate=0.3)
+    model = train(config, text, recipe_of(settings), row, rows, seed, rate=0.3)
     found = score(model, text, row, settings["held_out_rows"])
     cost = step_cost(model, held_out_batches(text, row, rows, 0.3)[0])
     return {

@@ -22,21 +22,28 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from minibert.experiments.branches import Run, one_thread, small_modernbert
+from minibert.config import EncoderConfig
 from minibert.experiments.mask_rate_compute import step_flops
 from minibert.experiments.record import Experiment
-from minibert.experiments.small_encoders import read, score, with_ids_of
+from minibert.experiments.small_encoders import (
+    STABLE_ADAMW,
+    Run,
+    one_thread,
+    plateau,
+    read,
+    score,
+    small_modernbert,
+    with_ids_of,
+)
 from minibert.model.models import MaskedLanguageModel
 from minibert.training.growth import grow
-from minibert.training.recipe import Recipe
 
 ARMS = ("random", "grown", "heads cut", "layers shuffled", "table only")
 
 
 def _run(settings: dict, sizes: tuple, seed: int, model: MaskedLanguageModel | None = None) -> Run:
     text = read("stories", settings["vocab_size"], settings["documents"])
-    recipe = Recipe(steps=1, optimizer="stable_adamw", betas=(0.9, 0.98), clip=None, weight_decay=1e-5)
-    return Run(small_modernbert(*sizes), text, recipe, 64, settings["rows_a_step"], seed, model=model)
+    return Run(small_modernbert(*sizes), text, STABLE_ADAMW, 64, settings["rows_a_step"], seed, model=model)
 
 
 def _loss(settings: dict, run: Run) -> float:
@@ -44,7 +51,12 @@ def _loss(settings: dict, run: Run) -> float:
 
 
 def _lr(settings: dict):
-    return lambda step: settings["learning_rate"] * min(1.0, (step + 1) / settings["warmup"])
+    return plateau(settings["learning_rate"], settings["warmup"])
+
+
+def _large(settings: dict) -> EncoderConfig:
+    text = read("stories", settings["vocab_size"], settings["documents"])
+    return with_ids_of(small_modernbert(*settings["large"]), text)
 
 
 @cache
@@ -58,8 +70,7 @@ def _small(key: str, seed: int) -> tuple[MaskedLanguageModel, float]:
 def start(settings: dict, arm: str, seed: int) -> MaskedLanguageModel:
     """The large model of an arm before its first step."""
     small, _ = _small(json.dumps(settings), seed)
-    config = small_modernbert(*settings["large"])
-    config = with_ids_of(config, read("stories", settings["vocab_size"], settings["documents"]))
+    config = _large(settings)
     if arm in ("random", "table only"):
         model = MaskedLanguageModel(config, torch.Generator().manual_seed(seed))
         if arm == "table only":
@@ -96,9 +107,7 @@ def _other_layer(name: str, order: list[int]) -> str:
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     small, small_loss = _small(json.dumps(settings), seed)
     losses = _curve(settings, arm, seed)
-    costs = [
-        step_flops(model.config, settings["rows_a_step"], 64, 0.3) for model in (small, start(settings, arm, seed))
-    ]
+    costs = [step_flops(config, settings["rows_a_step"], 64, 0.3) for config in (small.config, _large(settings))]
     return {
         **{f"bits per byte at {step}": loss for step, loss in losses.items()},
         "steps to the small one": min((n for n, loss in losses.items() if loss <= small_loss), default=max(losses) + 1),

@@ -9,6 +9,7 @@ training text.
 import torch
 
 from minibert.config import EncoderConfig
+from minibert.experiments import small_bert
 from minibert.experiments.record import Experiment
 from minibert.experiments.sizes import count_parameters, step_cost, with_parameters
 from minibert.experiments.small_encoders import Text, held_out_batches, read, rows_of, score, train, with_ids_of
@@ -68,18 +69,18 @@ def config_of(settings: dict, changes: tuple[str, ...]) -> EncoderConfig:
     return with_parameters(bert.replace(**fields), count_parameters(bert))
 
 
-def recipe_of(settings: dict, learning_rate: float) -> Recipe:
-    """AdamW, a tenth of the steps to warm up, and a decay over the second half."""
-    steps = settings["steps"]
-    return Recipe(
-        steps=steps,
-        learning_rate=learning_rate,
-        optimizer="adamw",
-        schedule="trapezoid",
-        warmup=steps // 10,
-        decay=steps // 2,
-        betas=(0.9, 0.98),
-    )
+def recipe_of(settings: dict) -> Recipe:
+    """`small_bert.recipe_of` with a tenth of the steps to warm up."""
+    return small_bert.recipe_of(settings | dict(warmup=settings["steps"] // 10))
+
+
+def mask_rate_of(changes: tuple[str, ...]) -> float:
+    """The share of the tokens that is hidden in training.
+
+    >>> mask_rate_of(()), mask_rate_of(tuple(CHANGES))
+    (0.15, 0.3)
+    """
+    return 0.3 if "30 % masked" in changes else 0.15
 
 
 def count_words(text: Text, control: str, row: int, rows: int) -> float:
@@ -119,8 +120,7 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     if arm in CONTROLS:
         return {"bits per byte": count_words(text, arm, settings["row"], settings["held_out_rows"])}
     config = config_of(settings, ARMS[arm])
-    recipe = recipe_of(settings, settings["learning_rate"])
-    rate = 0.3 if "30 % masked" in ARMS[arm] else 0.15
+    recipe, rate = recipe_of(settings), mask_rate_of(ARMS[arm])
     row, rows = settings["row"], settings["rows_a_step"]
     model = train(config, text, recipe, row, rows, seed, rate=rate)
     found = score(model, text, row, settings["held_out_rows"])

@@ -8,10 +8,16 @@ The experiment `mask_rate` asks the same of speeches, at equal steps only.
 """
 
 from minibert.config import EncoderConfig
-from minibert.experiments.branches import Run, one_thread, small_modernbert
 from minibert.experiments.record import Experiment
-from minibert.experiments.small_encoders import read, score, with_ids_of
-from minibert.training.recipe import Recipe
+from minibert.experiments.small_encoders import (
+    STABLE_ADAMW,
+    Run,
+    one_thread,
+    read,
+    score,
+    small_modernbert,
+    with_ids_of,
+)
 from minibert.training.schedules import trapezoid
 
 RATES = {"15 %": 0.15, "30 %": 0.3, "50 %": 0.5}
@@ -74,8 +80,7 @@ def _config(settings: dict) -> EncoderConfig:
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     text = read("stories", settings["vocab_size"], settings["documents"])
     config, rate, steps = _config(settings), ARMS[arm][0], steps_for(settings, arm)
-    recipe = Recipe(steps=1, optimizer="stable_adamw", betas=(0.9, 0.98), clip=None, weight_decay=1e-5)
-    run = Run(config, text, recipe, 64, settings["rows_a_step"], seed, rate=rate)
+    run = Run(config, text, STABLE_ADAMW, 64, settings["rows_a_step"], seed, rate=rate)
     warmup, peak = settings["warmup"], settings["learning_rate"]
     early = {}
 

@@ -12,11 +12,10 @@ from torch import Tensor
 
 from minibert.config import EncoderConfig
 from minibert.experiments.record import Experiment
-from minibert.experiments.small_bert import pack_rows
+from minibert.experiments.small_bert import pack_rows, recipe_of
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE
 from minibert.training.loop import update
-from minibert.training.recipe import Recipe
 
 COLOURS = ("black", "blue", "brown", "green", "grey", "red", "white", "yellow")
 OTHERS = tuple(
@@ -83,15 +82,7 @@ def new_model(settings: dict, windows: tuple[int | None, ...], seed: int) -> Mas
 def train(settings: dict, windows: tuple[int | None, ...], seed: int) -> MaskedLanguageModel:
     """Train one arm; all arms with one seed see the same rows in the same order."""
     model = new_model(settings, windows, seed)
-    recipe = Recipe(
-        steps=settings["steps"],
-        learning_rate=settings["learning_rate"],
-        optimizer="adamw",
-        schedule="trapezoid",
-        warmup=settings["steps"] // 20,
-        decay=settings["steps"] // 2,
-        betas=(0.9, 0.98),
-    )
+    recipe = recipe_of(settings | dict(warmup=settings["steps"] // 20))
     optimizer = recipe.make_optimizer(model)
     generator = torch.Generator().manual_seed(1_000_000 + seed)
     model.train()

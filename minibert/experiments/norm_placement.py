@@ -4,16 +4,17 @@ First the gradient that each layer gets, before the first step and after a few. 
 learning rate for all, with and without warm-up: does the stack learn at all? Nothing else differs between the arms.
 """
 
+from dataclasses import replace
+
 import torch
 
 from minibert.config import EncoderConfig
 from minibert.experiments.record import Experiment
-from minibert.experiments.small_bert import pack_rows
-from minibert.experiments.small_encoders import ONLY_MASK, Text, read, rows_of, score, train, with_ids_of
+from minibert.experiments.small_bert import ONLY_MASK, pack_rows, recipe_of
+from minibert.experiments.small_encoders import Text, read, rows_of, score, train, with_ids_of
 from minibert.model.models import MaskedLanguageModel
 from minibert.training.data import mask_batch
 from minibert.training.evaluation import forward_losses
-from minibert.training.recipe import Recipe
 
 PLACEMENTS = {
     "post": dict(norm_placement="post"),
@@ -76,28 +77,19 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     text = read(settings["text"], settings["vocab_size"], settings["documents"])
     row, rows = settings["row"], settings["rows_a_step"]
     config, found = config_of(settings, placement, layers), {}
+    model = MaskedLanguageModel(with_ids_of(config, text), torch.Generator().manual_seed(seed))
+    recipe = replace(recipe_of(settings), warmup=settings["warmup"] if warm else 0, clip=None)
 
-    def note(when: str, model: MaskedLanguageModel) -> None:
+    def note(when: str) -> None:
         for number, norm in enumerate(layer_gradients(model, text, row, rows), 1):
             found[f"gradient {when}, layer {number}"] = norm
 
-    def watch(step: int, model: MaskedLanguageModel, losses: dict) -> None:
+    def look(step: int) -> None:
         if step == settings["look_again"]:
-            note("later", model)
+            note("later")
 
-    recipe = Recipe(
-        steps=settings["steps"],
-        learning_rate=settings["learning_rate"],
-        optimizer="adamw",
-        schedule="trapezoid",
-        warmup=settings["warmup"] if warm else 0,
-        decay=settings["steps"] // 2,
-        betas=(0.9, 0.98),
-        clip=None,
-    )
-    model = MaskedLanguageModel(with_ids_of(config, text), torch.Generator().manual_seed(seed))
-    note("at the start", model)
-    model = train(config, text, recipe, row, rows, seed, split=ONLY_MASK, model=model, on_step=watch)
+    note("at the start")
+    train(config, text, recipe, row, rows, seed, split=ONLY_MASK, model=model, on_step=look)
     return {"bits per byte": score(model, text, row, settings["held_out_rows"])["bits per byte"]} | found
 
 

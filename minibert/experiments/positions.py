@@ -7,6 +7,7 @@ story can be seen. Sinusoids and ALiBi exist in this file alone.
 """
 
 import dataclasses
+import json
 import math
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -122,10 +123,13 @@ def text_of(settings: dict) -> Text:
 
 
 @cache
-def trained(settings: tuple, kind: str, steps: str, seed: int) -> dict[str, Tensor]:
-    """The weights after training on short rows for as many steps as the setting `steps` says; several arms use them."""
-    settings = dict(settings)
-    recipe = recipe_of(settings[steps], dict(settings["learning_rates"])[kind])
+def trained(key: str, kind: str, steps: str, seed: int) -> dict[str, Tensor]:
+    """The weights after training on short rows for as many steps as the setting `steps` says; several arms use them.
+
+    `key` is the settings as JSON, which a cache takes.
+    """
+    settings = json.loads(key)
+    recipe = recipe_of(settings[steps], settings["learning_rates"][kind])
     text = text_of(settings)
     model = new_model(settings, text, kind, seed)
     train_on_rows(settings, text, model, recipe, min(settings["lengths"]), seed)
@@ -156,23 +160,12 @@ def set_theta(model: MaskedLanguageModel, theta: float) -> None:
         block.attention.theta = theta
 
 
-def hashable(settings: dict) -> tuple:
-    """Settings as a cache takes them; `dict` gives them back, but for the learning rates, which stay pairs."""
-    return tuple(sorted((name, _frozen(value)) for name, value in settings.items()))
-
-
-def _frozen(value):
-    return (
-        tuple(sorted(value.items())) if isinstance(value, dict) else tuple(value) if isinstance(value, list) else value
-    )
-
-
 def measure(settings: dict, arm: str, seed: int) -> dict[str, float]:
     """Bits per byte and the accuracy on colours at each length; the loss in nats along the places of the long rows."""
     kind, theta, tuned = KINDS[arm]
     text = text_of(settings)
     model = new_model(settings, text, kind, seed)
-    model.load_state_dict(trained(hashable(settings), kind, "steps", seed))
+    model.load_state_dict(trained(json.dumps(settings), kind, "steps", seed))
     if theta:
         set_theta(model, settings[theta])
     if tuned:

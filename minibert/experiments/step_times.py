@@ -14,7 +14,7 @@ import torch
 
 from minibert.bench.machine import machine, versions
 from minibert.bench.timing import in_turns
-from minibert.experiments.ladder import ARMS, LADDER, config_of, recipe_of
+from minibert.experiments.ladder import ARMS, LADDER, config_of, mask_rate_of, recipe_of
 from minibert.experiments.small_encoders import held_out_batches, read, with_ids_of
 from minibert.files import write_text
 from minibert.model.models import MaskedLanguageModel
@@ -32,11 +32,8 @@ def step_times(settings: dict, repeats: int) -> dict[str, list[float]]:
     calls = {}
     for arm, changes in ARMS.items():
         model = MaskedLanguageModel(with_ids_of(config_of(settings, changes), text)).train()
-        optimizer = recipe_of(settings, settings["learning_rate"]).make_optimizer(model)
-        batches = held_out_batches(
-            text, settings["row"], settings["rows_a_step"], 0.3 if "30 % masked" in changes else 0.15
-        )
-        batch = batches[:1]
+        optimizer = recipe_of(settings).make_optimizer(model)
+        batch = held_out_batches(text, settings["row"], settings["rows_a_step"], mask_rate_of(changes))[:1]
         calls[arm] = lambda model=model, optimizer=optimizer, batch=batch: update(
             model, optimizer, batch, 1e-4, 1.0, bf16=False
         )

@@ -24,12 +24,20 @@ from functools import cache
 
 from torch import Tensor
 
-from minibert.experiments.branches import Run, one_thread, small_modernbert
 from minibert.experiments.record import Experiment
-from minibert.experiments.small_encoders import held_out_batches, read
+from minibert.experiments.small_encoders import (
+    STABLE_ADAMW,
+    Run,
+    held_out_batches,
+    one_thread,
+    plateau,
+    read,
+    small_modernbert,
+    with_ids_of,
+)
+from minibert.model.models import MaskedLanguageModel
 from minibert.training.averaging import average_states
 from minibert.training.evaluation import evaluate, token_byte_lengths
-from minibert.training.recipe import Recipe
 from minibert.training.schedules import trapezoid
 
 TOTALS = (150, 225, 300)
@@ -65,8 +73,7 @@ def branch_of(total: int, share: float) -> tuple[int, int]:
 
 def _new(settings: dict, seed: int) -> Run:
     text = read("stories", settings["vocab_size"], settings["documents"])
-    recipe = Recipe(steps=1, optimizer="stable_adamw", betas=(0.9, 0.98), clip=None, weight_decay=1e-5)
-    return Run(small_modernbert(*settings["model"]), text, recipe, 64, settings["rows_a_step"], seed)
+    return Run(small_modernbert(*settings["model"]), text, STABLE_ADAMW, 64, settings["rows_a_step"], seed)
 
 
 @cache
@@ -83,7 +90,7 @@ def _plateau(key: str, seed: int) -> dict[int, Run]:
         if step in starts or step in totals:
             kept[step] = run.branch()
 
-    run.go(max(totals), lambda step: rate * min(1.0, (step + 1) / settings["warmup"]), keep)
+    run.go(max(totals), plateau(rate, settings["warmup"]), keep)
     return kept
 
 
@@ -131,11 +138,12 @@ def _states(settings: dict, arm: str, seed: int) -> tuple[dict[str, Tensor], int
 
 def _score(settings: dict, state: dict[str, Tensor], choose: bool = False) -> dict[str, float]:
     """Held-out loss; a third of the rows is set aside to choose checkpoints with."""
-    run = _new(settings, 0)
-    run.model.load_state_dict(state)
-    batches = held_out_batches(run.text, 64, settings["held_out_rows"])
+    text = read("stories", settings["vocab_size"], settings["documents"])
+    model = MaskedLanguageModel(with_ids_of(small_modernbert(*settings["model"]), text))
+    model.load_state_dict(state)
+    batches = held_out_batches(text, 64, settings["held_out_rows"])
     batches = batches[::3] if choose else [b for i, b in enumerate(batches) if i % 3] or batches
-    result = evaluate(run.model, batches, token_byte_lengths(run.text.tokenizer))
+    result = evaluate(model, batches, token_byte_lengths(text.tokenizer))
     return {"bits per byte": result["bits_per_byte"], "loss": result["loss"]}
 
 
