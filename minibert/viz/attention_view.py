@@ -1,17 +1,15 @@
 """A view of all heads of a model over one text: an overview, one head's links, and tokens to point at."""
 
-import io
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch import Tensor
 
 from minibert.viz.alt_text import describe_attention
 from minibert.viz.attention_data import check_tokens, pack_links, read_layers
-from minibert.viz.page import fragment, printable, text_of, write_page
+from minibert.viz.page import View, fragment, png_of, printable, text_of
 
 
-class AttentionView:
+class AttentionView(View):
     """All attention of one text, to look around in: in a notebook as the last line of a cell, or as a page of its own.
 
     On the left all heads, a row for each layer; on the right the chosen head as lines from each token to what it looks
@@ -70,19 +68,6 @@ class AttentionView:
         shown = describe_attention(self.tokens, self.links.probabilities(self.layer, self.head))
         return printable(f"{self.title}. Layer {self.layer}, head {self.head}. {shown}")
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page of its own that works without a network; the file is replaced in one step.
-
-        Raises:
-            ValueError: the path is a folder, lies in none, or does not end in .html.
-
-        >>> import tempfile, torch
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     AttentionView(["a"], torch.ones(1, 1, 1, 1)).to_html(Path(folder) / "a.html").name
-        'a.html'
-        """
-        return write_page(path, self.title, self._repr_html_())
-
     def _repr_html_(self) -> str:
         from minibert.viz.attention_still import draw_svg
 
@@ -111,13 +96,7 @@ class AttentionView:
     def _repr_png_(self) -> bytes:
         from minibert.viz.attention_still import draw_figure
 
-        file = io.BytesIO()
-        draw_figure(self).savefig(file, format="png", dpi=90, metadata={"Software": None})
-        return file.getvalue()
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"text/plain": repr(self), "text/html": self._repr_html_(), "image/png": text_of(self._repr_png_())}
-        return data, {"image/png": {"alt": self.describe()}}
+        return png_of(draw_figure(self), dpi=90)
 
 
 def _place(number, count: int, name: str) -> int:

@@ -1,17 +1,15 @@
 """BERT's block with a switch for each of ModernBERT's changes: which lines of one_page.py run, and what it costs."""
 
 import inspect
-import io
 from collections.abc import Collection, Mapping
 from html import escape
 from itertools import combinations
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 
 from minibert import one_page
 from minibert.viz.modern_pictures import BLOCKS, plot_blocks
-from minibert.viz.page import fragment, text_of, write_page
+from minibert.viz.page import View, fragment, png_of
 
 CHANGES = (
     "no biases",
@@ -80,7 +78,7 @@ def parameters_of(changes: Collection[str]) -> int:
     return embeddings + LAYERS * block + head  # pre-norm: the first norm of the first block moves to the end
 
 
-class BlockView:
+class BlockView(View):
     """Seven switches between BERT and ModernBERT: in a notebook as the last line of a cell, or as a page of its own.
 
     Each switch shows the block, which lines of one_page.py run, the parameters at the size of BERT-base, and the bits
@@ -105,19 +103,6 @@ class BlockView:
     def describe(self) -> str:
         """The view in words: alt text of the picture."""
         return f"{self.title}. " + " ".join(f"{name}: {', '.join(steps)}." for name, steps in BLOCKS.items())
-
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page of its own that works without a network; the file is replaced in one step.
-
-        Raises:
-            ValueError: the path is a folder, lies in none, or does not end in .html.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     BlockView({}).to_html(Path(folder) / "a.html").name
-        'a.html'
-        """
-        return write_page(path, self.title, self._repr_html_())
 
     def _repr_html_(self) -> str:
         everything = [names for size in range(len(CHANGES) + 1) for names in combinations(CHANGES, size)]
@@ -154,11 +139,6 @@ class BlockView:
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
 
     def _repr_png_(self) -> bytes:
-        file, figure = io.BytesIO(), plot_blocks()
-        figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
+        figure = plot_blocks()
         plt.close(figure)  # or the notebook would draw it once more
-        return file.getvalue()
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"text/plain": repr(self), "text/html": self._repr_html_(), "image/png": text_of(self._repr_png_())}
-        return data, {"image/png": {"alt": self.describe()}}
+        return png_of(figure)

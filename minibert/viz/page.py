@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import html
+import io
 import json
 import struct
 import zlib
@@ -77,6 +78,52 @@ def write_page(path: str | Path, title: str, body: str) -> Path:
     head += f'<meta name="color-scheme" content="light dark">\n<title>{html.escape(title)}</title>'
     write_text(path, f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n')
     return path
+
+
+class View:
+    """What all live pictures share; each has its `title`, `describe`, `_repr_html_` and `_repr_png_`.
+
+    >>> class Dot(View):
+    ...     title = "A dot"
+    ...     def describe(self):
+    ...         return "a dot"
+    ...     def _repr_html_(self):
+    ...         return "<p>.</p>"
+    ...     def _repr_png_(self):
+    ...         return b"."
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Dot().to_html(Path(folder) / "a.html").name
+    'a.html'
+    >>> sorted(Dot()._repr_mimebundle_()[0])
+    ['image/png', 'text/html', 'text/plain']
+    """
+
+    title: str
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write a page of its own that works without a network; the file is replaced in one step.
+
+        Raises:
+            ValueError: the path is a folder, lies in none, or does not end in .html.
+        """
+        return write_page(path, self.title, self._repr_html_())
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        data = {"text/plain": repr(self), "text/html": self._repr_html_(), "image/png": text_of(self._repr_png_())}
+        return data, {"image/png": {"alt": self.describe()}}
+
+
+def png_of(figure, dpi: int = 144) -> bytes:
+    """A matplotlib figure as PNG: the same bytes for the same figure.
+
+    >>> from matplotlib.figure import Figure
+    >>> png_of(Figure())[1:4]
+    b'PNG'
+    """
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=dpi, metadata={"Software": None})
+    return file.getvalue()
 
 
 def palette_png(rows: Sequence[bytes], palette: Sequence[tuple[int, int, int]]) -> bytes:

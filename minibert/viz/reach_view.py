@@ -1,12 +1,10 @@
 """The window to drag: how far a word travels through local and global layers, and what they cost."""
 
-import io
 from html import escape
-from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from minibert.viz.page import fragment, printable, text_of, write_page
+from minibert.viz.page import View, fragment, png_of, printable
 
 LENGTH = 257  # tokens: 128 to each side of the one in the middle
 MOST_WINDOW, MOST_LAYERS = 64, 12
@@ -42,7 +40,7 @@ def count_scores(length: int, window: int | None) -> int:
     return length * (2 * window + 1) - window * (window + 1)
 
 
-class ReachView:
+class ReachView(View):
     """Layers as bars around a token: what each looks at, and from where words have arrived by then.
 
     Drag a bar, or move the sliders: W, the number of layers, and which of them are global. Below stand the reach and
@@ -87,19 +85,6 @@ class ReachView:
         cost = sum(count_scores(LENGTH, None if is_global else self.window) for is_global, _, _ in self.rows)
         return self.layers * LENGTH**2 / cost
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page of its own that works without a network; the file is replaced in one step.
-
-        Raises:
-            ValueError: the path is a folder, lies in none, or does not end in .html.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ReachView().to_html(Path(folder) / "a.html").name
-        'a.html'
-        """
-        return write_page(path, self.title, self._repr_html_())
-
     def _repr_html_(self) -> str:
         most = dict(window=MOST_WINDOW, layers=MOST_LAYERS)
         data = dict(window=self.window, layers=self.layers, every=self.every, length=LENGTH, title=self.title)
@@ -137,13 +122,7 @@ class ReachView:
         axes.set(title=self.title, xlabel="tokens away (dark: looked at, light: arrived)", xlim=(-128.5, 128.5))
         axes.invert_yaxis()
         axes.spines[:].set_visible(False)
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
-        return file.getvalue()
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"text/plain": repr(self), "text/html": self._repr_html_(), "image/png": text_of(self._repr_png_())}
-        return data, {"image/png": {"alt": self.describe()}}
+        return png_of(figure)
 
 
 def _text(x: float, y: float, text: str, size: int = 12) -> str:

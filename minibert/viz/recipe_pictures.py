@@ -1,6 +1,5 @@
 """Pictures of chapter 17: two recipes over time, a bad batch, schedules and branches, tiles and layers, growth."""
 
-import io
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -10,6 +9,7 @@ from matplotlib.figure import Figure
 from minibert.training.growth import layer_map, tile_from_middle
 from minibert.training.schedules import linear_decay, trapezoid
 from minibert.viz.fast_pictures import new_figure
+from minibert.viz.page import png_of
 from minibert.viz.rope_pictures import BLUE, GREEN, GREY, ORANGE, PINK, STYLES, YELLOW
 
 PHASES = {  # ModernBERT-base: tokens in billions, what changes
@@ -310,9 +310,7 @@ def schedule_png(view) -> bytes:
     b'PNG'
     """
     figure = plot_schedules({name: view.curve(key) for name, key in NAMES.items()})
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
-    return file.getvalue()
+    return png_of(figure)
 
 
 NAMES = {"one long run": "long", "a branch": "branch", "falls all the time": "other"}

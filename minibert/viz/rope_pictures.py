@@ -1,6 +1,5 @@
 """Pictures of chapter 15: pairs that turn, wavelengths, layouts, scores by distance, longer and longer rows."""
 
-import io
 import math
 from collections.abc import Mapping, Sequence
 
@@ -8,6 +7,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
+
+from minibert.viz.page import png_of
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F"
 STYLES = (  # told apart without colour too
@@ -226,6 +227,4 @@ def dials_png(view) -> bytes:
         axes.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), aspect="equal")
         axes.set_title(f"pair {pair}: {2 * math.pi / view.speed(pair):,.0f} tokens", fontsize=10)
     figure.suptitle(f"query at {view.query} (blue), key at {view.key} (orange), theta {view.theta:,.0f}", fontsize=11)
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=144, metadata={"Software": None})
-    return file.getvalue()
+    return png_of(figure)

@@ -1,15 +1,14 @@
 """RoPE to play with: drag the positions of a query and a key, and theta, and watch their pairs of channels turn."""
 
 import math
-from pathlib import Path
 
-from minibert.viz.page import fragment, text_of, write_page
+from minibert.viz.page import View, fragment
 
 FARTHEST = 512  # tokens that the sliders reach
 QUERY, KEY = "#0072B2", "#D55E00"
 
 
-class RotationView:
+class RotationView(View):
     """Dials with two hands: in a notebook as the last line of a cell, or as a page of its own.
 
     Each dial is one pair of channels; the blue hand is the query's, the orange one the key's, and the wedge between
@@ -67,19 +66,6 @@ class RotationView:
             f"{first:,} tokens, the last one shown in {last:,}: its hands hardly differ."
         )
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page of its own that works without a network; the file is replaced in one step.
-
-        Raises:
-            ValueError: the path is a folder, lies in none, or does not end in .html.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     RotationView().to_html(Path(folder) / "a.html").name
-        'a.html'
-        """
-        return write_page(path, self.title, self._repr_html_())
-
     def _repr_html_(self) -> str:
         data = dict(
             title=self.title,
@@ -113,7 +99,3 @@ class RotationView:
         from minibert.viz.rope_pictures import dials_png
 
         return dials_png(self)
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"text/plain": repr(self), "text/html": self._repr_html_(), "image/png": text_of(self._repr_png_())}
-        return data, {"image/png": {"alt": self.describe()}}

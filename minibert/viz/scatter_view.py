@@ -1,15 +1,13 @@
 """A word in many sentences to look around in: a dot for each sentence, a slider for the layers."""
 
-import io
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 from torch import Tensor
 
 from minibert.tasks.neighbours import check_texts
 from minibert.tasks.projection import check_vectors
-from minibert.viz.page import COLORS, fragment, printable, text_of, write_page
+from minibert.viz.page import COLORS, View, fragment, png_of, printable
 from minibert.viz.word_pictures import check_layers, plot_word_by_layer
 from minibert.viz.word_points import both_points
 
@@ -23,7 +21,7 @@ PATHS = (  # circle, square, triangle, diamond, plus, cross: told apart without 
 )
 
 
-class ScatterView:
+class ScatterView(View):
     """Vectors of texts as dots: in a notebook as the last line of a cell, or as a page of its own.
 
     The slider goes through the layers; each is projected by itself onto the two directions in which its vectors differ
@@ -79,19 +77,6 @@ class ScatterView:
             f"With a nearest neighbour of their own group in layer {self.layer}: {', '.join(found)}."
         )
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page of its own that works without a network; the file is replaced in one step.
-
-        Raises:
-            ValueError: the path is a folder, lies in none, or does not end in .html.
-
-        >>> import tempfile, torch
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ScatterView(["a", "b"], torch.eye(2)[None]).to_html(Path(folder) / "a.html").name
-        'a.html'
-        """
-        return write_page(path, self.title, self._repr_html_())
-
     def _repr_html_(self) -> str:
         names = list(dict.fromkeys(self.groups))
         panels = [
@@ -146,13 +131,7 @@ class ScatterView:
         last = len(self.vectors) - 1
         layers = sorted({0, last // 2, last})
         figure = plot_word_by_layer(self.vectors, self.groups, self.control, layers, self.title)
-        file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=110, metadata={"Software": None})
-        return file.getvalue()
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"text/plain": repr(self), "text/html": self._repr_html_(), "image/png": text_of(self._repr_png_())}
-        return data, {"image/png": {"alt": self.describe()}}
+        return png_of(figure, dpi=110)
 
 
 def _text(x: float, y: float, text: str, size: int = 12) -> str:

@@ -1,15 +1,13 @@
 """A learning-rate schedule to play with: drag the warm-up, the decay, and the place where a second decay begins."""
 
-from pathlib import Path
-
 from minibert.training.schedules import trapezoid
-from minibert.viz.page import fragment, text_of, write_page
+from minibert.viz.page import View, fragment
 
 LEFT, RIGHT, TOP, BOTTOM = 46, 624, 18, 206  # of the plot, as in schedule.js
 SHAPES = ("1-sqrt", "linear", "cosine")
 
 
-class ScheduleView:
+class ScheduleView(View):
     """A trapezoid with three handles: in a notebook as the last line of a cell, or as a page of its own.
 
     Blue is one long run, orange a decay that branches off its plateau, grey a schedule that falls all the time. Needs
@@ -79,19 +77,6 @@ class ScheduleView:
             return points
         return [(0.0, 0.0 if self.warmup else 1.0), (float(self.warmup), 1.0), *points]
 
-    def to_html(self, path: str | Path) -> Path:
-        """Write a page of its own that works without a network; the file is replaced in one step.
-
-        Raises:
-            ValueError: the path is a folder, lies in none, or does not end in .html.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     ScheduleView().to_html(Path(folder) / "a.html").name
-        'a.html'
-        """
-        return write_page(path, self.title, self._repr_html_())
-
     def _repr_html_(self) -> str:
         data = dict(
             title=self.title,
@@ -130,7 +115,3 @@ class ScheduleView:
         from minibert.viz.recipe_pictures import schedule_png
 
         return schedule_png(self)
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        data = {"text/plain": repr(self), "text/html": self._repr_html_(), "image/png": text_of(self._repr_png_())}
-        return data, {"image/png": {"alt": self.describe()}}
