@@ -12,9 +12,9 @@ from minibert import one_page
 from minibert.config import EncoderConfig
 from minibert.experiments import depth_width, ladder, norm_placement
 from minibert.experiments.sizes import count_parameters, step_cost, with_parameters
-from minibert.experiments.small_bert import pack_rows
 from minibert.experiments.small_encoders import read, with_ids_of
 from minibert.model.models import MaskedLanguageModel
+from minibert.tasks.rows import pack_rows
 from minibert.training.evaluation import forward_losses
 from minibert.viz.block_view import CHANGES, LINES, BlockView, one_page_lines, parameters_of
 

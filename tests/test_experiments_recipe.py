@@ -8,10 +8,10 @@ from minibert import one_page
 from minibert.experiments import growth
 from minibert.experiments.bad_batch import bad_step
 from minibert.experiments.mask_rate_compute import token_flops
-from minibert.experiments.small_bert import pack_rows
-from minibert.experiments.small_encoders import Run, read, rows_of, small_modernbert, train, with_ids_of
+from minibert.experiments.small_encoders import Run, read, small_modernbert, train, with_ids_of
 from minibert.experiments.trapezoid import branch_of, falling
 from minibert.model.models import MaskedLanguageModel
+from minibert.tasks.rows import pack_rows, rows_of
 from minibert.training import Recipe, trapezoid, update
 from minibert.training.data import mask_batch
 

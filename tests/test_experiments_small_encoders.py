@@ -5,8 +5,9 @@ import torch
 
 from minibert import corpora
 from minibert.config import EncoderConfig
-from minibert.experiments.small_encoders import held_out_batches, read, rows_of, score, train, with_ids_of
+from minibert.experiments.small_encoders import held_out_batches, read, score, train, with_ids_of
 from minibert.objectives import IGNORE
+from minibert.tasks.rows import rows_of
 from minibert.training import Recipe
 
 TINY = EncoderConfig.preset("bert-nano").replace(

@@ -20,7 +20,6 @@ from minibert.experiments.small_bert import (
     config_of,
     fine_tune,
     new_model,
-    pack_rows,
     pretrain,
     states,
     texts_of,
@@ -28,6 +27,7 @@ from minibert.experiments.small_bert import (
 from minibert.model.models import MaskedLanguageModel
 from minibert.model.task_models import SequenceClassifier
 from minibert.tasks.probe import Probe, fit_probe
+from minibert.tasks.rows import pack_rows
 
 ARMS = ("tuned from masked words", "tuned from random", "probe on masked words", "probe on random", "bag of words")
 

@@ -12,8 +12,9 @@ from minibert.config import EncoderConfig
 from minibert.experiments import small_bert
 from minibert.experiments.record import Experiment
 from minibert.experiments.sizes import count_parameters, step_cost, with_parameters
-from minibert.experiments.small_encoders import Text, held_out_batches, read, rows_of, score, train, with_ids_of
+from minibert.experiments.small_encoders import Text, held_out_batches, read, score, train, with_ids_of
 from minibert.objectives import IGNORE
+from minibert.tasks.rows import rows_of
 from minibert.training.evaluation import token_byte_lengths
 from minibert.training.recipe import Recipe
 

@@ -33,7 +33,6 @@ from minibert.experiments.small_bert import (
     fine_tune,
     held_out_places,
     new_model,
-    pack_rows,
     pretrain,
     score,
     split_speeches,
@@ -43,6 +42,7 @@ from minibert.experiments.small_bert import (
 from minibert.model.task_models import TokenClassifier
 from minibert.objectives import IGNORE, mask_tokens
 from minibert.tasks.probe import fit_probe
+from minibert.tasks.rows import pack_rows
 
 SPLITS = {
     "80/10/10": (0.8, 0.1, 0.1),

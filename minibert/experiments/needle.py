@@ -12,9 +12,10 @@ from torch import Tensor
 
 from minibert.config import EncoderConfig
 from minibert.experiments.record import Experiment
-from minibert.experiments.small_bert import pack_rows, recipe_of
+from minibert.experiments.small_bert import recipe_of
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE
+from minibert.tasks.rows import pack_rows
 from minibert.training.loop import update
 
 COLOURS = ("black", "blue", "brown", "green", "grey", "red", "white", "yellow")

@@ -10,9 +10,10 @@ import torch
 
 from minibert.config import EncoderConfig
 from minibert.experiments.record import Experiment
-from minibert.experiments.small_bert import ONLY_MASK, pack_rows, recipe_of
-from minibert.experiments.small_encoders import Text, read, rows_of, score, train, with_ids_of
+from minibert.experiments.small_bert import ONLY_MASK, recipe_of
+from minibert.experiments.small_encoders import Text, read, score, train, with_ids_of
 from minibert.model.models import MaskedLanguageModel
+from minibert.tasks.rows import pack_rows, rows_of
 from minibert.training.data import mask_batch
 from minibert.training.evaluation import forward_losses
 

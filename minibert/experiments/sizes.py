@@ -45,7 +45,7 @@ def step_cost(model: MaskedLanguageModel, batch: PackedBatch) -> dict[str, float
     for the backward pass. The bytes are those of the tensors that autograd holds when the loss is known, each counted
     once, the weights left out: they change with the model, not with the machine.
 
-    >>> from minibert.experiments.small_bert import pack_rows
+    >>> from minibert.tasks.rows import pack_rows
     >>> model = MaskedLanguageModel(EncoderConfig.preset("bert-nano"))
     >>> batch = pack_rows(torch.zeros(2, 8, dtype=torch.int64))
     >>> batch.labels[3] = 7

@@ -16,8 +16,9 @@ from minibert import corpora
 from minibert.config import EncoderConfig
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE, mask_tokens, mlm_loss
+from minibert.tasks.rows import pack_rows
 from minibert.tokenization.wordpiece import WordPieceTokenizer
-from minibert.training.data import PackedBatch, mask_batch
+from minibert.training.data import mask_batch
 from minibert.training.loop import update
 from minibert.training.recipe import Recipe
 
@@ -127,13 +128,6 @@ def order_of(rows: int, wanted: int, seed: int) -> Tensor:
     """Which rows are trained on, in order: a shuffle, begun again when it is used up. Shape: (wanted,)."""
     shuffled = torch.randperm(rows, generator=torch.Generator().manual_seed(seed))
     return shuffled[torch.arange(wanted) % rows]
-
-
-def pack_rows(ids: Tensor) -> PackedBatch:
-    """Rows of one length (B, T) laid end to end, nothing masked yet."""
-    flat = ids.flatten()
-    borders = torch.arange(0, len(flat) + 1, ids.shape[1], dtype=torch.int32)
-    return PackedBatch(flat, borders, torch.zeros_like(flat), torch.full_like(flat, IGNORE), None)
 
 
 def recipe_of(settings: dict) -> Recipe:

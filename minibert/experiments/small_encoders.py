@@ -12,7 +12,7 @@ from here or from there, makes a `Run` and branches it.
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -22,8 +22,9 @@ from torch import Tensor
 from minibert import corpora
 from minibert.config import EncoderConfig
 from minibert.corpora.synthetic import stories
-from minibert.experiments.small_bert import BERT_SPLIT, ONLY_MASK, order_of, pack_rows, split_speeches
+from minibert.experiments.small_bert import BERT_SPLIT, ONLY_MASK, order_of, split_speeches
 from minibert.model.models import MaskedLanguageModel
+from minibert.tasks.rows import pack_rows, rows_of
 from minibert.tokenization.wordpiece import WordPieceTokenizer
 from minibert.training.data import PackedBatch, mask_batch
 from minibert.training.evaluation import evaluate, token_byte_lengths
@@ -68,15 +69,6 @@ def read(name: str, vocab_size: int, documents: int, events: int = 4) -> Text:
     tokenizer = WordPieceTokenizer.train(train, vocab_size)
     cut = [tuple(torch.tensor(tokenizer.ids(text)) for text in part) for part in (train, held_out)]
     return Text(tokenizer, *cut)
-
-
-def rows_of(documents: Sequence[Tensor], length: int) -> Tensor:
-    """Cut each document into rows; what is left at its end is dropped. Shape: returns (R, T) int64.
-
-    >>> rows_of([torch.arange(5), torch.arange(3)], 2).tolist()
-    [[0, 1], [2, 3], [0, 1]]
-    """
-    return torch.cat([ids[: len(ids) // length * length].view(-1, length) for ids in documents])
 
 
 def with_ids_of(config: EncoderConfig, text: Text) -> EncoderConfig:

@@ -15,6 +15,7 @@ from minibert.config import EncoderConfig
 from minibert.corpora.synthetic.stories import stories
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE, mask_tokens
+from minibert.tasks.rows import pack_rows, rows_of
 from minibert.tokenization.wordpiece import WordPieceTokenizer
 from minibert.training.data import PackedBatch, mask_batch
 from minibert.training.evaluation import evaluate, token_byte_lengths
@@ -55,20 +56,8 @@ def own_stories(seed: int, count: int = 1000, events: int = 3) -> Stories:
     return Stories(tokenizer, tuple(ids[count // 8 :]), tuple(ids[: count // 8]))
 
 
-def rows_of(texts: tuple[Tensor, ...], length: int) -> Tensor:
-    """Each story cut into rows; what is left at its end is dropped. Shape: (R, length).
-
-    >>> rows_of((torch.arange(5), torch.arange(3)), 2).tolist()
-    [[0, 1], [2, 3], [0, 1]]
-    """
-    return torch.cat([ids[: len(ids) // length * length].view(-1, length) for ids in texts])
-
-
 def _batch(text: Stories, rows: Tensor, rate: float, split: tuple, seed: int) -> PackedBatch:
-    flat = rows.flatten()
-    borders = torch.arange(0, len(flat) + 1, rows.shape[1], dtype=torch.int32)
-    batch = PackedBatch(flat, borders, torch.zeros_like(flat), torch.full_like(flat, IGNORE), None)
-    return mask_batch(batch, text.tokenizer, rate, split, seed=seed)
+    return mask_batch(pack_rows(rows), text.tokenizer, rate, split, seed=seed)
 
 
 def _train(config: EncoderConfig, text: Stories, recipe: Recipe, length: int, size: int, seed: int, rate: float):
