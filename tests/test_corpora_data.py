@@ -187,3 +187,10 @@ def test_multilingual():
     french = {row.english: row.foreign for row in rows if row.language == "fr"}
     assert french["Congratulations! You have successfully installed Plone."].startswith("Félicitations !")
     assert all(row.english != row.foreign and " " in row.english for row in rows)
+    english = {row.english: row for row in corpora.load("multilingual", "english")}
+    assert set(english) == {row.english for row in rows}, "an English row for each message that has a translation"
+    assert all(row.language == "en" and row.foreign == row.english for row in english.values())
+    assert all(row.parts == english[row.english].parts for row in rows), "a label that every language shares"
+    german = Counter(part for row in rows if row.language == "de" for part in row.parts)
+    wanted = ("contentrules", "content", "portlets", "caching", "discussion", "querystring", "event", "users")
+    assert all(german[part] > 60 for part in wanted), german

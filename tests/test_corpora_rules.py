@@ -175,4 +175,12 @@ def test_tagged_tweets_are_read_by_line(tmp_path):
 
 def test_po_messages_of_several_lines_and_escapes():
     po = 'msgid ""\nmsgstr "header"\n\n#. Default: "Say \\"hi\\" now"\nmsgid ""\n"label_"\n"hi"\nmsgstr "x"\n\n#~ old\n'
-    assert multilingual.messages(po) == [("", ""), ('Say "hi" now', "label_hi")]
+    assert multilingual.messages(po) == [("", "", ()), ('Say "hi" now', "label_hi", ())]
+
+
+def test_parts_of_a_message_come_from_its_references():
+    po = (
+        "#: plone/app/content/browser/a.pt:3 plone/app/users/b.py\n#: description of field 3\n"
+        '#: ./c.py\n#: pat/structure/js/views/app.js\nmsgid "Two words"\nmsgstr ""\n'
+    )
+    assert multilingual.messages(po) == [("Two words", "Two words", ("content", "structure", "users"))]

@@ -113,9 +113,9 @@ DATASETS = (
     DataSet("sciq", "science exam questions, literal answers", _three(_EVAL), questions.sciq),
     DataSet(
         "multilingual",
-        "user-interface texts in English and fourteen languages",
-        {"all": ("plone",)},
-        lambda split, folder: multilingual.translations(folder),
+        "user-interface texts in English and fourteen languages, with the parts of the program that show them",
+        {"all": ("plone",), "english": ("plone",)},
+        multilingual.rows,
     ),
     DataSet(
         "bert-vocab",

@@ -94,13 +94,16 @@ class TaggedTokens:
 class Translation:
     """The same short text in English and in another language (its two-letter code).
 
-    >>> Translation("de", "Log in", "Anmelden").language
-    'de'
+    `parts` are the parts of the program that show it, none where the source does not say.
+
+    >>> Translation("de", "Log in", "Anmelden", ("users",)).parts
+    ('users',)
     """
 
     language: str
     english: str
     foreign: str
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
