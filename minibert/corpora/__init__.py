@@ -12,6 +12,7 @@ from minibert.corpora.catalogue import ENTRIES, LANGUAGES, Entry, entry
 from minibert.corpora.datasets import DATASETS, DataSet, dataset
 from minibert.corpora.describe import catalogue_table, describe
 from minibert.corpora.download import DataUnavailable, cache_folder
+from minibert.corpora.mixture import Message, Passage, messages, mixture, passages
 from minibert.corpora.rows import (
     DocumentedFunction,
     LabelledPair,
@@ -39,6 +40,8 @@ __all__ = [
     "Entry",
     "LabelledPair",
     "LabelledText",
+    "Message",
+    "Passage",
     "RatedText",
     "SpanQuestion",
     "Speech",
@@ -54,8 +57,11 @@ __all__ = [
     "is_cached",
     "is_held_out",
     "load",
+    "messages",
+    "mixture",
     "naive_sentences",
     "names",
+    "passages",
     "path",
     "split_sentences",
     "synthetic",
