@@ -1,5 +1,6 @@
-"""What the encoders are trained to do: fill in hidden tokens, and tell whether two segments belong together."""
+"""What the encoders are trained to do: fill in hidden tokens, and tell which texts belong together."""
 
+from minibert.objectives.contrastive import info_nce
 from minibert.objectives.losses import mlm_loss, mlm_loss_sum, nsp_loss, nsp_loss_sum, pretraining_loss
 from minibert.objectives.masking import IGNORE, mask_tokens
 from minibert.objectives.packing import LOOK_AHEAD, best_fit, pack_rows
@@ -18,6 +19,7 @@ __all__ = [
     "best_fit",
     "build_pairs",
     "build_segments",
+    "info_nce",
     "mask_tokens",
     "mlm_loss",
     "mlm_loss_sum",

@@ -1,6 +1,8 @@
 """What a trained encoder is used for."""
 
 from minibert.tasks.cloze import fill_blanks
+from minibert.tasks.metrics import ndcg, recall
+from minibert.tasks.retrieval import Index
 from minibert.tasks.sentence_embeddings import compare, embed_texts
 
-__all__ = ["compare", "embed_texts", "fill_blanks"]
+__all__ = ["Index", "compare", "embed_texts", "fill_blanks", "ndcg", "recall"]

@@ -19,18 +19,33 @@ def nearest_neighbours(vectors: Tensor, count: int = 1) -> list[list[tuple[int, 
     >>> nearest_neighbours(torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]))[0]
     [(1, 1.0)]
     """
-    check_vectors(vectors, "vectors", "(S, D)")
+    vectors = unit_vectors(vectors, "vectors", "(S, D)")
     size = len(vectors)
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count < size:
         raise ValueError(f"count={count!r}: {size} vectors have 1 to {size - 1} neighbours, itself left out")
-    vectors = vectors.detach().double().cpu()
-    lengths = vectors.norm(dim=1, keepdim=True)  # (S, 1)
-    if not bool((lengths > 0).all()):
-        raise ValueError(f"vector {int((lengths == 0).nonzero()[0, 0])} is all zeros: it has no direction to compare")
-    cosine = (vectors / lengths @ (vectors / lengths).T).clamp(-1, 1).round(decimals=12)  # (S, S)
+    cosine = (vectors @ vectors.T).clamp(-1, 1).round(decimals=12)  # (S, S)
     others = cosine.masked_fill(torch.eye(size, dtype=torch.bool), -2.0)
     order = torch.sort(others, dim=1, descending=True, stable=True).indices[:, :count].tolist()
     return [[(other, float(cosine[row, other])) for other in best] for row, best in enumerate(order)]
+
+
+def unit_vectors(vectors: Tensor, name: str, shape: str) -> Tensor:
+    """The vectors at length 1, float64 on the CPU, detached. Shape: (S, D) -> (S, D).
+
+    Raises:
+        ValueError: not a finite floating point (S, D), or a vector of zeros.
+
+    >>> unit_vectors(torch.tensor([[3.0, 4.0]]), "vectors", "(S, D)").tolist()
+    [[0.6, 0.8]]
+    """
+    check_vectors(vectors, name, shape)
+    vectors = vectors.detach().double().cpu()
+    lengths = vectors.norm(dim=1, keepdim=True)  # (S, 1)
+    if not bool((lengths > 0).all()):
+        raise ValueError(
+            f"{name}: vector {int((lengths == 0).nonzero()[0, 0])} is all zeros: it has no direction to compare"
+        )
+    return vectors / lengths
 
 
 def neighbour_table(vectors: Tensor, texts: Sequence[str], count: int = 1) -> str:
