@@ -352,25 +352,6 @@ def test_the_products_are_those_of_the_weights():
     assert counter.get_total_flops() == 3 * 2 * 7 * counted
 
 
-@pytest.mark.parametrize("family", ["bert", "modernbert", "eurobert"])
-def test_flops_are_those_that_torch_counts(family):
-    """Eager attention of short texts: no window is narrower than they are."""
-    config = small_config(family) if family != "modernbert" else small_config(family, local_window=16)
-    encoder, ids = opponents.our_encoder(config), torch.full((2, 6), 5)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        encoder(ids, backend="reference")
-    weights = [(12, weight) for weight in limit.weight_matrices(encoder.blocks)]
-    assert counter.get_total_flops() == limit.model_flops(config, weights, [6, 6])
-    assert limit.model_flops(config, weights, [6, 6], training=True) == 3 * counter.get_total_flops()
-
-
-def test_local_layers_are_counted_by_the_keys_they_see():
-    config = EncoderConfig.preset("modernbert-nano").replace(layers=4, global_every=3, local_window=6)
-    index = torch.arange(20)
-    seen = int(((index[:, None] - index).abs() <= 3).sum())
-    assert limit.attention_flops(config, [20]) == 4 * config.hidden * (2 * 400 + 2 * seen)
-
-
 def test_memory_of_a_fresh_process_grows_with_the_text():
     spec = dict(bench="attention", contender="sdpa", window=None, dtype="fp32", backward=False, threads=1)
     short, long = (memory.peak_memory_alone(spec | {"length": length}) for length in (64, 3072))

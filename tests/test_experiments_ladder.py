@@ -11,8 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from minibert import one_page
 from minibert.config import EncoderConfig
 from minibert.experiments import depth_width, ladder, norm_placement
-from minibert.experiments.sizes import count_parameters, step_cost, with_parameters
+from minibert.experiments.sizes import step_cost, with_parameters
 from minibert.experiments.small_encoders import read, with_ids_of
+from minibert.model.cost import count_parameters
 from minibert.model.models import MaskedLanguageModel
 from minibert.tasks.rows import pack_rows
 from minibert.training.evaluation import forward_losses

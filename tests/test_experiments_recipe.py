@@ -7,9 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from minibert import one_page
 from minibert.experiments import growth
 from minibert.experiments.bad_batch import bad_step
-from minibert.experiments.mask_rate_compute import token_flops
 from minibert.experiments.small_encoders import Run, read, small_modernbert, train, with_ids_of
 from minibert.experiments.trapezoid import branch_of, falling
+from minibert.model.cost import token_flops
 from minibert.model.models import MaskedLanguageModel
 from minibert.tasks.rows import pack_rows, rows_of
 from minibert.training import Recipe, trapezoid, update

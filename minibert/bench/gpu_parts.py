@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from minibert.bench import attention as layers
 from minibert.bench.cards import card_peak, kernels
-from minibert.bench.limit import attention_pairs, model_flops, peak_flops, weight_matrices
+from minibert.bench.limit import peak_flops
 from minibert.bench.machine import machine
 from minibert.bench.memory import peak_memory_cuda
 from minibert.bench.report import DTYPES, bench_config
@@ -18,6 +18,7 @@ from minibert.bench.timing import in_turns, speedup, summary, waiter
 from minibert.bench.workloads import Workload, find_workload, masked_batch, padded_batch
 from minibert.config import EncoderConfig
 from minibert.model import Encoder, MaskedLanguageModel
+from minibert.model.cost import attention_pairs, model_flops
 from minibert.varlen import attention as packed_attention
 from minibert.varlen.dispatch import find_machine, find_obstacles
 
@@ -207,8 +208,7 @@ def inference(preset: str, workload_name: str, size: Size, device: str) -> dict:
     calls: dict[str, Callable] = {"ours": partial(our_forward, ours, *batch)}
     for name, model in opponents_of(theirs, device).items():
         calls[name] = partial(their_forward, model, *batch)
-    weights = [(workload.tokens, weight) for weight in weight_matrices(ours.blocks)]
-    flops = model_flops(config, weights, workload.lengths)
+    flops = model_flops(config, workload.lengths)
     found = workload.describe() | {"dtype": size.dtype, "flops": flops, "agreement": agreed}
     return found | measure(calls, workload.tokens, flops, size, device, missing)
 
@@ -239,9 +239,7 @@ def training(preset: str, workload_name: str, size: Size, device: str) -> dict:
     bf16 = size.dtype == "bf16"
     calls: dict[str, Callable] = {"ours": partial(steps.ours, bf16)}
     calls |= {name: partial(steps.theirs, name, bf16) for name in names}
-    weights = [(workload.tokens, weight) for weight in weight_matrices(ours.encoder.blocks)]
-    weights += [(masked, weight) for weight in [*weight_matrices(ours.head), ours.decoder.weight]]
-    flops = model_flops(config, weights, workload.lengths, training=True)
+    flops = model_flops(config, workload.lengths, masked, training=True)
     found = workload.describe() | {"dtype": size.dtype, "flops": flops, "masked_tokens": masked, "agreement": agreed}
     return found | measure(calls, workload.tokens, flops, size, device, missing)
 

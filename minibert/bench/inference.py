@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from minibert.bench import opponents
 from minibert.bench.cases import run_cases
-from minibert.bench.limit import model_flops, products, products_onednn, weight_matrices
+from minibert.bench.limit import products, products_onednn, weight_matrices
 from minibert.bench.memory import peak_memory_alone, peak_memory_cuda
 from minibert.bench.report import DTYPES, Case, Settings, bench_config
 from minibert.bench.timing import in_turns, speedup, summary, waiter
 from minibert.bench.workloads import Workload, padded_batch
+from minibert.model.cost import model_flops
 
 NOTES = (
     "Forward passes of the encoder under inference_mode, from padded ids to padded last hidden states, without pooler "
@@ -78,7 +79,7 @@ def measure(case: Case, settings: Settings, peak: float) -> dict:
     if case.dtype == "fp32" and torch.device(device).type == "cpu":
         calls["matmuls onednn"] = products_onednn(weights)
     seconds, _ = in_turns(calls, settings.repeats, wait=wait)
-    flops = model_flops(case.config, weights, case.workload.lengths)
+    flops = model_flops(case.config, case.workload.lengths)
     found = compare(case, seconds, flops, peak) | {"largest_difference_to_transformers_fp32": errors}
     if settings.memory:
         found["peak_bytes"] = peak_bytes("inference", calls, case, settings)

@@ -1,4 +1,4 @@
-"""The physical limit: the same matrix products and nothing else, and how many operations a model needs at least."""
+"""The physical limit: the same matrix products and nothing else, as fast as this machine multiplies."""
 
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from minibert.bench.timing import in_turns, waiter
-from minibert.config import EncoderConfig
 
 
 def weight_matrices(blocks: nn.Module) -> list[Tensor]:
@@ -69,44 +68,6 @@ def products_onednn(weights: Sequence[tuple[int, Tensor]]) -> Callable[[], None]
             torch.nn.functional.conv2d(inputs[rows, weight.shape[1]], weight[:, :, None, None])
 
     return torch.no_grad()(multiply)
-
-
-def attention_flops(config: EncoderConfig, lengths: Sequence[int]) -> int:
-    """Operations of all layers' attention scores and mixtures: 4 H K for every pair of a query and a key it may see.
-
-    Source: Chowdhery et al. 2022 (PaLM), appendix B, for counting a multiplication and an addition as two.
-
-    >>> attention_flops(EncoderConfig.preset("bert-nano"), [10])  # 4 layers, 4 heads of 32 channels
-    204800
-    """
-    pairs = 0
-    for layer in range(config.layers):
-        window = None if config.is_global(layer) else config.half_window
-        pairs += sum(attention_pairs(length, window) for length in lengths)
-    return 4 * config.hidden * pairs
-
-
-def attention_pairs(length: int, window: int | None) -> int:
-    """How many pairs of a query and a key that it sees a text has; `window` is W, None for all pairs.
-
-    >>> attention_pairs(5, None), attention_pairs(5, 1)
-    (25, 13)
-    """
-    if window is None or length <= window:
-        return length * length
-    return length * (2 * window + 1) - window * (window + 1)  # the first and the last W tokens see fewer
-
-
-def model_flops(
-    config: EncoderConfig, weights: Sequence[tuple[int, Tensor]], lengths: Sequence[int], training: bool = False
-) -> int:
-    """Operations that the model needs on these texts: 2 per weight and token, and attention; thrice that in training.
-
-    >>> model_flops(EncoderConfig.preset("bert-nano"), [(10, torch.ones(3, 2))], [10])
-    204920
-    """
-    forward = sum(2 * rows * weight.numel() for rows, weight in weights) + attention_flops(config, lengths)
-    return 3 * forward if training else forward
 
 
 def peak_flops(device: str, dtype: torch.dtype) -> float:

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from minibert.bench import opponents
 from minibert.bench.cases import run_cases
 from minibert.bench.inference import compare, peak_bytes
-from minibert.bench.limit import model_flops, products, weight_matrices
+from minibert.bench.limit import products, weight_matrices
 from minibert.bench.report import DTYPES, Case, Settings, bench_config
 from minibert.bench.timing import in_turns, waiter
 from minibert.bench.workloads import Workload, masked_batch
+from minibert.model.cost import model_flops
 from minibert.objectives import IGNORE, mlm_loss
 from minibert.training import AdamW
 from minibert.training.recipe import FAMILY_MASKING
@@ -75,7 +76,7 @@ def measure(case: Case, settings: Settings, peak: float) -> dict:
     cast = [(rows, weight.to(DTYPES[case.dtype])) for rows, weight in weights]
     calls["matmuls"] = products(cast, backward=True)
     seconds, _ = in_turns(calls, settings.repeats, wait=wait)
-    flops = model_flops(case.config, weights, case.workload.lengths, training=True)
+    flops = model_flops(case.config, case.workload.lengths, masked, training=True)
     found = compare(case, seconds, flops, peak) | {"masked_tokens": masked, "before_training": agreement}
     del weights, cast
     if settings.memory:

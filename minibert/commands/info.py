@@ -41,13 +41,11 @@ def count_parameters(config) -> dict[str, int]:
     >>> count_parameters(EncoderConfig.preset("bert-base"))
     {'encoder': 109482240, 'masked language model': 109514298}
     """
-    import torch
+    from minibert.model.cost import parameters_by_part
 
-    from minibert import Encoder, MaskedLanguageModel
-
-    with torch.device("meta"):
-        models = {"encoder": Encoder(config), "masked language model": MaskedLanguageModel(config)}
-    return {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
+    parts = parameters_by_part(config)
+    whole = sum(parts.values())
+    return {"encoder": whole - parts["head"], "masked language model": whole - parts["pooler"]}
 
 
 @click.command()

@@ -7,8 +7,9 @@ random start has the same size at every width, and the learning rate is the one 
 from minibert.config import EncoderConfig
 from minibert.experiments.ladder import CHANGES, recipe_of
 from minibert.experiments.record import Experiment
-from minibert.experiments.sizes import count_parameters, step_cost, with_parameters
+from minibert.experiments.sizes import step_cost, with_parameters
 from minibert.experiments.small_encoders import held_out_batches, read, score, train, with_ids_of
+from minibert.model.cost import count_parameters
 
 ARMS = {"1 x 96": (1, 96), "2 x 64": (2, 64), "4 x 48": (4, 48), "8 x 32": (8, 32)}
 BLOCK = {

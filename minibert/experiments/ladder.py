@@ -11,8 +11,9 @@ import torch
 from minibert.config import EncoderConfig
 from minibert.experiments import small_bert
 from minibert.experiments.record import Experiment
-from minibert.experiments.sizes import count_parameters, step_cost, with_parameters
+from minibert.experiments.sizes import step_cost, with_parameters
 from minibert.experiments.small_encoders import Text, held_out_batches, read, score, train, with_ids_of
+from minibert.model.cost import count_parameters
 from minibert.objectives import IGNORE
 from minibert.tasks.rows import rows_of
 from minibert.training.evaluation import token_byte_lengths

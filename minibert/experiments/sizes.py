@@ -3,22 +3,12 @@
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
-from minibert.bench.limit import model_flops, weight_matrices
 from minibert.config import EncoderConfig
+from minibert.model.cost import count_parameters, model_flops
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE
 from minibert.training.data import PackedBatch
 from minibert.training.evaluation import forward_losses
-
-
-def count_parameters(config: EncoderConfig) -> int:
-    """How many weights a masked language model of this config has; the shared token table counts once.
-
-    >>> count_parameters(EncoderConfig.preset("modernbert-base"))
-    149655232
-    """
-    with torch.device("meta"):  # shapes without numbers
-        return sum(parameter.numel() for parameter in MaskedLanguageModel(config).parameters())
 
 
 def with_parameters(config: EncoderConfig, parameters: int) -> EncoderConfig:
@@ -53,10 +43,8 @@ def step_cost(model: MaskedLanguageModel, batch: PackedBatch) -> dict[str, float
     >>> round(cost["GFLOP a step"], 2), cost["MiB kept"] > 0
     (0.08, True)
     """
-    tokens, masked = len(batch.ids), int((batch.labels != IGNORE).sum())
-    weights = [(tokens, weight) for weight in weight_matrices(model.encoder.blocks)]
-    weights += [(masked, weight) for weight in [*weight_matrices(model.head), model.decoder.weight]]
-    flops = model_flops(model.config, weights, batch.cu_seqlens.diff().tolist(), training=True)
+    masked = int((batch.labels != IGNORE).sum())
+    flops = model_flops(model.config, batch.cu_seqlens.diff().tolist(), masked, training=True)
     own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}
 
