@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from minibert.corpora import is_cached
-from minibert.viz import AttentionView, BlockView, ReachView, RotationView, ScatterView, ScheduleView
+from minibert.viz import AttentionView, BlockView, LanguageView, ReachView, RotationView, ScatterView, ScheduleView
 
 ROOT = Path(__file__).parent.parent
 ARTIFACTS = ROOT / "artifacts"
@@ -189,6 +189,28 @@ def test_a_block_is_rebuilt_by_its_switches(browser, tmp_path):
         assert all(boxes.nth(number).is_checked() for number in range(7)) and "hide 30 %" in flow.inner_text()
         view.locator("button").first.press("Enter")
         assert not any(boxes.nth(number).is_checked() for number in range(7))
+
+
+def test_a_message_is_followed_through_languages(browser, tmp_path):
+    texts = dict(en=["cat", "two"], fr=["chat", "deux"], ar=["قطة", "اثنان"])
+    tokens = {name: [list(text) for text in each] for name, each in texts.items()}
+    vectors = {"model": torch.eye(2).repeat(3, 1, 1), "control": torch.eye(2).flip(0).repeat(3, 1, 1)}
+    file = LanguageView(texts, tokens, vectors).to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-language[data-live]")
+        rows, found, said = view.locator(".mb-tongue"), view.locator(".mb-found"), view.locator(".mb-say")
+        assert rows.count() == 3 and not view.locator(".mb-static").is_visible()
+        assert rows.nth(0).locator(".mb-pieces span").count() == 3 and "English: “cat” 3 tokens" in said.inner_text()
+        rows.nth(0).press("ArrowDown")
+        assert rows.nth(1).get_attribute("aria-selected") == "true" and "French" in said.inner_text()
+        assert found.first.get_attribute("aria-label").startswith("the same message")
+        rows.nth(1).press("ArrowRight")
+        assert "deux" in said.inner_text() and view.locator("select").first.input_value() == "1"
+        found.nth(1).click()
+        assert "Arabic" in said.inner_text() and rows.nth(2).get_attribute("aria-selected") == "true"
+        view.locator("select").nth(1).select_option("1")
+        assert "by control" in view.locator(".mb-near .mb-caption").inner_text()
 
 
 def test_the_dials_turn(browser, tmp_path):

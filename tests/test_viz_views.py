@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from minibert import viz
 from minibert.training import trapezoid
-from minibert.viz import AttentionView, BlockView, ReachView, RotationView, ScatterView, ScheduleView
+from minibert.viz import AttentionView, BlockView, LanguageView, ReachView, RotationView, ScatterView, ScheduleView
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
+from minibert.viz.language_view import neighbours_abroad
 from minibert.viz.page import palette_png
 from minibert.viz.reach_view import count_scores
 
@@ -57,8 +58,19 @@ def reach_view(**options):
     return ReachView(**options)
 
 
+def language_view(seed=0, **options):
+    """Two messages in three languages; the vectors of a message are alike, those of the control are not."""
+    generator = torch.Generator().manual_seed(seed)
+    texts = dict(en=["the cat", WORDS[3]], fr=["le chat", "日本"], ar=["قطة", WORDS[4]])
+    meaning = torch.eye(2, 6)[None] + 0.1 * torch.rand(3, 2, 6, generator=generator)
+    given_vectors = dict(vectors={"model": meaning, "control": torch.rand(3, 2, 4, generator=generator)})
+    return LanguageView(
+        texts, {name: [list(t) for t in each] for name, each in texts.items()}, **given_vectors | options
+    )
+
+
 VIEWS = pytest.mark.parametrize(
-    "make", [attention_view, scatter_view, block_view, rotation_view, schedule_view, reach_view]
+    "make", [attention_view, scatter_view, block_view, language_view, rotation_view, schedule_view, reach_view]
 )
 
 
@@ -179,6 +191,8 @@ def test_views_on_one_page_have_names_of_their_own():
             scatter_view(layer=0),
             block_view(),
             block_view(title="two"),
+            language_view(),
+            language_view(message=1),
             rotation_view(),
             rotation_view(theta=5000),
             schedule_view(),
@@ -336,6 +350,51 @@ def test_too_many_heads_for_a_page_are_refused():
 def test_a_bad_scatter_view_is_refused(arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         ScatterView(**(dict(texts=["a", "b"], vectors=torch.eye(2)[None]) | arguments))
+
+
+ONE = {"en": ["a", "b"], "fr": ["c", "d"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(texts={}), "0 languages"),
+        (dict(texts={"en": ["a", "b"]}), "1 languages"),
+        (dict(texts={"en": ["a"], "fr": ["b"]}), "1 messages"),
+        (dict(texts={"en": ["a"] * 41, "fr": ["b"] * 41}), "2 to 40 messages"),
+        (dict(texts=ONE | {"xx": ["a", "b"]}), "unknown languages"),
+        (dict(texts=ONE | {"de": ["a"]}), "de: 1 texts"),
+        (dict(tokens={"en": [["a"], ["b"]]}), "fr: 2 texts and 0 lists"),
+        (dict(vectors={}), "at least one kind"),
+        (dict(vectors={"m": torch.ones(2, 3, 4)}), r"expected \(2, 2, D\)"),
+        (dict(vectors={"m": torch.zeros(2, 2, 4)}), "all zeros"),
+        (dict(vectors={"m": [1.0]}), "vectors of 'm': got list"),
+        (dict(message=2), "message=2"),
+        (dict(title=None), "title"),
+    ],
+)
+def test_a_bad_language_view_is_refused(arguments, complaint):
+    given_arguments = dict(texts=ONE, tokens={name: [["a"], ["b"]] for name in ONE}, vectors={"m": torch.ones(2, 2, 4)})
+    with pytest.raises(ValueError, match=complaint):
+        LanguageView(**given_arguments | arguments)
+
+
+def test_a_language_view_shows_the_nearest_sentences_of_other_languages():
+    """Against a loop over all pairs."""
+    vectors = torch.randn(4, 5, 7, generator=torch.Generator().manual_seed(3))
+    best, cosines = neighbours_abroad(vectors, 3)
+    for language in range(4):
+        for message in range(5):
+            found = {
+                5 * other + m: torch.cosine_similarity(vectors[language, message], vectors[other, m], dim=0)
+                for other in range(4)
+                for m in range(5)
+                if other != language
+            }
+            ranked = sorted(found, key=found.get, reverse=True)[:3]
+            assert best[language, message].tolist() == ranked
+            assert cosines[language, message].tolist() == pytest.approx([float(found[r]) for r in ranked], abs=1e-6)
+    assert language_view().found()["model"] == 6
 
 
 @pytest.mark.parametrize(

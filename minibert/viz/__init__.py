@@ -1,8 +1,8 @@
 """Pictures of what an encoder does.
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
-To look around in, in a notebook or as a page of its own: `AttentionView`, `BlockView`, `ReachView`, `RotationView`,
-`ScatterView`, `ScheduleView`.
+To look around in, in a notebook or as a page of its own: `AttentionView`, `BlockView`, `LanguageView`, `ReachView`,
+`RotationView`, `ScatterView`, `ScheduleView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
@@ -12,6 +12,7 @@ from minibert.viz.alt_text import describe_attention
 from minibert.viz.attention import plot_attention
 from minibert.viz.attention_view import AttentionView
 from minibert.viz.block_view import BlockView
+from minibert.viz.language_view import LanguageView
 from minibert.viz.masks import plot_mask, visible
 from minibert.viz.reach_view import ReachView
 from minibert.viz.receptive_field import plot_receptive_field, receptive_field
@@ -23,6 +24,7 @@ from minibert.viz.word_pictures import plot_word_by_layer
 __all__ = [
     "AttentionView",
     "BlockView",
+    "LanguageView",
     "ReachView",
     "RotationView",
     "ScatterView",

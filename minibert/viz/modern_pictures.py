@@ -13,21 +13,22 @@ BLOCKS = {
     "BERT": ("x", "attention", "+ x", "norm", "GELU layer", "+ x", "norm", "x"),
     "ModernBERT": ("x", "norm", "attention, RoPE", "+ x", "norm", "GeGLU", "+ x", "x"),
 }
-SHADES = {"attention": "#CDE5F5", "G": "#CDE5F5", "+": "#FBE3B0", "norm": "#DDDDDD", "x": "white"}
+NOTES = {
+    "BERT": "every matrix has a bias; every layer sees all tokens; positions are added once, before block 1",
+    "ModernBERT": "no biases; two layers of three see a window; positions turn queries and keys in every layer",
+}
+SHADES = {"attention": "#CDE5F5", "grouped": "#CDE5F5", "G": "#CDE5F5", "Swi": "#CDE5F5"}
+SHADES |= {"+": "#FBE3B0", "norm": "#DDDDDD", "RMS": "#DDDDDD", "x": "white"}
 
 
-def plot_blocks() -> Figure:
-    """One block of BERT and one of ModernBERT, with the residual paths as arcs.
+def plot_blocks(blocks: Mapping[str, Sequence[str]] = BLOCKS, notes: Mapping[str, str] = NOTES) -> Figure:
+    """Two blocks as rows of eight boxes, by default BERT's and ModernBERT's, with the residual paths as arcs.
 
     >>> len(plot_blocks().axes)
     2
     """
     figure = plt.figure(figsize=(9.2, 4.0), dpi=144, layout="constrained")
-    notes = {
-        "BERT": "every matrix has a bias; every layer sees all tokens; positions are added once, before block 1",
-        "ModernBERT": "no biases; two layers of three see a window; positions turn queries and keys in every layer",
-    }
-    for axes, (name, steps) in zip(figure.subplots(2, 1), BLOCKS.items(), strict=True):
+    for axes, (name, steps) in zip(figure.subplots(2, 1), blocks.items(), strict=True):
         for place, step in enumerate(steps):
             shade = next(color for start, color in SHADES.items() if step.startswith(start))
             box = dict(boxstyle="round,pad=0.4", facecolor=shade, edgecolor="#444444")
@@ -37,7 +38,8 @@ def plot_blocks() -> Figure:
                 arrow = FancyArrowPatch((place - 0.72, 0), (place - 0.36, 0), arrowstyle="->", mutation_scale=11)
                 axes.add_patch(arrow)
         sums = [place for place, step in enumerate(steps) if step == "+ x"]
-        for start, end in zip((0, sums[0] + (name == "BERT")), sums, strict=True):
+        post_norm = steps[1].startswith("attention")  # then the second arc begins after the norm
+        for start, end in zip((0, sums[0] + post_norm), sums, strict=True):
             style = dict(arrowstyle="->", mutation_scale=13, color=ORANGE, lw=2, connectionstyle="arc3,rad=-0.35")
             axes.add_patch(FancyArrowPatch((start, 0.26), (end, 0.26), **style))
         axes.set(xlim=(-0.5, 7.5), ylim=(-0.75, 1.2))

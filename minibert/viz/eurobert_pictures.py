@@ -1,0 +1,270 @@
+"""The pictures of chapter 18: EuroBERT's block, norms, gates, shared keys, sizes, languages and what was measured."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from minibert.viz.fast_pictures import STYLES, new_figure
+from minibert.viz.modern_pictures import BLOCKS, NOTES, plot_blocks
+from minibert.viz.page import COLORS
+
+BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
+EUROBERT = ("x", "RMSNorm", "grouped\nattention, RoPE", "+ x", "RMSNorm", "SwiGLU", "+ x", "x")
+
+
+def plot_two_blocks() -> Figure:
+    """One block of ModernBERT and one of EuroBERT.
+
+    >>> len(plot_two_blocks().axes)
+    2
+    """
+    note = "no biases; every layer sees all tokens; query heads may share keys; nothing is normalised before block 1"
+    blocks = {"ModernBERT": BLOCKS["ModernBERT"], "EuroBERT": EUROBERT}
+    figure = plot_blocks(blocks, {"ModernBERT": NOTES["ModernBERT"], "EuroBERT": note})
+    plt.close(figure)
+    return figure
+
+
+def _bare(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def plot_norms(panels: Mapping[str, Sequence[float]]) -> Figure:
+    """The channels of one vector as bars, before and after norms; the dashed line is the mean of each panel.
+
+    >>> len(plot_norms({"x": [1.0, 2.0], "RMSNorm": [0.6, 1.3]}).axes)
+    2
+    """
+    figure = new_figure(9.2, 2.9)
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (name, values), color in zip(grid, panels.items(), (GREY, ORANGE, BLUE), strict=False):
+        axes.bar(range(len(values)), values, color=color)
+        axes.axhline(0, color="#222222", lw=0.8)
+        axes.axhline(sum(values) / len(values), color="#222222", lw=1.5, ls="--")
+        axes.set(title=name, xlabel="channel", xticks=range(0, len(values), max(1, len(values) // 6)))
+        _bare(axes)
+    grid[0].set_ylabel("value")
+    return figure
+
+
+def plot_lines(lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, start: int = 0) -> Figure:
+    """A line for each name over whole numbers from `start`.
+
+    >>> len(plot_lines({"a": [1.0, 2.0]}, "layer", "share").axes[0].lines)
+    1
+    """
+    figure = new_figure(7.4, 3.1)
+    axes = figure.subplots()
+    for (name, values), style in zip(lines.items(), STYLES, strict=False):
+        axes.plot(range(start, start + len(values)), values, label=name, ms=7, **style)
+    longest = max(map(len, lines.values()))
+    axes.set(xlabel=xlabel, ylabel=ylabel, xticks=range(start, start + longest), ylim=(0, None))
+    axes.legend(frameon=False)
+    _bare(axes)
+    return figure
+
+
+def plot_gates(x: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
+    """Activations as curves.
+
+    >>> len(plot_gates([0.0, 1.0], {"silu": [0.0, 0.7]}).axes)
+    1
+    """
+    figure = new_figure(7.4, 3.1)
+    axes = figure.subplots()
+    for (name, values), color, dash in zip(curves.items(), (BLUE, ORANGE, GREEN), ("-", "--", ":"), strict=False):
+        axes.plot(x, values, color=color, ls=dash, lw=2.5, label=name)
+    axes.axhline(0, color="#BBBBBB", lw=0.8, zorder=0)
+    axes.set(xlabel="x", ylabel="activation")
+    axes.legend(frameon=False)
+    _bare(axes)
+    return figure
+
+
+def plot_groups(panels: Mapping[str, tuple[int, int]]) -> Figure:
+    """Which query heads share a key and value head: name -> (H, G), a row of each, a line from each query to its key.
+
+    >>> len(plot_groups({"H = 4, G = 2": (4, 2), "H = 4, G = 1": (4, 1)}).axes)
+    2
+    """
+    figure = new_figure(9.2, 1.75 * len(panels))
+    grid = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    for axes, (name, (heads, groups)) in zip(grid, panels.items(), strict=True):
+        share = heads // groups
+        for head in range(heads):
+            group = head // share
+            color = COLORS[group % len(COLORS)]
+            middle = share * group + (share - 1) / 2
+            axes.plot([head, middle], [1, 0], color=color, lw=1.6, zorder=1)
+            axes.text(head, 1, str(head), ha="center", va="center", fontsize=9, color="white", zorder=3)
+            axes.scatter(head, 1, s=230, color=color, zorder=2)
+        for group in range(groups):
+            middle = share * group + (share - 1) / 2
+            axes.scatter(middle, 0, s=300, marker="s", color=COLORS[group % len(COLORS)], zorder=2)
+            axes.text(middle, 0, str(group), ha="center", va="center", fontsize=9, color="white", zorder=3)
+        axes.set(xlim=(-3.1, heads - 0.4), ylim=(-0.45, 1.45))
+        axes.text(-0.8, 1, "query heads", ha="right", va="center", fontsize=10)
+        axes.text(-0.8, 0, "key and value", ha="right", va="center", fontsize=10)
+        axes.set_title(name, loc="left", fontsize=11)
+        axes.axis("off")
+    return figure
+
+
+def plot_sizes(models: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Parameters in millions as stacked bars: model -> {part: number}.
+
+    >>> len(plot_sizes({"small": {"tokens": 1.0, "head": 2.0}}).axes)
+    1
+    """
+    figure = new_figure(9.2, 0.9 + 0.62 * len(models))
+    axes = figure.subplots()
+    looks = ((ORANGE, ""), (BLUE, "//"), (GREEN, ".."), (YELLOW, ""), (PINK, "xx"))
+    for row, parts in enumerate(models.values()):
+        left, total = 0.0, sum(parts.values())
+        for (name, size), (color, hatch) in zip(parts.items(), looks, strict=False):
+            label = None if row else name
+            axes.barh(row, size / total, left=left, color=color, hatch=hatch, edgecolor="white", label=label)
+            if size / total > 0.06:
+                box = dict(facecolor="white", edgecolor="none", alpha=0.85, pad=1.5)
+                axes.text(left + size / total / 2, row, f"{size:.0f}", ha="center", va="center", fontsize=10, bbox=box)
+            left += size / total
+    axes.set_yticks(range(len(models)), list(models))
+    axes.invert_yaxis()
+    axes.set(xlabel="share of the parameters (numbers: millions)", xlim=(0, 1))
+    axes.legend(frameon=False, ncols=len(next(iter(models.values()))), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    _bare(axes)
+    return figure
+
+
+def plot_shares(groups: Mapping[str, Mapping[str, float]], xlabel: str) -> Figure:
+    """Horizontal bars by group, the largest of each group first: group -> {name: value}.
+
+    >>> len(plot_shares({"text": {"en": 41.3, "fr": 6.1}, "code": {"C": 1.2}}, "%").axes)
+    1
+    """
+    count = sum(map(len, groups.values()))
+    figure = new_figure(9.2, 0.7 + 0.23 * count)
+    axes = figure.subplots()
+    row, names = 0, []
+    for (group, found), color in zip(groups.items(), COLORS, strict=False):
+        for number, (name, value) in enumerate(sorted(found.items(), key=lambda each: -each[1])):
+            label = f"{group}: {sum(found.values()):.1f}" if number == 0 else None
+            axes.barh(row, value, color=color, label=label)
+            axes.text(value, row, f" {value:g}", va="center", fontsize=9)
+            names.append(name)
+            row += 1
+    axes.set_yticks(range(count), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.set(xlabel=xlabel, ylim=(count - 0.4, -0.6))
+    axes.legend(frameon=False, loc="lower right", title="sums")
+    _bare(axes)
+    return figure
+
+
+def plot_by_language(lines: Mapping[str, Mapping[str, tuple[float, float]]], ylabel: str, level: float = 0.0) -> Figure:
+    """A dot for each language and line, with the spread over seeds: name -> {language: (mean, spread)}.
+
+    `level` is a height that is marked with a line, such as chance.
+
+    >>> len(plot_by_language({"a": {"en": (1.0, 0.1), "fr": (2.0, 0.1)}}, "bits per byte").axes)
+    1
+    """
+    figure = new_figure(9.2, 3.5)
+    axes = figure.subplots()
+    languages = list(next(iter(lines.values())))
+    for number, ((name, found), style) in enumerate(zip(lines.items(), STYLES, strict=False)):
+        shift = 0.1 * (number - (len(lines) - 1) / 2)
+        places = [languages.index(each) + shift for each in found]
+        means, spreads = zip(*found.values(), strict=True)
+        axes.errorbar(
+            places, means, spreads, fmt=style["marker"], color=style["color"], capsize=3, ms=7, label=name, ls=""
+        )
+    if level:
+        axes.axhline(level, color="#555555", lw=1, ls=":")
+    axes.set_xticks(range(len(languages)), languages)
+    axes.set(ylabel=ylabel, ylim=(0, None))
+    axes.grid(axis="x", color="#EEEEEE")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    _bare(axes)
+    return figure
+
+
+def plot_panels(panels: Mapping[str, Mapping[str, Sequence[float]]], level: float | None = None) -> Figure:
+    """Measures beside each other: panel -> {arm: a number for each seed}; bars to the mean, a dot for each seed.
+
+    The arms stand on the left once, so all panels have the same. `level` is a line that all share, such as chance.
+
+    >>> len(plot_panels({"loss": {"a": [1.0, 2.0]}, "accuracy": {"a": [0.1, 0.2]}}).axes)
+    2
+    """
+    arms = list(next(iter(panels.values())))
+    figure = new_figure(9.2, 1.0 + 0.42 * len(arms))
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (name, found) in zip(grid, panels.items(), strict=True):
+        for arm, numbers in found.items():
+            row = arms.index(arm)
+            mean = sum(numbers) / len(numbers)
+            axes.barh(row, mean, color=COLORS[row % len(COLORS)], alpha=0.8, height=0.66)
+            axes.scatter(numbers, [row] * len(numbers), color="#222222", s=13, zorder=3)
+            axes.text(max(numbers), row, f"  {mean:.2f}" if mean < 100 else f"  {mean:,.0f}", va="center", fontsize=9)
+        if level is not None:
+            axes.axvline(level, color="#555555", lw=1, ls=":")
+        axes.set_xlabel(name)
+        axes.margins(x=0.22)
+        axes.set_xlim(0, None)
+        _bare(axes)
+    grid[0].set_yticks(range(len(arms)), arms)
+    grid[0].invert_yaxis()
+    return figure
+
+
+def plot_published(tasks: Mapping[str, Mapping[str, float]], low: float = 0.0) -> Figure:
+    """Published scores: a row for each task, a mark for each model.
+
+    >>> len(plot_published({"XNLI": {"XLM-R": 80.0, "EuroBERT": 84.0}}).axes)
+    1
+    """
+    figure = new_figure(9.2, 1.3 + 0.5 * len(tasks))
+    axes = figure.subplots()
+    models = list(dict.fromkeys(model for scores in tasks.values() for model in scores))
+    looks = dict(zip(models, [(c, m) for m in "o^sD" for c in (BLUE, ORANGE, GREEN)], strict=False))
+    for row, scores in enumerate(tasks.values()):
+        axes.axhline(row, color="#DDDDDD", lw=1, zorder=0)
+        for model, score in scores.items():
+            color, mark = looks[model]
+            label = model if model in models else None
+            axes.scatter(score, row, color=color, marker=mark, s=75, edgecolor="white", label=label, zorder=2)
+            models = [name for name in models if name != model]
+    axes.set_yticks(range(len(tasks)), list(tasks))
+    axes.invert_yaxis()
+    axes.set(xlabel="points", xlim=(low, None))
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
+    _bare(axes)
+    return figure
+
+
+def plot_message(view) -> Figure:
+    """The still picture of a `LanguageView`: tokens of the chosen message, and how often a translation lies nearest.
+
+    >>> import torch
+    >>> from minibert.viz import LanguageView
+    >>> texts = {"en": ["a", "b"], "fr": ["c", "d"]}
+    >>> tokens = {name: [[text] for text in both] for name, both in texts.items()}
+    >>> len(plot_message(LanguageView(texts, tokens, {"made up": torch.eye(2).repeat(2, 1, 1)})).axes)
+    2
+    """
+    figure = new_figure(9.2, 3.6)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    counts = view.counts()
+    left.bar(list(counts), list(counts.values()), color=BLUE)
+    left.set(ylabel="tokens of one message", xlabel="language")
+    found, total = view.found(), len(view.languages) * view.messages
+    right.barh(list(found), [100 * count / total for count in found.values()], color=ORANGE)
+    right.axvline(100 / view.messages, color="#555555", lw=1, ls=":")
+    right.set(xlabel="nearest sentence of another language\nis the translation, % (dotted: chance)", xlim=(0, 100))
+    right.invert_yaxis()
+    for axes in (left, right):
+        _bare(axes)
+    return figure
