@@ -34,8 +34,9 @@ def test_a_held_out_message_is_held_out_in_every_language_with_all_that_repeats_
         runs[message.held_out] |= {tuple(english[i : i + 6]) for i in range(len(english) - 5)}
     assert len(sides[True]) > 2000 and not sides[True] & sides[False]
     assert not runs[True] & runs[False]
-    held_out = sum(message.held_out for message in messages())
-    assert 0.07 < held_out / len(messages()) < 0.13
+    held_out = [{m.texts["en"] for m in messages(percent) if m.held_out} for percent in (10, 30)]
+    assert 0.07 < len(held_out[0]) / len(messages()) < 0.13 and 0.25 < len(held_out[1]) / len(messages()) < 0.35
+    assert held_out[0] < held_out[1]
 
 
 @pytest.mark.data

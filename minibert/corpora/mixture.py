@@ -26,7 +26,7 @@ GROUPS = ("en", *LANGUAGES, "speeches", "code", "parallel")
 PARTS = ("train", "held-out")
 SHORTEST, LONGEST = 200, 1600  # bytes of a passage of messages; each one's length is drawn
 PIECE = 2000  # bytes of a passage of a speech or a file, about
-_PERCENT = 10  # of the messages, presidents and files are held out
+PERCENT = 10  # of the messages, presidents and files are held out, where nothing else is asked for
 _RUN = 6  # words in a row that two messages on different sides may not share
 _KEPT = 0.75  # share of equal words from which a translation is nearly a copy
 _NO_WORDS = re.compile(r"<[^>]*>|\$?\{[^}]*\}")  # mark-up and placeholders
@@ -37,12 +37,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 class Message:
     """One text in its languages, English first: `texts[language]`; and whether it is held out in all of them.
 
+    `parts` are the parts of the program that show it, as those of a `Translation`.
+
     >>> Message({"en": "Log in", "de": "Anmelden"}, held_out=False).texts["de"]
     'Anmelden'
     """
 
     texts: Mapping[str, str]
     held_out: bool
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,19 +79,26 @@ def is_near_copy(one: str, other: str) -> bool:
 
 
 @cache
-def messages() -> tuple[Message, ...]:
-    """All messages that have a translation, in the order of the source.
+def messages(percent: int = PERCENT) -> tuple[Message, ...]:
+    """All messages that have a translation, in the order of the source; `percent` of them are held out.
+
+    What is held out with a small percentage is held out with a larger one too.
 
     Raises:
         DataUnavailable: the translations are not in the cache.
     """
     found: dict[str, dict[str, str]] = {}
+    parts: dict[str, tuple[str, ...]] = {}
     for row in load("multilingual"):
         if not is_near_copy(row.english, row.foreign):
             texts = found.setdefault(row.english, {"en": row.english})
             texts[row.language] = " ".join(row.foreign.split())  # on one line, as the English text is
+            parts[row.english] = row.parts
     keys = linked([_marks(texts) for texts in found.values()])
-    return tuple(Message(texts, is_held_out(key, _PERCENT)) for texts, key in zip(found.values(), keys, strict=True))
+    return tuple(
+        Message(texts, is_held_out(key, percent), parts[english])
+        for (english, texts), key in zip(found.items(), keys, strict=True)
+    )
 
 
 def _marks(texts: Mapping[str, str]) -> list[str]:
@@ -99,7 +109,7 @@ def _marks(texts: Mapping[str, str]) -> list[str]:
     return [texts["en"], *runs, *same]
 
 
-def passages(group: str, part: str = "train", seed: int = 0) -> list[Passage]:
+def passages(group: str, part: str = "train", seed: int = 0, percent: int = PERCENT) -> list[Passage]:
     """All of a group's text once, cut into passages, in an order that the seed decides.
 
     Messages are drawn in a new order and put together, a line each. Speeches are cut between paragraphs, code between
@@ -118,11 +128,11 @@ def passages(group: str, part: str = "train", seed: int = 0) -> list[Passage]:
     held_out = part == "held-out"
     if group in ("speeches", "code"):
         keyed = _speeches() if group == "speeches" else _files()
-        whole = [text for text, key in keyed if is_held_out(key, _PERCENT) == held_out]
+        whole = [text for text, key in keyed if is_held_out(key, percent) == held_out]
         texts = [piece for text in whole for piece in _joined(text.split("\n"), lambda: PIECE) if piece.strip()]
         rng.shuffle(texts)
     else:
-        chosen = [message.texts for message in messages() if message.held_out == held_out]
+        chosen = [message.texts for message in messages(percent) if message.held_out == held_out]
         lines = _parallel_lines(chosen) if group == "parallel" else [t[group] for t in chosen if group in t]
         rng.shuffle(lines)
         texts = list(_joined(lines, lambda: rng.randint(SHORTEST, LONGEST)))
@@ -156,8 +166,12 @@ def _joined(lines: Iterable[str], length: Callable[[], int]) -> Iterable[str]:
         yield "\n".join(passage)
 
 
-def mixture(shares: Mapping[str, float], size_bytes: int, seed: int, part: str = "train") -> list[Passage]:
+def mixture(
+    shares: Mapping[str, float], size_bytes: int, seed: int, part: str = "train", percent: int = PERCENT
+) -> list[Passage]:
     """About `size_bytes` of text as passages in a drawn order, each group with its share of the UTF-8 bytes.
+
+    `percent` of the messages, presidents and files are held out.
 
     A group with less text than its share is gone through again, its messages in another order and so in other passages.
 
@@ -172,17 +186,19 @@ def mixture(shares: Mapping[str, float], size_bytes: int, seed: int, part: str =
         raise ValueError(f"shares {dict(shares)}; expected groups with shares of at least 0 that sum to 1")
     if size_bytes <= 0:
         raise ValueError(f"size_bytes is {size_bytes}, expected a positive number")
-    chosen = [passage for group, share in shares.items() for passage in _some(group, share * size_bytes, seed, part)]
+    chosen = [
+        passage for group, share in shares.items() for passage in _some(group, share * size_bytes, seed, part, percent)
+    ]
     random.Random(f"{seed} mixture").shuffle(chosen)
     return chosen
 
 
-def _some(group: str, size: float, seed: int, part: str) -> list[Passage]:
+def _some(group: str, size: float, seed: int, part: str, percent: int) -> list[Passage]:
     """Passages of one group, at least `size` bytes of them where that is above 0."""
     chosen: list[Passage] = []
     turn = 0
     while size > 0:
-        for passage in passages(group, part, seed + 1_000_003 * turn):
+        for passage in passages(group, part, seed + 1_000_003 * turn, percent):
             chosen.append(Passage(f"{passage.name}-{turn}", passage.text, group))
             size -= len(passage.text.encode("utf-8")) + 1
             if size <= 0:
