@@ -6,7 +6,20 @@ import sys
 
 import click
 
-COMMANDS = ("tokenize", "pretrain", "fill", "embed", "attend", "data", "info", "bench", "experiment", "grade", "lab")
+COMMANDS = (
+    "tokenize",
+    "pretrain",
+    "fill",
+    "embed",
+    "attend",
+    "data",
+    "info",
+    "compare",
+    "bench",
+    "experiment",
+    "grade",
+    "lab",
+)
 
 
 class LazyGroup(click.Group):

@@ -19,6 +19,9 @@ def parameters_by_part(config: EncoderConfig) -> dict[str, int]:
     A matrix that two parts share (`tie`) counts with the embeddings. Published counts differ in what they include:
     EuroBERT-210m is embeddings and blocks, ModernBERT-base has its head with it, BERT-base its pooler.
 
+    Source: the sizes are those of Devlin et al. 2019 (section 3), Warner et al. 2024 (table 4), Boizard et al. 2025
+    (table 3).
+
     >>> parameters_by_part(EncoderConfig.preset("bert-base"))
     {'embeddings': 23837184, 'blocks': 85054464, 'pooler': 590592, 'head': 622650}
     """
@@ -37,6 +40,8 @@ def parameters_by_part(config: EncoderConfig) -> dict[str, int]:
 def count_parameters(config: EncoderConfig) -> int:
     """How many parameters a masked language model of this config has; a shared matrix counts once.
 
+    Source: see `parameters_by_part`.
+
     >>> count_parameters(EncoderConfig.preset("modernbert-base"))
     149655232
     """
@@ -46,6 +51,8 @@ def count_parameters(config: EncoderConfig) -> int:
 
 def matrix_weights(config: EncoderConfig) -> tuple[int, int]:
     """The weights of the matrices that each token is multiplied with in the blocks, and each hidden one in the head.
+
+    Source: Chowdhery et al. 2022 (PaLM), appendix B.
 
     >>> matrix_weights(EncoderConfig.preset("bert-base"))
     (84934656, 24030720)
@@ -59,6 +66,8 @@ def matrix_weights(config: EncoderConfig) -> tuple[int, int]:
 
 def attention_pairs(length: int, window: int | None) -> int:
     """How many pairs of a query and a key that it sees a text has; `window` is W, None for all pairs.
+
+    Source: Chowdhery et al. 2022 (PaLM), appendix B.
 
     >>> attention_pairs(5, None), attention_pairs(5, 1)
     (25, 13)
@@ -86,6 +95,8 @@ def attention_flops(config: EncoderConfig, lengths: Sequence[int]) -> int:
 def model_flops(config: EncoderConfig, lengths: Sequence[int], predicted: int = 0, training: bool = False) -> int:
     """Operations on texts of these lengths, of which `predicted` tokens go through the head; in training thrice that.
 
+    Source: Chowdhery et al. 2022 (PaLM), appendix B.
+
     >>> model_flops(EncoderConfig.preset("bert-nano"), [10])
     15933440
     """
@@ -97,6 +108,8 @@ def model_flops(config: EncoderConfig, lengths: Sequence[int], predicted: int = 
 def token_flops(config: EncoderConfig, length: int) -> tuple[float, float]:
     """Operations of the forward pass for each token in the blocks, in texts of `length`, and for each hidden one in the
     head.
+
+    Source: Chowdhery et al. 2022 (PaLM), appendix B.
 
     >>> blocks, head = token_flops(EncoderConfig.preset("modernbert-base"), 1024)
     >>> round(blocks / 1e6), round(head / 1e6, 1)
