@@ -29,7 +29,7 @@ PIECE = 2000  # bytes of a passage of a speech or a file, about
 PERCENT = 10  # of the messages, presidents and files are held out, where nothing else is asked for
 _RUN = 6  # words in a row that two messages on different sides may not share
 _KEPT = 0.75  # share of equal words from which a translation is nearly a copy
-_NO_WORDS = re.compile(r"<[^>]*>|\$?\{[^}]*\}")  # mark-up and placeholders
+_MARKS = re.compile(r"<[^>]*>|\$?\{[^}]*\}")  # mark-up and placeholders
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -59,13 +59,22 @@ class Passage(Document):
     group: str = ""
 
 
+def without_marks(text: str) -> str:
+    """The text without mark-up and placeholders, one space between words.
+
+    >>> without_marks("<b>Delete</b> ${count} items?")
+    'Delete items?'
+    """
+    return " ".join(_MARKS.sub(" ", text).split())
+
+
 def words(text: str) -> list[str]:
     """The words of a text in small letters, without mark-up, placeholders, numbers and punctuation.
 
     >>> words("<b>Delete</b> ${count} items?")
     ['delete', 'items']
     """
-    return _WORD.findall(_NO_WORDS.sub(" ", text.casefold()))
+    return _WORD.findall(without_marks(text.casefold()))
 
 
 def is_near_copy(one: str, other: str) -> bool:
@@ -94,14 +103,14 @@ def messages(percent: int = PERCENT) -> tuple[Message, ...]:
             texts = found.setdefault(row.english, {"en": row.english})
             texts[row.language] = " ".join(row.foreign.split())  # on one line, as the English text is
             parts[row.english] = row.parts
-    keys = linked([_marks(texts) for texts in found.values()])
+    keys = linked([_shared(texts) for texts in found.values()])
     return tuple(
         Message(texts, is_held_out(key, percent), parts[english])
         for (english, texts), key in zip(found.items(), keys, strict=True)
     )
 
 
-def _marks(texts: Mapping[str, str]) -> list[str]:
+def _shared(texts: Mapping[str, str]) -> list[str]:
     """What no message on the other side may have: the English text, its runs of words, the words of a translation."""
     english = words(texts["en"])
     runs = [" ".join(english[start : start + _RUN]) for start in range(len(english) - _RUN + 1)]

@@ -1,12 +1,15 @@
 """Texts as vectors that can be compared: the base of search."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from minibert.checkpoints.sentence_folder import POOLING, SIMILARITIES, Dense, Recipe
+from minibert.objectives.contrastive import info_nce
 from minibert.tasks.inference import inference
+from minibert.tokenization.encoding import Batch
+from minibert.training.recipe import Recipe as TrainingRecipe
 from minibert.varlen import find_packing, unpad
 
 
@@ -73,9 +76,8 @@ def embed_texts(
                     f"text {rows[row]} has {lengths[row]} tokens, the model was made for {limit}: split it, or let its "
                     "end be cut off with truncate=True"
                 )
-            packing = find_packing(batch.attention_mask.to(device))
-            hidden = model.packed(unpad(batch.input_ids.to(device), packing), packing.cu_seqlens).hidden  # (N, D)
-            pooled = torch.cat([pool_tokens(hidden, packing.cu_seqlens, mode, skip) for mode in modes], dim=-1)
+            hidden, borders = _hidden(batch, model, device)
+            pooled = torch.cat([pool_tokens(hidden, borders, mode, skip) for mode in modes], dim=-1)
             for step in recipe.steps:
                 pooled = _dense(pooled, step) if isinstance(step, Dense) else _normalize(pooled)
             vectors.update(zip(rows, pooled[:, : recipe.dimensions].float().cpu(), strict=True))
@@ -121,6 +123,47 @@ def pool_tokens(hidden: Tensor, cu_seqlens: Tensor, mode: str, skip: int = 0) ->
     return (total / divisor[:, None]).to(hidden.dtype)
 
 
+def tune_on_pairs(
+    batches: Iterable[Sequence[tuple[str, str]]], model, tok, recipe: TrainingRecipe, temperature: float = 0.05
+) -> list[float]:
+    """Train an encoder in place so that the two texts of a pair are nearer than texts of other pairs in their batch.
+
+    A step takes one batch: the mean vectors of its texts, `info_nce`, one update by the recipe's optimiser at its
+    learning rate. It ends after the recipe's steps, or with the last batch. What is too long is cut at the model's
+    `max_len`. Returns the loss (nats) of each step; the model is left in training mode.
+
+    Raises:
+        ValueError: as for `info_nce`: a batch needs two pairs at least.
+
+    Source: Gao, Yao and Chen 2021 (SimCSE), section 4, with pairs of texts that belong together.
+
+    >>> import minibert
+    >>> tok = minibert.WordPieceTokenizer.train(["the cat sat on the mat"] * 3, vocab_size=40)
+    >>> config = minibert.EncoderConfig.preset("bert-nano").replace(vocab_size=tok.vocab_size)
+    >>> pairs = [("the cat", "a cat"), ("the mat", "a mat")]
+    >>> losses = tune_on_pairs([pairs] * 2, minibert.Encoder(config), tok, TrainingRecipe(steps=2))
+    >>> len(losses)
+    2
+    """
+    optimizer = recipe.make_optimizer(model)
+    device = next(model.parameters()).device
+    losses = []
+    model.train()
+    for step, pairs in zip(range(recipe.steps), batches, strict=False):
+        sides = [tok.encode_batch(list(texts), max_length=model.config.max_len) for texts in zip(*pairs, strict=True)]
+        one, other = (pool_tokens(*_hidden(side, model, device), "mean") for side in sides)  # (B, D) each
+        loss = info_nce(one, other, temperature)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if recipe.clip is not None:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr(step)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    return losses
+
+
 def compare(vectors: Tensor, others: Tensor, similarity: str = "cosine") -> Tensor:
     """How alike each vector is to each of the others: (A, D), (B, D) -> (A, B), more is more alike.
 
@@ -140,6 +183,12 @@ def compare(vectors: Tensor, others: Tensor, similarity: str = "cosine") -> Tens
     if similarity not in SIMILARITIES:
         raise ValueError(f"similarity={similarity!r}: expected one of {', '.join(SIMILARITIES)}")
     return -torch.cdist(vectors, others, p=2.0 if similarity == "euclidean" else 1.0)
+
+
+def _hidden(batch: Batch, model, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The last states of a batch, its padding taken out, and the borders of its texts: (N, D), (B + 1,)."""
+    packing = find_packing(batch.attention_mask.to(device))
+    return model.packed(unpad(batch.input_ids.to(device), packing), packing.cu_seqlens).hidden, packing.cu_seqlens
 
 
 def _recipe_of(model) -> Recipe:
