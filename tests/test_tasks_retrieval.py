@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
 import minibert.tasks
-from minibert import Encoder, EncoderConfig, WordPieceTokenizer
+from minibert import EncoderConfig, MaskedLanguageModel, WordPieceTokenizer
 from minibert.tasks.metrics import ndcg, recall
 from minibert.tasks.retrieval import Index
 from minibert.tasks.sentence_embeddings import embed_texts, tune_on_pairs
@@ -132,7 +132,7 @@ def test_tuning_on_pairs_finds_new_translations():
     config = EncoderConfig.preset("eurobert-nano").replace(
         vocab_size=tok.vocab_size, hidden=32, layers=1, heads=2, kv_heads=1, intermediate=32, max_len=16
     )
-    model, held_out = Encoder(config, torch.Generator().manual_seed(0)), pairs(60)
+    model, held_out = MaskedLanguageModel(config, torch.Generator().manual_seed(0)).encoder, pairs(60)
 
     def found() -> float:
         queries, documents = (embed_texts(side, model, tok) for side in zip(*held_out, strict=True))
