@@ -1,8 +1,18 @@
 """What a trained encoder is used for."""
 
 from minibert.tasks.cloze import fill_blanks
-from minibert.tasks.metrics import ndcg, recall
+from minibert.tasks.metrics import entities, entity_scores, ndcg, recall, squad_score
 from minibert.tasks.retrieval import Index
 from minibert.tasks.sentence_embeddings import compare, embed_texts
 
-__all__ = ["Index", "compare", "embed_texts", "fill_blanks", "ndcg", "recall"]
+__all__ = [
+    "Index",
+    "compare",
+    "embed_texts",
+    "entities",
+    "entity_scores",
+    "fill_blanks",
+    "ndcg",
+    "recall",
+    "squad_score",
+]

@@ -1,10 +1,15 @@
-"""How good a ranking is: normalised discounted cumulative gain, and recall among the first k.
+"""How good a ranking is, an answer cut out of a text, or a tagging: the numbers that the benchmarks report.
 
-A ranking comes as the relevance of each document, the document that the search put first first. The whole ranking is
-needed: what the search should have found further up stands further down in it.
+- `ndcg`, `recall`: a ranking comes as the relevance of each document, the document that the search put first first. The
+  whole ranking is needed: what the search should have found further up stands further down in it.
+- `squad_score`: an answer beside the answers that people gave.
+- `entity_scores`: whole entities, found in BIO tags by `entities`.
 """
 
 import math
+import re
+import string
+from collections import Counter
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -71,3 +76,103 @@ def _checked(relevances, k) -> list[float]:
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"the relevance at rank {rank} is {value}: expected a finite number of at least 0")
     return values
+
+
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+_WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)  # ASCII only: a dash of typographers stays
+
+
+def squad_score(prediction: str, answers: str | Sequence[str]) -> tuple[float, float]:
+    """Exact match and F1 of a predicted answer, each against the answer that suits it best.
+
+    Both compare words, after lower-casing, without ASCII punctuation and without a, an and the. Exact match is 1 where
+    all words are equal. F1 is the harmonic mean of precision and recall over the words, a word counting as often as
+    both have it. No answer at all, `[]` or `""`, is right where the prediction is empty too; so "the" counts as empty.
+
+    Raises:
+        ValueError: the prediction is no text, or the answers are neither a text nor texts.
+
+    Source: Rajpurkar et al. 2016, section 6.1; Rajpurkar et al. 2018 for questions without an answer.
+
+    >>> squad_score("The Eiffel tower!", ["eiffel tower", "Paris"])
+    (1.0, 1.0)
+    >>> squad_score("in the old Paris", ["Paris"])  # 1 of 3 words is right, 1 of 1 is found
+    (0.0, 0.5)
+    """
+    answers = [answers] if isinstance(answers, str) else answers
+    if not isinstance(prediction, str):
+        raise ValueError(f"prediction is a {type(prediction).__name__}, expected a text ('' for no answer)")
+    if not isinstance(answers, Sequence) or not all(isinstance(answer, str) for answer in answers):
+        raise ValueError(f"answers: got {answers!r:.60}, expected a list of texts ([] where there is no answer)")
+    said = _answer_words(prediction)
+    right = [_answer_words(answer) for answer in answers or [""]]
+    return float(said in right), max(_word_f1(said, words) for words in right)
+
+
+def _answer_words(text: str) -> list[str]:
+    return _ARTICLES.sub(" ", text.lower().translate(_WITHOUT_PUNCTUATION)).split()
+
+
+def _word_f1(said: list[str], right: list[str]) -> float:
+    if not said or not right:
+        return float(said == right)
+    common = (Counter(said) & Counter(right)).total()
+    return 2 * common / (len(said) + len(right))  # = 2PR / (P + R) with P = common / said, R = common / right
+
+
+def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """The entities in the BIO tags of one text: (type, first word, one past the last word).
+
+    B-X begins an entity of type X, I-X goes on with it, O is outside. Predicted tags are often broken: an I-X that
+    follows no X begins an entity as B-X would. That is how CoNLL counted, and how seqeval does.
+
+    Raises:
+        ValueError: a tag that is neither O nor B- or I- with a type.
+
+    Source: Tjong Kim Sang and De Meulder 2003, section 2.3.
+
+    >>> entities(["B-PER", "I-PER", "O", "I-LOC", "I-PER"])
+    [('PER', 0, 2), ('LOC', 3, 4), ('PER', 4, 5)]
+    """
+    found: list[tuple[str, int, int]] = []
+    open_type = None  # of the entity that the word before belongs to
+    for place, tag in enumerate(tags):
+        kind, dash, name = tag.partition("-") if isinstance(tag, str) else ("", "", "")
+        if tag != "O" and not (kind in ("B", "I") and dash and name):
+            raise ValueError(f"tag {place} is {tag!r}: expected 'O', or 'B-' or 'I-' and a type, such as 'B-PER'")
+        if kind == "I" and name == open_type:
+            found[-1] = (name, found[-1][1], place + 1)
+        elif tag != "O":
+            found.append((name, place, place + 1))
+        open_type = name or None
+    return found
+
+
+def entity_scores(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> tuple[float, float, float]:
+    """Precision, recall and F1 of whole entities: right is one whose type, first and last word are all right.
+
+    Counted over all texts together. What has nothing to divide by is 0: the precision where no entity is predicted,
+    the recall where there is none to find.
+
+    Shape: one list of BIO tags for each text, in both; see `entities`.
+
+    Raises:
+        ValueError: another number of texts, or of tags in a text; a tag that is none; one list instead of lists.
+
+    Source: Tjong Kim Sang and De Meulder 2003, section 2.3.
+
+    >>> entity_scores([["B-PER", "I-PER", "O", "B-LOC"]], [["B-PER", "O", "O", "B-LOC"]])  # one of two is cut short
+    (0.5, 0.5, 0.5)
+    """
+    if len(gold) != len(predicted):
+        raise ValueError(f"gold has {len(gold)} texts, predicted {len(predicted)}: expected as many")
+    right = found = there = 0
+    for number, (expected, got) in enumerate(zip(gold, predicted, strict=True)):
+        if isinstance(expected, str) or isinstance(got, str):
+            raise ValueError("one text's tags: give a list of texts, each a list of tags: [tags]")
+        if len(expected) != len(got):
+            raise ValueError(f"text {number} has {len(expected)} gold tags and {len(got)} predicted ones")
+        truth, guess = set(entities(expected)), set(entities(got))
+        right, found, there = right + len(truth & guess), found + len(guess), there + len(truth)
+    precision, recalled = right / max(found, 1), right / max(there, 1)
+    return precision, recalled, 2 * right / max(found + there, 1)
