@@ -24,6 +24,7 @@ _WHERE = {
     "ByteLevelBPETokenizer": "minibert.tokenization.bpe",
     "load_tokenizer": "minibert.tokenization",
     "shipped": "minibert.shipped_models",
+    "quantize": "minibert.tasks.quantize",
     "corpora": "minibert.corpora",
     "tokenization": "minibert.tokenization",
     "model": "minibert.model",

@@ -329,8 +329,8 @@ def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
     only when the config changes too is there an instant between two renames.
 
     Raises:
-        ValueError: `folder` is a file, the model is on the meta device, its weights hold NaN or infinity, or its
-            `label_names` are not one different name for each label.
+        ValueError: `folder` is a file, the model is on the meta device, its weights hold NaN or infinity or are
+            whole numbers (see `quantize`), or its `label_names` are not one different name for each label.
 
     >>> import tempfile
     >>> from minibert import Encoder, EncoderConfig
@@ -351,6 +351,8 @@ def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
         if parameter.is_meta or not torch.isfinite(parameter).all():
             state = "is on the meta device (no values)" if parameter.is_meta else "holds NaN or infinity"
             raise ValueError(f"{name} {state}: not saved, such a folder could not be opened again")
+    if any(not tensor.is_floating_point() for tensor in model.state_dict().values()):
+        raise ValueError("this model holds integer weights: save the float32 model, and quantize() it after opening")
     raw = describe(model)
     tensors = to_theirs(model, FAMILIES[raw["model_type"]])
     folder.mkdir(parents=True, exist_ok=True)
