@@ -143,3 +143,30 @@ def test_tuning_on_pairs_finds_new_translations():
     losses = tune_on_pairs((pairs(16) for _ in range(100)), model, tok, recipe)
     assert len(losses) == 60 and model.training and losses[-1] < losses[0]
     assert before < 0.3 and found() > 0.7
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_late_interaction_is_the_loop_over_all_pairs_of_tokens(seed):
+    generator = torch.Generator().manual_seed(seed)
+    query, document = (torch.randn(n, 6, generator=generator, dtype=torch.float64) * 3 for n in (3, 1 + 2 * seed))
+    by_hand = 0.0
+    for q in query:
+        by_hand += max(float(q @ d / (q @ q).sqrt() / (d @ d).sqrt()) for d in document)
+    assert minibert.tasks.max_sim(query, document).item() == pytest.approx(by_hand, abs=1e-12)
+    again = minibert.tasks.max_sim(query * 5, torch.cat([document, document]))  # neither size nor repetition counts
+    assert again.item() == pytest.approx(by_hand, abs=1e-12)
+    assert minibert.tasks.max_sim(query, query).item() == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("query", "document", "message"),
+    [
+        (torch.ones(3), torch.ones(2, 3), "query is torch.float32 \\(3,\\)"),
+        (torch.ones(2, 3), torch.ones(0, 3), "document is torch.float32 \\(0, 3\\)"),
+        (torch.ones(2, 3), torch.ones(2, 3).long(), "document is torch.int64"),
+        (torch.ones(2, 3), torch.ones(2, 4), "3 wide, document tokens 4"),
+    ],
+)
+def test_late_interaction_refuses_what_is_no_pair_of_texts(query, document, message):
+    with pytest.raises(ValueError, match=message):
+        minibert.tasks.max_sim(query, document)

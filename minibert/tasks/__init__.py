@@ -2,7 +2,7 @@
 
 from minibert.tasks.cloze import fill_blanks
 from minibert.tasks.metrics import entities, entity_scores, ndcg, recall, squad_score
-from minibert.tasks.retrieval import Index
+from minibert.tasks.retrieval import Index, max_sim
 from minibert.tasks.sentence_embeddings import compare, embed_texts
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "entities",
     "entity_scores",
     "fill_blanks",
+    "max_sim",
     "ndcg",
     "recall",
     "squad_score",

@@ -1,8 +1,13 @@
-"""Search: documents as vectors, and for a query those with the highest cosine."""
+"""Search: documents as vectors, and for a query those with the highest cosine.
+
+With one vector for a document all of its words share it (`Index`). Late interaction keeps one for every token, and lets
+each token of the query look for its best partner in the document (`max_sim`).
+"""
 
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from minibert.tasks.neighbours import check_texts, unit_vectors
@@ -85,3 +90,28 @@ class Index:
             )
         own = cosines.gather(1, right[:, None].long())  # (Q, 1)
         return (cosines >= own).sum(1)
+
+
+def max_sim(query: Tensor, document: Tensor) -> Tensor:
+    """Late interaction: each query token's highest cosine with any token of the document, summed over the query.
+
+    Padding has no place here: give the real tokens alone.
+
+    Shape: query (Q, D), document (T, D) -> a scalar of at most Q, in the dtype of the query; has a gradient.
+
+    Raises:
+        ValueError: not a floating point (Q, D) and (T, D) with the same D, or no token in one of them.
+
+    Source: Khattab and Zaharia 2020 (ColBERT), equation 3.
+
+    >>> query, document = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([[3.0, 0.0], [1.0, 1.0]])
+    >>> round(max_sim(query, document).item(), 4)  # cos 0, and cos of 45 degrees
+    1.7071
+    """
+    for name, tokens in (("query", query), ("document", document)):
+        if tokens.dim() != 2 or not len(tokens) or not tokens.is_floating_point():
+            raise ValueError(f"{name} is {tokens.dtype} {tuple(tokens.shape)}, expected floating point (tokens, D)")
+    if query.shape[1] != document.shape[1]:
+        raise ValueError(f"query tokens are {query.shape[1]} wide, document tokens {document.shape[1]}: use one model")
+    cosines = F.normalize(query, dim=-1) @ F.normalize(document, dim=-1).T  # (Q, T)
+    return cosines.amax(1).sum()
