@@ -27,6 +27,7 @@ def soft_target_loss(student: Tensor, teacher: Tensor, temperature: float = 2.0)
 
     Source: Hinton et al. 2015, section 2.
 
+    >>> import torch
     >>> logits = torch.tensor([[2.0, 0.0, -1.0]])
     >>> soft_target_loss(logits, logits).item()
     0.0
@@ -51,6 +52,7 @@ def hidden_cosine_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
     Source: Sanh et al. 2019, section 2.
 
+    >>> import torch
     >>> hidden_cosine_loss(torch.tensor([[2.0, 0.0], [1.0, 1.0]]), torch.tensor([[1.0, 0.0], [-1.0, 1.0]])).item()
     0.5
     """
