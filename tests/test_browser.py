@@ -19,7 +19,17 @@ import pytest
 import torch
 
 from minibert.corpora import is_cached
-from minibert.viz import AttentionView, BlockView, LanguageView, ReachView, RotationView, ScatterView, ScheduleView
+from minibert.tasks.unmasking import Step
+from minibert.viz import (
+    AttentionView,
+    BlockView,
+    LanguageView,
+    ReachView,
+    RotationView,
+    ScatterView,
+    ScheduleView,
+    UnmaskView,
+)
 
 ROOT = Path(__file__).parent.parent
 ARTIFACTS = ROOT / "artifacts"
@@ -231,6 +241,37 @@ def test_the_dials_turn(browser, tmp_path):
         caption = view.locator(".mb-caption").nth(4).inner_text()
         theta.press("ArrowRight")
         assert view.locator(".mb-caption").nth(4).inner_text() != caption and said.inner_text() != score
+
+
+def test_a_text_can_be_unmasked_step_by_step(browser, tmp_path):
+    class Letters:
+        mask_id = 26
+
+        def decode(self, ids):
+            return "".join(chr(97 + i) for i in ids if i != self.mask_id)
+
+        def id_to_token(self, number):
+            return "[MASK]"
+
+    steps = [Step({1: (2, 0.25), 3: (5, 0.75)}, (3,)), Step({1: (4, 0.5)}, (1,))]
+    at_once = [Step({1: (2, 0.25), 3: (5, 0.75)}, (1, 3))]
+    view = UnmaskView([0, 26, 6, 26, 7], {"confident": steps, "at once": at_once}, Letters())
+    file = view.to_html(tmp_path / "view.html")
+    with watched_page(browser, color_scheme="dark") as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-unmask[data-live]")
+        assert not view.locator(".mb-static").is_visible()
+        words = view.locator(".mb-unmask-box b")
+        assert words.all_inner_texts() == ["a", "c", "g", "f", "h"]
+        view.locator(".mb-unmask-text").press("ArrowRight")
+        assert words.all_inner_texts() == ["a", "e", "g", "f", "h"]
+        assert 'Next: "e" (50 %)' in view.locator(".mb-say").inner_text()
+        view.locator(".mb-unmask-text").press("End")
+        assert view.locator(".mb-filled").count() == 2
+        view.locator("select").select_option("1")
+        assert view.locator(".mb-filled").count() == 0 and view.locator(".mb-next").count() == 2
+        view.get_by_text("next", exact=True).click()
+        assert "All places are filled" in view.locator(".mb-say").inner_text()
 
 
 def test_the_dots_of_a_schedule_can_be_dragged(browser, tmp_path):

@@ -17,8 +17,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minibert import viz
+from minibert.tasks.unmasking import Step
 from minibert.training import trapezoid
-from minibert.viz import AttentionView, BlockView, LanguageView, ReachView, RotationView, ScatterView, ScheduleView
+from minibert.viz import (
+    AttentionView,
+    BlockView,
+    LanguageView,
+    ReachView,
+    RotationView,
+    ScatterView,
+    ScheduleView,
+    UnmaskView,
+)
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
 from minibert.viz.language_view import neighbours_abroad
 from minibert.viz.page import palette_png
@@ -69,8 +79,37 @@ def language_view(seed=0, **options):
     )
 
 
+class Words:
+    """A tokenizer as far as a view asks for it: the words of WORDS, and [MASK] as number 9."""
+
+    mask_id = 9
+
+    def decode(self, ids):
+        return "".join(WORDS[i] for i in ids if i != self.mask_id)
+
+    def id_to_token(self, number):
+        return "[MASK]" if number == self.mask_id else WORDS[number]
+
+
+def unmask_view(**options):
+    sure = [Step({1: (2, 0.25), 3: (5, 0.75)}, (3,)), Step({1: (4, 0.5)}, (1,))]
+    at_once = [Step({1: (2, 0.25), 3: (5, 0.75)}, (1, 3))]
+    runs = {"confident": sure, "at once": at_once}
+    return UnmaskView([0, 9, 6, 9, 7], options.pop("runs", runs), Words(), **options)
+
+
 VIEWS = pytest.mark.parametrize(
-    "make", [attention_view, scatter_view, block_view, language_view, rotation_view, schedule_view, reach_view]
+    "make",
+    [
+        attention_view,
+        scatter_view,
+        block_view,
+        language_view,
+        rotation_view,
+        schedule_view,
+        reach_view,
+        unmask_view,
+    ],
 )
 
 
@@ -439,6 +478,28 @@ def test_a_rotation_view_shows_pairs_that_are_there(head_size):
 def test_a_bad_schedule_view_is_refused(arguments, complaint):
     with pytest.raises(ValueError, match=complaint):
         ScheduleView(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(runs={}), "0 runs"),
+        (dict(runs={"confident": [Step({1: (2, 0.5)}, (1,))]}), r"fills \[1\], hidden are \[1, 3\]"),
+        (dict(runs={"at once": [Step({1: (2, 0.5), 3: (2, 0.5), 4: (2, 0.5)}, (1, 3, 4))]}), r"fills \[1, 3, 4\]"),
+    ],
+)
+def test_a_bad_unmask_view_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        unmask_view(**arguments)
+
+
+def test_an_unmask_view_shows_the_steps_that_were_given():
+    view = unmask_view()
+    data = payload(view._repr_html_())
+    assert (data["hidden"], [len(run["steps"]) for run in data["runs"]]) == ([1, 3], [2, 1])
+    assert data["runs"][0]["steps"][0] == {"chosen": [3], "guesses": [[1, "cat", 0.25], [3, "日本", 0.75]]}
+    assert view.filled("confident")[1:4:2] == [WORDS[4], "日本"] and view.filled("at once")[1] == "cat"
+    assert "(2)" in view.describe()
 
 
 @pytest.mark.parametrize("shape", ["1-sqrt", "linear", "cosine"])

@@ -2,7 +2,7 @@
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
 To look around in, in a notebook or as a page of its own: `AttentionView`, `BlockView`, `LanguageView`, `ReachView`,
-`RotationView`, `ScatterView`, `ScheduleView`.
+`RotationView`, `ScatterView`, `ScheduleView`, `UnmaskView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
@@ -19,6 +19,7 @@ from minibert.viz.receptive_field import plot_receptive_field, receptive_field
 from minibert.viz.rotation_view import RotationView
 from minibert.viz.scatter_view import ScatterView
 from minibert.viz.schedule_view import ScheduleView
+from minibert.viz.unmask_view import UnmaskView
 from minibert.viz.word_pictures import plot_word_by_layer
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "RotationView",
     "ScatterView",
     "ScheduleView",
+    "UnmaskView",
     "describe_attention",
     "nearest_neighbours",
     "neighbour_agreement",
