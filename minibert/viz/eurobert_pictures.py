@@ -49,18 +49,21 @@ def plot_norms(panels: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def plot_lines(lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, start: int = 0) -> Figure:
-    """A line for each name over whole numbers from `start`.
+def plot_lines(
+    x: Sequence[float], lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, level: float | None = None
+) -> Figure:
+    """A line for each name over `x`; a shorter one ends early. `level` is a height marked with a dotted line.
 
-    >>> len(plot_lines({"a": [1.0, 2.0]}, "layer", "share").axes[0].lines)
-    1
+    >>> plot_lines([0, 1], {"a": [1.0, 2.0], "b": [1.0]}, "layer", "share").axes[0].get_xlabel()
+    'layer'
     """
-    figure = new_figure(7.4, 3.1)
+    figure = new_figure(7.6, 3.2)
     axes = figure.subplots()
     for (name, values), style in zip(lines.items(), STYLES, strict=False):
-        axes.plot(range(start, start + len(values)), values, label=name, ms=7, **style)
-    longest = max(map(len, lines.values()))
-    axes.set(xlabel=xlabel, ylabel=ylabel, xticks=range(start, start + longest), ylim=(0, None))
+        axes.plot(x[: len(values)], values, label=name, ms=6, **style)
+    if level is not None:
+        axes.axhline(level, color="#555555", lw=1, ls=":")
+    axes.set(xlabel=xlabel, ylabel=ylabel, xticks=x, ylim=(0, None))
     axes.legend(frameon=False)
     _bare(axes)
     return figure
