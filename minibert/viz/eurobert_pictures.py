@@ -11,6 +11,16 @@ from minibert.viz.modern_pictures import BLOCKS, NOTES, plot_blocks
 from minibert.viz.page import COLORS
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
+MIX = {  # Boizard et al. 2025, table 5: percent of the tokens of the first phase
+    "text in one language": {
+        "English": 41.34, "French": 6.09, "German": 6.02, "Spanish": 6.00, "Chinese": 4.92, "Italian": 2.48,
+        "Russian": 2.41, "Portuguese": 2.32, "Japanese": 2.32, "Polish": 2.31, "Turkish": 1.10, "Arabic": 1.08,
+        "Vietnamese": 1.05, "Dutch": 1.05, "Hindi": 0.53,
+    },
+    "code": {"C++": 2.48, "SQL": 1.56, "C": 1.23, "JavaScript": 1.21, "34 others": 3.78},
+    "mathematics": {"arXiv": 2.51, "web pages": 1.12, "programs": 0.74},
+    "parallel text": {"two languages": 4.36},
+}  # fmt: skip
 EUROBERT = ("x", "RMSNorm", "grouped\nattention, RoPE", "+ x", "RMSNorm", "SwiGLU", "+ x", "x")
 
 
@@ -50,9 +60,16 @@ def plot_norms(panels: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def plot_lines(
-    x: Sequence[float], lines: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, level: float | None = None
+    x: Sequence[float],
+    lines: Mapping[str, Sequence[float]],
+    xlabel: str,
+    ylabel: str,
+    level: float | None = None,
+    spreads: Mapping[str, Sequence[float]] | None = None,
 ) -> Figure:
-    """A line for each name over `x`; a shorter one ends early. `level` is a height marked with a dotted line.
+    """A line for each name over `x`; a shorter one ends early.
+
+    `level` is a height marked with a dotted line, `spreads` are the half-lengths of error bars.
 
     >>> plot_lines([0, 1], {"a": [1.0, 2.0], "b": [1.0]}, "layer", "share").axes[0].get_xlabel()
     'layer'
@@ -60,7 +77,8 @@ def plot_lines(
     figure = new_figure(7.6, 3.2)
     axes = figure.subplots()
     for (name, values), style in zip(lines.items(), STYLES, strict=False):
-        axes.plot(x[: len(values)], values, label=name, ms=6, **style)
+        error = None if spreads is None else spreads[name]
+        axes.errorbar(x[: len(values)], values, error, label=name, ms=6, capsize=4, **style)
     if level is not None:
         axes.axhline(level, color="#555555", lw=1, ls=":")
     axes.set(xlabel=xlabel, ylabel=ylabel, xticks=x, ylim=(0, None))
@@ -123,7 +141,7 @@ def plot_sizes(models: Mapping[str, Mapping[str, float]]) -> Figure:
     """
     figure = new_figure(9.2, 0.9 + 0.62 * len(models))
     axes = figure.subplots()
-    looks = ((ORANGE, ""), (BLUE, "//"), (GREEN, ".."), (YELLOW, ""), (PINK, "xx"))
+    looks = ((ORANGE, ""), (BLUE, "//"), (GREEN, ".."), (PINK, ""), (YELLOW, ""))
     for row, parts in enumerate(models.values()):
         left, total = 0.0, sum(parts.values())
         for (name, size), (color, hatch) in zip(parts.items(), looks, strict=False):
@@ -141,27 +159,27 @@ def plot_sizes(models: Mapping[str, Mapping[str, float]]) -> Figure:
     return figure
 
 
-def plot_shares(groups: Mapping[str, Mapping[str, float]], xlabel: str) -> Figure:
-    """Horizontal bars by group, the largest of each group first: group -> {name: value}.
+def plot_mix() -> Figure:
+    """What EuroBERT read in its first phase, in percent of the tokens, the largest of each group first.
 
-    >>> len(plot_shares({"text": {"en": 41.3, "fr": 6.1}, "code": {"C": 1.2}}, "%").axes)
+    >>> len(plot_mix().axes)
     1
     """
-    count = sum(map(len, groups.values()))
-    figure = new_figure(9.2, 0.7 + 0.23 * count)
+    count = sum(map(len, MIX.values()))
+    figure = new_figure(9.2, 0.7 + 0.21 * count)
     axes = figure.subplots()
     row, names = 0, []
-    for (group, found), color in zip(groups.items(), COLORS, strict=False):
-        for number, (name, value) in enumerate(sorted(found.items(), key=lambda each: -each[1])):
-            label = f"{group}: {sum(found.values()):.1f}" if number == 0 else None
+    for (group, found), color in zip(MIX.items(), (BLUE, ORANGE, GREEN, PINK), strict=True):
+        for number, (name, value) in enumerate(found.items()):
+            label = f"{group}: {sum(found.values()):.1f} %" if number == 0 else None
             axes.barh(row, value, color=color, label=label)
-            axes.text(value, row, f" {value:g}", va="center", fontsize=9)
+            axes.text(value, row, f" {value:.1f}", va="center", fontsize=9)
             names.append(name)
             row += 1
     axes.set_yticks(range(count), names, fontsize=9)
     axes.invert_yaxis()
-    axes.set(xlabel=xlabel, ylim=(count - 0.4, -0.6))
-    axes.legend(frameon=False, loc="lower right", title="sums")
+    axes.set(xlabel="% of 4.84 trillion tokens", ylim=(count - 0.4, -0.6))
+    axes.legend(frameon=False, loc="lower right")
     _bare(axes)
     return figure
 
@@ -223,28 +241,32 @@ def plot_panels(panels: Mapping[str, Mapping[str, Sequence[float]]], level: floa
     return figure
 
 
-def plot_published(tasks: Mapping[str, Mapping[str, float]], low: float = 0.0) -> Figure:
-    """Published scores: a row for each task, a mark for each model.
+def plot_published(tasks: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Published scores: a row for each model, a panel with its own scale for each task; a family has one colour.
 
-    >>> len(plot_published({"XNLI": {"XLM-R": 80.0, "EuroBERT": 84.0}}).axes)
-    1
+    >>> len(plot_published({"XNLI": {"XLM-R 3.5B": 83.7}, "NER": {"XLM-R 3.5B": 96.3}}).axes)
+    2
     """
-    figure = new_figure(9.2, 1.3 + 0.5 * len(tasks))
-    axes = figure.subplots()
     models = list(dict.fromkeys(model for scores in tasks.values() for model in scores))
-    looks = dict(zip(models, [(c, m) for m in "o^sD" for c in (BLUE, ORANGE, GREEN)], strict=False))
-    for row, scores in enumerate(tasks.values()):
-        axes.axhline(row, color="#DDDDDD", lw=1, zorder=0)
+    families = list(dict.fromkeys(model.rpartition(" ")[0] for model in models))
+    figure = new_figure(9.2, 0.9 + 0.3 * len(models))
+    grid = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
+    for axes, (task, scores) in zip(grid, tasks.items(), strict=True):
+        best = max(scores.values())
         for model, score in scores.items():
-            color, mark = looks[model]
-            label = model if model in models else None
-            axes.scatter(score, row, color=color, marker=mark, s=75, edgecolor="white", label=label, zorder=2)
-            models = [name for name in models if name != model]
-    axes.set_yticks(range(len(tasks)), list(tasks))
-    axes.invert_yaxis()
-    axes.set(xlabel="points", xlim=(low, None))
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
-    _bare(axes)
+            row, color = models.index(model), COLORS[families.index(model.rpartition(" ")[0])]
+            axes.scatter(score, row, color=color, s=50)
+            bold = "bold" if score == best else "normal"
+            axes.annotate(f"{score:.1f}", (score, row), (-6, 0), textcoords="offset points", va="center", ha="right",
+                          fontsize=9, fontweight=bold)  # fmt: skip
+        axes.set(title=task)
+        axes.margins(x=0.12)
+        axes.set_xlim(axes.get_xlim()[0] - 0.45 * (axes.get_xlim()[1] - axes.get_xlim()[0]), None)
+        axes.grid(axis="y", color="#EEEEEE")
+        axes.set_axisbelow(True)
+        _bare(axes)
+    grid[0].set_yticks(range(len(models)), models)
+    grid[0].invert_yaxis()
     return figure
 
 

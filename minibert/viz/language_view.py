@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
-import torch
 from torch import Tensor
 
+from minibert.tasks.neighbours import unit_vectors
 from minibert.tasks.projection import check_vectors
 from minibert.tokenization import ByteLevelBPETokenizer
 from minibert.tokenization.pretokenization import from_byte_chars
@@ -42,12 +42,13 @@ def neighbours_abroad(vectors: Tensor, number: int = NEIGHBOURS) -> tuple[Tensor
 
     Shape: vectors (languages, M, D) -> int64 and float64 (languages, M, number); a sentence is language · M + message.
 
+    >>> import torch
     >>> best, cosines = neighbours_abroad(torch.eye(2)[None].repeat(3, 1, 1), 2)
     >>> best[0].tolist(), cosines[0].tolist()
     ([[2, 4], [3, 5]], [[1.0, 1.0], [1.0, 1.0]])
     """
     languages, messages, _ = vectors.shape
-    unit = torch.nn.functional.normalize(vectors.detach().double().flatten(0, 1), dim=-1)
+    unit = unit_vectors(vectors.flatten(0, 1), "vectors", "(languages · M, D)")
     cosines = (unit @ unit.mT).view(languages, messages, languages, messages)
     for language in range(languages):
         cosines[language, :, language] = -2.0  # its own language does not count
@@ -69,6 +70,7 @@ class LanguageView(View):
         ValueError: fewer than two languages or messages, more than 40 messages, an unknown language code, texts, tokens
             or vectors that do not fit each other, or a message that is not there.
 
+    >>> import torch
     >>> texts = {"en": ["a cat", "two"], "fr": ["un chat", "deux"]}
     >>> tokens = {name: [text.split() for text in both] for name, both in texts.items()}
     >>> LanguageView(texts, tokens, {"made up": torch.eye(2).repeat(2, 1, 1)})
@@ -108,8 +110,6 @@ class LanguageView(View):
             if each.shape[:2] != (len(self.languages), self.messages):
                 wanted = f"({len(self.languages)}, {self.messages}, D)"
                 raise ValueError(f"vectors of {name!r} have the shape {tuple(each.shape)}, expected {wanted}")
-            if (each == 0).all(dim=-1).any():
-                raise ValueError(f"vectors of {name!r}: one is all zeros, and a cosine needs a direction")
         if type(message) is not int or not 0 <= message < self.messages:
             raise ValueError(f"message={message!r}: there are {self.messages}, from 0")
         if not isinstance(title, str):
@@ -122,13 +122,17 @@ class LanguageView(View):
     def found(self) -> dict[str, int]:
         """For each kind of vectors, how many sentences have a translation as nearest neighbour in other languages.
 
+        >>> import torch
         >>> texts = {"en": ["a", "b"], "fr": ["c", "d"]}
         >>> tokens = {name: [[text] for text in both] for name, both in texts.items()}
         >>> LanguageView(texts, tokens, {"made up": torch.eye(2).repeat(2, 1, 1)}).found()
         {'made up': 4}
         """
-        own = torch.arange(self.messages)
-        return {name: int((best[..., 0] % self.messages == own).sum()) for name, (best, _) in self.near.items()}
+
+        def right(best: Tensor) -> int:
+            return sum(row[0] % self.messages == m for each in best.tolist() for m, row in enumerate(each))
+
+        return {name: right(best) for name, (best, _) in self.near.items()}
 
     def counts(self) -> dict[str, int]:
         """How many tokens the chosen message has in each language."""
