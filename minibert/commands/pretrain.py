@@ -1,10 +1,12 @@
 """`python -m minibert pretrain`: the main job, from text to a model that fills blanks."""
 
 import json
+import platform
 import shlex
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -35,32 +37,51 @@ def stopwatch() -> Callable[[str], None]:
     return say
 
 
-def read_documents(corpus: str, seed: int) -> list[list[str]]:
-    """Documents as lists of sentences: "sotu", "synthetic", or a text file (see `read_text_file`).
+@dataclass(frozen=True)
+class Corpus:
+    """The documents of a run, each a list of sentences, under a name; and what is validated on, None for a share.
+
+    >>> Corpus("mine", [["One."], ["Two."]]).validation is None
+    True
+    """
+
+    name: str
+    documents: list[list[str]]
+    validation: list[list[str]] | None = None
+
+
+def read_documents(corpus: str, seed: int, pairs: bool = False) -> Corpus:
+    """The corpus "sotu", "languages" or "synthetic", or a text file (see `read_text_file`).
+
+    A passage of "languages" is one text with its lines and spaces, for `pairs` a list of its lines.
 
     Raises:
         ValueError: no such corpus, or a file without text.
-        DataUnavailable: the speeches are not in the cache.
+        DataUnavailable: the texts are not in the cache.
 
-    >>> len(read_documents("synthetic", seed=0)) > 100
+    >>> len(read_documents("synthetic", seed=0).documents) > 100
     True
     """
     from minibert import corpora
+    from minibert.corpora.mixture import languages
 
     if corpus == "synthetic":
-        return corpora.synthetic.documents(2000, seed=seed)
+        return Corpus(corpus, corpora.synthetic.documents(2000, seed=seed))
     if corpus == "sotu":
-        return [document.sentences() for document in corpora.load("sotu", stand_in=False)]
-    return read_text_file(Path(corpus))
+        return Corpus(corpus, [document.sentences() for document in corpora.load("sotu", stand_in=False)])
+    if corpus == "languages":
+        parts = languages(seed)
+        return Corpus(corpus, *([list(p.paragraphs) if pairs else [p.text] for p in part] for part in parts))
+    return Corpus(corpus, read_text_file(Path(corpus)))
 
 
-def read_corpus(corpus: str, seed: int, pairs: bool, say: Callable[[str], None]) -> tuple[str, list[list[str]]]:
-    """The corpus's name and documents; where the speeches are not in the cache, generated text takes their place.
+def read_corpus(corpus: str, seed: int, pairs: bool, say: Callable[[str], None]) -> Corpus:
+    """The corpus; where its texts are not in the cache, generated text takes their place.
 
     Raises:
         ValueError: no such corpus, a file without text, or too few documents to train and to validate on.
 
-    >>> read_corpus("synthetic", 0, True, print)[0]
+    >>> read_corpus("synthetic", 0, True, print).name
     synthetic: 2000 documents, 20128 sentences
     'synthetic'
     """
@@ -68,14 +89,14 @@ def read_corpus(corpus: str, seed: int, pairs: bool, say: Callable[[str], None])
     from minibert.training.data import held_out_documents
 
     try:
-        documents = read_documents(corpus, seed)
+        found = read_documents(corpus, seed, pairs)
     except corpora.DataUnavailable as error:
         say(f"{error} Until then: generated text in its place.")
-        corpus = "synthetic"
-        documents = read_documents(corpus, seed)
-    say(f"{corpus}: {len(documents)} documents, {sum(map(len, documents))} sentences")
-    held_out_documents(len(documents), VALIDATION_SHARE, fewest=2 if pairs else 1)  # refuses too few
-    return corpus, documents
+        found = read_documents("synthetic", seed)
+    say(f"{found.name}: {len(found.documents)} documents, {sum(map(len, found.documents))} sentences")
+    if found.validation is None:
+        held_out_documents(len(found.documents), VALIDATION_SHARE, fewest=2 if pairs else 1)  # refuses too few
+    return found
 
 
 def say_what_is_kept(data, say: Callable[[str], None]) -> None:
@@ -181,15 +202,20 @@ def save_run(model, out: Path, facts: dict) -> None:
 
     model.save_pretrained(out)
     command = shlex.join(["python", "-m", "minibert", *sys.argv[1:]])
-    summary = dict(command=command, torch=torch.__version__, threads=torch.get_num_threads()) | facts
+    versions = dict(python=platform.python_version(), torch=torch.__version__)
+    summary = dict(command=command, **versions, threads=torch.get_num_threads()) | facts
     write_text(out / "training.json", json.dumps(summary, indent=2) + "\n")
 
 
 @click.command()
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="bert-nano", show_default=True)
-@click.option("--corpus", default="sotu", show_default=True, help="sotu, synthetic, or a text file: a sentence a line.")
+@click.option(
+    "--corpus", default="sotu", show_default=True,
+    help="sotu, languages (fifteen, with speeches and code), synthetic, or a text file: a sentence a line.",
+)  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/PRESET.")
 @click.option("--steps", default=1200, show_default=True, type=click.IntRange(min=1))
+@click.option("--anneal", default=0, type=click.IntRange(min=0), help="Steps of EuroBERT's second phase; see below.")
 @click.option("--batch-tokens", default=2048, show_default=True, type=click.IntRange(min=8), help="Tokens a batch.")
 @click.option(
     "--accumulate", type=click.IntRange(min=1), help="Batches a step, of all processes; default: one for each."
@@ -213,8 +239,8 @@ def save_run(model, out: Path, facts: dict) -> None:
     "--checkpoint-every", default=100, show_default=True, type=click.IntRange(min=0), help="Steps; 0: at the end."
 )
 def pretrain(
-    preset, corpus, out, steps, batch_tokens, accumulate, max_len, vocab_size, learning_rate, mask_rate, whole_words,
-    run, theta, seed, bf16, device, parallel, validate_every, checkpoint_every,
+    preset, corpus, out, steps, anneal, batch_tokens, accumulate, max_len, vocab_size, learning_rate, mask_rate,
+    whole_words, run, theta, seed, bf16, device, parallel, validate_every, checkpoint_every,
 ):  # fmt: skip
     """Train a tokenizer and then an encoder, from nothing.
 
@@ -230,51 +256,65 @@ def pretrain(
 
     python -m minibert pretrain --from runs/short --theta 160000 --max-len 512 --out runs/long
 
+    EuroBERT's two phases are one command with --anneal: --steps with half of the tokens masked and theta 10,000; then
+    --anneal steps with a tenth masked, texts four times as long, theta 250,000, and a learning rate that falls to 0:
+
+    python -m minibert pretrain --preset eurobert-nano --corpus languages --steps 900 --anneal 300
+
     Several processes or GPUs: torchrun --nproc-per-node 8 -m minibert pretrain --device cuda ...
     """
     from minibert import EncoderConfig
-    from minibert.training import PretrainingData, train
+    from minibert.commands.phases import plan, score_groups, train_phases
+    from minibert.training import PretrainingData
     from minibert.training.distributed import first_process_first, process_group, rank, whole_weights, world_size
-    from minibert.training.recipe import FAMILY_MASKING, family_recipe
 
     say = stopwatch()
     device = click.get_current_context().with_resource(process_group(device))
-    accumulate = accumulate or world_size()
     first = finished_run(run, written_options(), out) if run else None
     if first:
         preset, seed, vocab_size, corpus = first.take_over(corpus if "corpus" in written_options() else None)
     config = stretch(first.config, max_len, theta) if first else stretch(EncoderConfig.preset(preset), 1, theta)
     family, out = config.family, out or Path("runs") / preset
     # Everything that can be refused is refused before the tokenizer is trained.
-    recipe = family_recipe(
-        family, steps, learning_rate=learning_rate, accumulate=accumulate, bf16=bf16, seed=seed,
-        validate_every=validate_every, checkpoint_every=checkpoint_every, extension=first is not None,
+    phases = plan(
+        out, config, steps, anneal, max_len, mask_rate, extension=first is not None, learning_rate=learning_rate,
+        accumulate=accumulate or world_size(), bf16=bf16, seed=seed, validate_every=validate_every,
+        checkpoint_every=checkpoint_every,
     )  # fmt: skip
-    masking = FAMILY_MASKING[family] | ({} if mask_rate is None else dict(mask_rate=mask_rate))
-    check_settings(masking["mask_rate"], batch_tokens, max_len, config, whole_words, device)
-    corpus, documents = read_corpus(corpus, seed, config.nsp, say)
-    made_with = dict(preset=preset, corpus=corpus, seed=seed, vocab_size=vocab_size or config.vocab_size)
-    made_with |= dict(from_sha256=first.weights_sha256) if first else {}
+    for phase in phases:
+        check_settings(phase.masking["mask_rate"], batch_tokens, phase.max_len, phase.config, whole_words, device)
+    found = read_corpus(corpus, seed, config.nsp, say)
+    made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=vocab_size or config.vocab_size)
+    made_with |= (dict(from_sha256=first.weights_sha256) if first else {}) | (dict(anneal=anneal) if anneal else {})
     with first_process_first():  # the others read what it writes
-        if given_up := claim_folder(out, made_with | dict(corpus_sha256=text_checksum(documents))):
+        checksum = text_checksum(found.documents + (found.validation or []))
+        if given_up := claim_folder(out, made_with | dict(corpus_sha256=checksum)):
             say(given_up)
-        tok = copy_tokenizer(run, out) if first else own_tokenizer(out, family, documents, made_with["vocab_size"])
+        tok = (
+            copy_tokenizer(run, out) if first else own_tokenizer(out, family, found.documents, made_with["vocab_size"])
+        )
     say(f"tokenizer: {tok.vocab_size} entries, {out / 'tokenizer.json'}")
-    data = PretrainingData(
-        documents, tok, pairs=config.nsp, max_len=max_len, batch_tokens=batch_tokens, whole_words=whole_words,
-        split_long=config.nsp, seed=seed, **masking,
-    )  # fmt: skip
-    say_what_is_kept(data, say)
-    model = new_model(config, tok, seed) if first is None else continued_model(config, run)
-    kind, config, model = type(model), model.config, model.to(device)
-    parameters = sum(p.numel() for p in model.parameters())
-    say(f"{preset}: {parameters:,} parameters; {steps} steps of {accumulate} x {batch_tokens} tokens")
-    result = train(model, data, recipe, out, parallel=parallel)
+    make = (lambda c: new_model(c, tok, seed)) if first is None else (lambda c: continued_model(c, run))
+
+    def data_of(phase):
+        data = PretrainingData(
+            found.documents, tok, pairs=config.nsp, max_len=phase.max_len, batch_tokens=batch_tokens, seed=seed,
+            whole_words=whole_words, split_long=config.nsp, validation=found.validation, **phase.masking,
+        )  # fmt: skip
+        say_what_is_kept(data, say)
+        say(f"{preset}: {phase.tell()}; a step has {phase.recipe.accumulate} x {batch_tokens} tokens")
+        return data
+
+    model, result = train_phases(phases, data_of, make, device, parallel)
+    kind, config = type(model), model.config
     weights = whole_weights(model)
     if rank() == 0:
         model = kind(config)  # without what several processes made of it
         model.load_state_dict(weights)
-        facts = dict(seed=seed, preset=preset, corpus=corpus, parameters=parameters, processes=world_size())
+        parameters = sum(p.numel() for p in model.parameters())
+        facts = dict(seed=seed, preset=preset, corpus=found.name, parameters=parameters, processes=world_size())
+        if found.name == "languages":
+            result |= dict(groups=score_groups(model, tok, phases[-1]))
         save_run(model, out, facts | result)
         say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
         print_json(result)

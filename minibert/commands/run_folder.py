@@ -45,7 +45,7 @@ def claim_folder(folder: Path, settings: dict) -> str | None:
     differing = _differences(read_settings(folder), settings)
     if not differing:
         return None
-    if (folder / "model.safetensors").exists() or any((folder / "checkpoints").glob("step-*.json")):
+    if (folder / "model.safetensors").exists() or any(folder.rglob("checkpoints/step-*.json")):
         raise ValueError(f"this folder holds a run with other settings ({differing}); choose another --out")
     (folder / TOKENIZER).unlink(missing_ok=True)  # before run.json is new: a kill in between leaves nothing stale
     _write(folder, settings)
@@ -135,16 +135,24 @@ def own_tokenizer(folder: Path, family: str, documents: Documents, vocab_size: i
 def train_tokenizer(family: str, documents: Documents, vocab_size: int):
     """A tokenizer of the family's kind: WordPiece for BERT, byte-level BPE for the others.
 
+    EuroBERT's cuts text as Llama 3's does, and has the separator of parallel lines among its special tokens.
+
     >>> type(train_tokenizer("bert", [["a b a b", "b a"]], 40)).__name__
     'WordPieceTokenizer'
     """
     from minibert import ByteLevelBPETokenizer, WordPieceTokenizer
+    from minibert.corpora.mixture import SEPARATOR
+    from minibert.tokenization.vocabulary import SPECIAL_TOKENS
 
     if family == "bert":
         sentences = (sentence for document in documents for sentence in document)
         return WordPieceTokenizer.train(sentences, vocab_size=vocab_size)
-    pattern = "llama3" if family == "eurobert" else "gpt2"
-    return ByteLevelBPETokenizer.train((" ".join(d) for d in documents), vocab_size=vocab_size, pattern=pattern)
+    texts = (" ".join(document) for document in documents)
+    if family == "modernbert":
+        return ByteLevelBPETokenizer.train(texts, vocab_size=vocab_size)
+    texts = (text.replace(SEPARATOR, "\n") for text in texts)  # no merges of its letters
+    special = (*SPECIAL_TOKENS, SEPARATOR)
+    return ByteLevelBPETokenizer.train(texts, vocab_size=vocab_size, pattern="llama3", special=special)
 
 
 def read_text_file(file: Path) -> list[list[str]]:
@@ -162,7 +170,9 @@ def read_text_file(file: Path) -> list[list[str]]:
     [['One.', 'Two.'], ['Three.']]
     """
     if not (file.is_file() or file.is_fifo()):  # a pipe: --corpus <(zcat my.txt.gz)
-        raise ValueError(f"corpus {str(file)!r}: expected sotu, synthetic, or a text file with one sentence a line")
+        raise ValueError(
+            f"corpus {str(file)!r}: expected sotu, languages, synthetic, or a text file with one sentence a line"
+        )
     documents: list[list[str]] = [[]]
     for line in split_lines(read_text(file)):
         if line.strip():

@@ -26,6 +26,12 @@ GROUPS = ("en", *LANGUAGES, "speeches", "code", "parallel")
 PARTS = ("train", "held-out")
 SHORTEST, LONGEST = 200, 1600  # bytes of a passage of messages; each one's length is drawn
 PIECE = 2000  # bytes of a passage of a speech or a file, about
+SHARES = {  # a third is English; a language's share grows with the bytes of its messages, the smallest ones' faster
+    **{"en": 0.05, "fr": 0.04, "de": 0.04, "es": 0.04, "zh": 0.03, "it": 0.035, "ru": 0.045, "pl": 0.025, "pt": 0.035},
+    **{"ja": 0.04, "vi": 0.025, "nl": 0.035, "ar": 0.025, "tr": 0.025, "hi": 0.06},
+    **{"speeches": 0.25, "code": 0.12, "parallel": 0.08},
+}
+TRAINING_BYTES, HELD_OUT_BYTES = 6_000_000, 150_000  # of `languages`
 PERCENT = 10  # of the messages, presidents and files are held out, where nothing else is asked for
 _RUN = 6  # words in a row that two messages on different sides may not share
 _KEPT = 0.75  # share of equal words from which a translation is nearly a copy
@@ -200,6 +206,15 @@ def mixture(
     ]
     random.Random(f"{seed} mixture").shuffle(chosen)
     return chosen
+
+
+def languages(seed: int) -> tuple[list[Passage], list[Passage]]:
+    """The corpus that eurobert-nano is trained on, in the shares `SHARES`: passages to train on, and held-out ones.
+
+    Raises:
+        DataUnavailable: the texts are not in the cache.
+    """
+    return mixture(SHARES, TRAINING_BYTES, seed), mixture(SHARES, HELD_OUT_BYTES, seed, "held-out")
 
 
 def _some(group: str, size: float, seed: int, part: str, percent: int) -> list[Passage]:

@@ -226,8 +226,12 @@ def capture(model, optimizer, data: PretrainingData, settings: dict, counters: d
     return Checkpoint(counters["step"], copies, state)
 
 
-def resume(folder: str | Path, model, optimizer, data: PretrainingData, settings: dict) -> dict:
+def resume(
+    folder: str | Path, model, optimizer, data: PretrainingData, settings: dict, start: Checkpoint | None = None
+) -> dict:
     """Go on from the newest whole checkpoint in `folder`, or begin the data anew; return the run's counters.
+
+    A run that begins with `start`, the end of another one, has its weights and the optimiser's averages.
 
     Raises:
         ValueError: as `load_newest_checkpoint` and `restore`, or if the processes do not find the same checkpoint.
@@ -241,6 +245,9 @@ def resume(folder: str | Path, model, optimizer, data: PretrainingData, settings
     check_same("the newest checkpoint", checkpoint and checkpoint.step)
     if checkpoint is not None:
         return restore(checkpoint, model, optimizer, data, settings)
+    if start is not None:
+        put_weights(model, weights_of(start))
+        put_averages(optimizer, start)
     data.restart()
     return {"step": 0, "tokens": 0, "sums": {}, "since": 0}  # sums: of the losses since the last log line
 
@@ -265,15 +272,7 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
     """
     _compare(checkpoint.state["settings"], _as_json(settings))
     put_weights(model, weights_of(checkpoint))
-
-    entries: dict[int, dict] = {int(i): dict(numbers) for i, numbers in checkpoint.state["optimizer"].items()}
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for name, tensor in checkpoint.tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".")
-            entries.setdefault(int(index), {})[key] = sliced_like(tensor, parameters[int(index)])
-    optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-
+    put_averages(optimizer, checkpoint)
     data.load_state_dict(checkpoint.state["data"])
     device = _device(model)
     generators = {kind: checkpoint.tensors.get(_generator_name(kind, rank())) for kind in ("torch", "cuda")}
@@ -288,6 +287,21 @@ def restore(checkpoint: Checkpoint, model, optimizer, data: PretrainingData, set
             stacklevel=4,
         )
     return checkpoint.state["counters"]
+
+
+def put_averages(optimizer, checkpoint: Checkpoint) -> None:
+    """Put the optimiser's averages of a checkpoint into `optimizer`, which must be for the same parameters.
+
+    >>> model = torch.nn.Linear(2, 2)
+    >>> put_averages(torch.optim.SGD(model.parameters()), Checkpoint(3, {}, {"optimizer": {}}))
+    """
+    entries: dict[int, dict] = {int(i): dict(numbers) for i, numbers in checkpoint.state["optimizer"].items()}
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for name, tensor in checkpoint.tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            entries.setdefault(int(index), {})[key] = sliced_like(tensor, parameters[int(index)])
+    optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def weights_of(checkpoint: Checkpoint) -> dict[str, Tensor]:

@@ -180,7 +180,8 @@ class PretrainingData:
     A document is a list of sentences. With `pairs` an example is [CLS] A [SEP] B [SEP] with a next-sentence label
     (BERT), otherwise one segment (ModernBERT, EuroBERT); it has at most `max_len` tokens, and a batch at most
     `batch_tokens`. `mask_rate`, `mask_split` and `whole_words` are as in `mask_tokens`, `short_seq_prob` as in
-    `build_pairs`. `validation_share` is the share of the documents that is set aside, 0 for none. With pairs, a
+    `build_pairs`. `validation_share` is the share of the documents that is set aside, 0 for none; where documents to
+    validate with are given as `validation`, none of the others is set aside. With pairs, a
     sentence that is too long for one is split if `split_long` (see `split_sentence`), else cut; None splits if most of
     the text stands in such sentences, as with a whole document on each line. `count` says what became of the text.
 
@@ -209,6 +210,7 @@ class PretrainingData:
         whole_words: bool = False,
         short_seq_prob: float = 0.1,
         validation_share: float = 0.05,
+        validation: Sequence[Sequence[str]] | None = None,
         split_long: bool | None = None,
         seed: int = 0,
     ):
@@ -232,7 +234,7 @@ class PretrainingData:
         self.short_seq_prob, self.validation_share, self.seed = short_seq_prob, validation_share, seed
         self.starts_word = torch.tensor(tokenizer.word_starts()) if whole_words else None
 
-        self._read(documents, split_long)
+        self._read(documents, validation, split_long)
         self.restart()
 
     def restart(self) -> None:
@@ -360,11 +362,14 @@ class PretrainingData:
             "true_pairs": sum(example.next_label == IS_NEXT for example in self.examples),
         }
 
-    def _read(self, documents, split_long: bool | None) -> None:
+    def _read(self, documents, validation, split_long: bool | None) -> None:
         """Tokenise the documents, and set some aside."""
         documents = clean_documents(documents)
         random.Random(f"{self.seed} split").shuffle(documents)
+        given = clean_documents(validation or ())
+        documents = given + documents
         tokenised = [self._tokenise(document) for document in documents]
+        apart = sum(1 for tokens in tokenised[: len(given)] if tokens)
         sizes = [len(document) for document, tokens in zip(documents, tokenised, strict=True) if tokens]
         tokenised = [tokens for tokens in tokenised if tokens]
         self.split_long = self.pairs and (
@@ -372,7 +377,8 @@ class PretrainingData:
         )
         if self.split_long:
             tokenised = [[part for s in document for part in split_sentence(s, self.max_len)] for document in tokenised]
-        held_out = held_out_documents(len(tokenised), self.validation_share, fewest=2 if self.pairs else 1)
+        share = self.validation_share if validation is None else 0.0
+        held_out = apart + held_out_documents(len(tokenised) - apart, share, fewest=2 if self.pairs else 1)
         self.validation_documents, self.documents = tokenised[:held_out], tokenised[held_out:]
         self._given = {
             "documents": len(self.documents),

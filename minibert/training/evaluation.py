@@ -1,13 +1,13 @@
 """How well a model fills in the masked tokens of text that it was not trained on."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
-from minibert.objectives import IGNORE, mlm_loss_sum, nsp_loss_sum
-from minibert.training.data import PackedBatch
+from minibert.objectives import IGNORE, build_segments, mlm_loss_sum, nsp_loss_sum, pack_rows
+from minibert.training.data import PackedBatch, mask_batch, pack
 
 
 def token_byte_lengths(tokenizer) -> Tensor:
@@ -126,6 +126,33 @@ def evaluate(model, batches: Iterable[PackedBatch], token_bytes: Tensor, bf16: b
     if pairs:
         result |= {"next_loss": next_nats / pairs, "next_accuracy": next_right / pairs}
     return result
+
+
+def masked_batches(
+    texts: Sequence[str], tokenizer, *, max_len: int, rate: float, seed: int, batch_tokens: int = 4096
+) -> list[PackedBatch]:
+    """Texts cut into segments of at most `max_len` tokens, packed, with [MASK] at `rate` of the places: for `evaluate`.
+
+    The same seed hides the same tokens.
+
+    Raises:
+        ValueError: texts without a token, and as `mask_tokens`.
+
+    >>> from minibert.tokenization import WordPieceTokenizer
+    >>> tokenizer = WordPieceTokenizer.train(["a b a b"], 40)
+    >>> [len(batch.ids) for batch in masked_batches(["a b", "b a b"], tokenizer, max_len=8, rate=0.5, seed=0)]
+    [9]
+    """
+    documents = [tokenizer.ids(text) for text in texts]
+    examples = build_segments(documents, max_len, tokenizer.cls_id, tokenizer.sep_id)
+    if not examples:
+        raise ValueError(f"{len(texts)} texts hold no token; give texts with words in them")
+    rows = pack_rows([len(example.ids) for example in examples], batch_tokens)
+    packed = [pack([examples[index] for index in row]) for (row,) in rows]
+    return [
+        mask_batch(batch, tokenizer, rate, (1.0, 0.0, 0.0), seed=1_000_003 * seed + number)
+        for number, batch in enumerate(packed)
+    ]
 
 
 def _ratio(part: float, whole: int) -> float | None:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from minibert.files import write_text
 from minibert.objectives import IGNORE
-from minibert.training.checkpoint import TrainingDiverged, capture, resume, save_checkpoint, settings_of
+from minibert.training.checkpoint import Checkpoint, TrainingDiverged, capture, resume, save_checkpoint, settings_of
 from minibert.training.data import PackedBatch, PretrainingData
 from minibert.training.distributed import (
     check_same,
@@ -38,6 +38,7 @@ def train(
     keep: int = 2,
     progress: bool = True,
     on_step: Callable[[int], None] | None = None,
+    start: Checkpoint | None = None,
 ) -> dict:
     """Train `model` in place until `recipe.steps`, resuming what is in `folder`; return the last validation.
 
@@ -49,6 +50,9 @@ def train(
 
     The model is trained on the device where it is. `keep` checkpoints stay, in `folder/checkpoints`. `progress` shows a
     bar on stderr; `on_step` is called after each step with the number of steps done.
+
+    A run in a new folder can go on from the end of another: `start` is its last checkpoint, whose weights and averages
+    of the optimiser it takes, but not the number of its steps. A later phase with other data begins like this.
 
     Several processes (see `process_group`) train one model: each calls this with an equal model, data, recipe and
     folder, and takes every n-th of the `accumulate` batches of a step. `parallel` says how the model is spread, see
@@ -85,7 +89,7 @@ def train(
     validation = None
 
     with _own_generators(model, recipe.seed + rank()):  # dropout: no two processes draw the same
-        counters = resume(folder / "checkpoints", model, optimizer, data, settings)
+        counters = resume(folder / "checkpoints", model, optimizer, data, settings, start)
         log.cut(counters["step"])
         model.train()
         with _bar(counters["step"], recipe.steps, progress) as bar:

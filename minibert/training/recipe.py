@@ -19,14 +19,14 @@ class Recipe:
     A run can only be resumed with the same ones; only the three `*_every` may change, which touch no weight.
 
     `optimizer` is "bert_adam", "adamw" or "stable_adamw"; `schedule` is "linear" (BERT's, with its drop) or
-    "trapezoid", which falls with 1-sqrt during the last `decay` steps. One step is one update of the weights, made
-    from `accumulate` batches; their gradients are weighted by tokens, as if they were one batch. Several processes
-    share these batches, so that the number of processes changes nothing but the time. With `accumulate_start` the first
-    steps have fewer batches: their number grows from it to `accumulate` over the first `batch_warmup` tokens of the
-    run, with equally many steps for each number. `clip` is the largest global norm of the gradient, None for no
-    clipping. Biases and norms are not decayed unless, as for EuroBERT, `decay_everything` is set. `bf16` computes in
-    bfloat16 where torch thinks it safe; weights and optimiser stay float32. The `*_every` are in steps, 0 for never;
-    the last step is always logged, validated and saved.
+    "trapezoid", which falls during the last `decay` steps in the shape `decay_shape` (see `trapezoid`). One step is one
+    update of the weights, made from `accumulate` batches; their gradients are weighted by tokens, as if they were one
+    batch. Several processes share these batches, so that the number of processes changes nothing but the time. With
+    `accumulate_start` the first steps have fewer batches: their number grows from it to `accumulate` over the first
+    `batch_warmup` tokens of the run, with equally many steps for each number. `clip` is the largest global norm of the
+    gradient, None for no clipping. Biases and norms are not decayed unless, as for EuroBERT, `decay_everything` is set.
+    `bf16` computes in bfloat16 where torch thinks it safe; weights and optimiser stay float32. The `*_every` are in
+    steps, 0 for never; the last step is always logged, validated and saved.
 
     Raises:
         ValueError: for an unknown optimizer or schedule, or numbers out of range.
@@ -57,6 +57,7 @@ class Recipe:
     validate_every: int = 0
     checkpoint_every: int = 100
     decay_everything: bool = False
+    decay_shape: str = "1-sqrt"
 
     def __post_init__(self):
         if self.optimizer not in ("bert_adam", "adamw", "stable_adamw"):
@@ -82,7 +83,7 @@ class Recipe:
         check_switch("bf16", self.bf16)
         check_switch("decay_everything", self.decay_everything)
         check_seed(self.seed)
-        self.lr(0)  # checks that warm-up and decay fit into the run
+        self.lr(0)  # checks that warm-up and decay fit into the run, and the shape of the decay
 
     def _check_batch_warmup(self):
         check_whole("batch_warmup", self.batch_warmup, 0)
@@ -106,7 +107,7 @@ class Recipe:
         """
         if self.schedule == "linear":
             return self.learning_rate * linear_decay(step, self.steps, self.warmup)
-        return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay)
+        return self.learning_rate * trapezoid(step, self.steps, self.warmup, self.decay, self.decay_shape)
 
     def batches(self, tokens: int) -> int:
         """Return how many batches the next step is made from, after `tokens` tokens of the run.
@@ -171,6 +172,10 @@ FAMILY_MASKING = {  # how `PretrainingData` hides tokens, as in the papers
     "modernbert": dict(mask_rate=0.3, mask_split=(0.8, 0.1, 0.1)),
     "eurobert": dict(mask_rate=0.5, mask_split=(1.0, 0.0, 0.0)),
 }
+FAMILY_ANNEALING = {  # a last phase that hides less, on longer texts; RoPE's theta is raised for it, from `first_theta`
+    "eurobert": dict(mask_rate=0.1, first_theta=10_000.0, longer=4),  # 2,048 -> 8,192 tokens
+}
+PHASES = ("whole", "plateau", "annealing")
 
 
 def family_recipe(
@@ -184,34 +189,44 @@ def family_recipe(
     validate_every: int = 0,
     checkpoint_every: int = 100,
     extension: bool = False,
+    phase: str = "whole",
 ) -> Recipe:
     """The family's recipe for a run of `steps`: a tenth warms up, and a trapezoid's last quarter decays.
+
+    A run of two phases has a recipe for each: the `phase` "plateau" warms up and stays at the peak, "annealing" goes on
+    from there and falls to 0 as a cosine.
 
     An `extension` goes on with a trained model on longer texts: its learning rate is constant from the first step to
     the last, by default `EXTENSION_SHARE` of the family's peak.
 
     Raises:
-        ValueError: for another family, and as `Recipe`.
+        ValueError: for another family or phase, and as `Recipe`.
 
-    Source: Warner et al. 2024, table 3, for the extension.
+    Source: Warner et al. 2024, table 3, for the extension; Boizard et al. 2025, section 2.3, for the two phases.
 
     >>> family_recipe("modernbert", 100).decay
     25
     >>> [round(family_recipe("modernbert", 100, extension=True).lr(step), 4) for step in (0, 99)]
     [0.0015, 0.0015]
+    >>> [round(family_recipe("eurobert", 100, phase="annealing").lr(step), 4) for step in (0, 50, 99)]
+    [0.002, 0.001, 0.0]
     """
+    if phase not in PHASES:
+        raise ValueError(f"phase is {phase!r}; choose one of {', '.join(PHASES)}")
     if family not in FAMILY_RECIPES:
         raise ValueError(f"family is {family!r}; choose one of {', '.join(FAMILY_RECIPES)}")
     settings = dict(FAMILY_RECIPES[family])
     if extension:
         settings |= dict(schedule="trapezoid", learning_rate=EXTENSION_SHARE * settings["learning_rate"])
-    elif settings["schedule"] == "trapezoid":
+    elif phase == "annealing":
+        settings |= dict(schedule="trapezoid", decay=steps, decay_shape="cosine")
+    elif settings["schedule"] == "trapezoid" and phase == "whole":
         settings |= dict(decay=steps // 4)
     if learning_rate is not None:
         settings |= dict(learning_rate=learning_rate)
     return Recipe(
         steps,
-        warmup=0 if extension else max(1, steps // 10),
+        warmup=0 if extension or phase == "annealing" else max(1, steps // 10),
         accumulate=accumulate,
         bf16=bf16,
         seed=seed,
