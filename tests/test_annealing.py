@@ -1,4 +1,4 @@
-"""`pretrain --anneal`: EuroBERT's two phases by one command, killed in either, in one folder that transformers opens."""
+"""`pretrain --anneal`: two phases by one command, killed in either, in one folder that transformers opens."""
 
 import json
 

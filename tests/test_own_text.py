@@ -227,7 +227,7 @@ def test_a_text_file_in_another_encoding_is_named(tmp_path):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ValueError, match=f"{name} (is not UTF-8|holds zero bytes).*save it as UTF-8"):
             read_text_file(tmp_path / name)
-    with pytest.raises(ValueError, match="expected sotu, synthetic, or a text file"):
+    with pytest.raises(ValueError, match="expected sotu, languages, synthetic, or a text file"):
         read_text_file(tmp_path)
 
 

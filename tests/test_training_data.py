@@ -287,3 +287,14 @@ def test_one_document_is_explained_to_users_of_the_command_line_too():
     with pytest.raises(ValueError, match="documents with text: 1, too few for 2 to validate") as caught:
         make(documents=[["One.", "Two."]])
     assert "in a text file an empty line ends a document" in str(caught.value)
+
+
+def test_documents_to_validate_with_can_be_given_and_none_of_the_others_is_set_aside():
+    documents, apart = [["abc"], ["de"], ["fgh"]], [["ij"], [" "], ["kl"]]
+    letters = training_data._tiny().tokenizer
+    data = PretrainingData(documents, letters, pairs=False, max_len=8, batch_tokens=16, validation=apart)
+    assert sorted(map(tuple, data.documents)) == sorted(tuple(d[0].encode()) for d in documents)
+    assert [bytes(document).decode() for document in data.validation_documents] == ["ij", "kl"]
+    assert data.count()["validation_documents"] == 2 and data.count()["sentences"] == 3
+    other = PretrainingData(documents, letters, pairs=False, max_len=8, batch_tokens=16, validation=[["ij"]])
+    assert data.describe() != other.describe(), "a run is not resumed with others"

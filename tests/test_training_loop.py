@@ -21,6 +21,7 @@ from minibert.training import (
     train,
     update,
 )
+from minibert.training.evaluation import masked_batches
 
 DOCUMENTS = synthetic.documents(60, seed=0)
 WORDPIECE = WordPieceTokenizer.train([s for d in DOCUMENTS for s in d], vocab_size=300)
@@ -409,3 +410,16 @@ def test_several_processes_do_not_wait_for_a_head_that_is_never_trained(tmp_path
     monkeypatch.setattr(loop, "world_size", lambda: 2)
     with pytest.raises(ValueError, match="no pairs"):
         loop._check_fit(model, data, Recipe(steps=1, accumulate=2))
+
+
+def test_masked_batches_hide_the_same_tokens_for_a_seed_and_lose_none():
+    tokenizer = ByteLevelBPETokenizer.train(["abcd efgh"], vocab_size=263)
+    texts = ["abcd efgh ijkl", "", "mnop"]
+    first, again, other = (masked_batches(texts, tokenizer, max_len=8, rate=0.5, seed=seed) for seed in (0, 0, 1))
+    assert all(a.ids.equal(b.ids) and a.labels.equal(b.labels) for a, b in zip(first, again, strict=True))
+    assert any(not a.ids.equal(b.ids) for a, b in zip(first, other, strict=True))
+    whole = [torch.where(batch.labels >= 0, batch.labels, batch.ids).tolist() for batch in first]
+    ordinary = sorted(i for ids in whole for i in ids if i not in tokenizer.special_ids)
+    assert ordinary == sorted(i for text in texts for i in tokenizer.ids(text))
+    with pytest.raises(ValueError, match="no token"):
+        masked_batches([""], tokenizer, max_len=8, rate=0.5, seed=0)

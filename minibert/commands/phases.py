@@ -10,6 +10,7 @@ from pathlib import Path
 
 from minibert.commands.second_phase import stretch
 from minibert.config import EncoderConfig
+from minibert.corpora.mixture import GROUPS, passages
 from minibert.training.recipe import FAMILY_ANNEALING, FAMILY_MASKING, Recipe, family_recipe
 
 FIRST = "first"
@@ -126,17 +127,24 @@ def train_phases(phases: Sequence[Phase], data_of: Callable, make: Callable, dev
     return model, result
 
 
-def score_groups(model, tokenizer, phase: Phase) -> dict[str, dict]:
+def score_groups(model, tokenizer, phase: Phase, groups: Sequence[str] = GROUPS) -> dict[str, dict]:
     """How well a model fills blanks in held-out passages of each group of the corpus `languages`, masked as in `phase`.
 
     Raises:
         DataUnavailable: the texts are not in the cache.
+
+    >>> from minibert import MaskedLanguageModel, load_tokenizer
+    >>> from minibert.shipped_models import shipped
+    >>> folder = shipped("modernbert-nano")
+    >>> model = MaskedLanguageModel.from_pretrained(folder)
+    >>> phase = Phase(folder, model.config, Recipe(steps=9), {"mask_rate": 0.1}, 128)
+    >>> list(score_groups(model, load_tokenizer(folder), phase, ["code"]))
+    ['code']
     """
-    from minibert.corpora.mixture import GROUPS, passages
     from minibert.training.evaluation import evaluate, masked_batches, token_byte_lengths
 
     sizes, found = token_byte_lengths(tokenizer), {}
-    for group in GROUPS:
+    for group in groups:
         texts = [passage.text for passage in passages(group, "held-out")[:GROUP_PASSAGES]]
         rate = phase.masking["mask_rate"]
         found[group] = evaluate(

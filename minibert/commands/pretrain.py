@@ -1,5 +1,6 @@
 """`python -m minibert pretrain`: the main job, from text to a model that fills blanks."""
 
+import functools
 import json
 import platform
 import shlex
@@ -48,6 +49,10 @@ class Corpus:
     name: str
     documents: list[list[str]]
     validation: list[list[str]] | None = None
+
+    def checksum(self) -> str:
+        """SHA-256 of all its text."""
+        return text_checksum(self.documents + (self.validation or []))
 
 
 def read_documents(corpus: str, seed: int, pairs: bool = False) -> Corpus:
@@ -130,6 +135,29 @@ def say_what_is_kept(data, say: Callable[[str], None]) -> None:
         say("data: no pair is of true neighbours, for each document has one sentence: an empty line ends a document")
 
 
+def training_data(corpus: Corpus, tok, phase, say: Callable[[str], None], **settings):
+    """The data of one phase (see phases.py), after saying what is kept of the text.
+
+    >>> from minibert import EncoderConfig, load_tokenizer
+    >>> from minibert.commands.phases import plan
+    >>> from minibert.shipped_models import shipped
+    >>> [phase] = plan(Path("runs/a"), EncoderConfig.preset("modernbert-nano"), 9, 0, 16, None)
+    >>> tok = load_tokenizer(shipped("modernbert-nano"))
+    >>> training_data(Corpus("mine", [["One."], ["Two."]]), tok, phase, lambda line: None, batch_tokens=64).max_len
+    16
+    """
+    from minibert.training import PretrainingData
+
+    pairs = phase.config.nsp
+    data = PretrainingData(
+        corpus.documents, tok, pairs=pairs, max_len=phase.max_len, split_long=pairs, validation=corpus.validation,
+        **phase.masking, **settings,
+    )  # fmt: skip
+    say_what_is_kept(data, say)
+    say(f"{phase.tell()}; a step has {phase.recipe.accumulate} x {data.batch_tokens} tokens")
+    return data
+
+
 def check_settings(mask_rate, batch_tokens, max_len, config, whole_words, device) -> None:
     """Refuse what would fail minutes later.
 
@@ -203,7 +231,8 @@ def save_run(model, out: Path, facts: dict) -> None:
     model.save_pretrained(out)
     command = shlex.join(["python", "-m", "minibert", *sys.argv[1:]])
     versions = dict(python=platform.python_version(), torch=torch.__version__)
-    summary = dict(command=command, **versions, threads=torch.get_num_threads()) | facts
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    summary = dict(command=command, **versions, threads=torch.get_num_threads(), parameters=parameters) | facts
     write_text(out / "training.json", json.dumps(summary, indent=2) + "\n")
 
 
@@ -265,7 +294,6 @@ def pretrain(
     """
     from minibert import EncoderConfig
     from minibert.commands.phases import plan, score_groups, train_phases
-    from minibert.training import PretrainingData
     from minibert.training.distributed import first_process_first, process_group, rank, whole_weights, world_size
 
     say = stopwatch()
@@ -274,7 +302,7 @@ def pretrain(
     if first:
         preset, seed, vocab_size, corpus = first.take_over(corpus if "corpus" in written_options() else None)
     config = stretch(first.config, max_len, theta) if first else stretch(EncoderConfig.preset(preset), 1, theta)
-    family, out = config.family, out or Path("runs") / preset
+    out = out or Path("runs") / preset
     # Everything that can be refused is refused before the tokenizer is trained.
     phases = plan(
         out, config, steps, anneal, max_len, mask_rate, extension=first is not None, learning_rate=learning_rate,
@@ -284,37 +312,25 @@ def pretrain(
     for phase in phases:
         check_settings(phase.masking["mask_rate"], batch_tokens, phase.max_len, phase.config, whole_words, device)
     found = read_corpus(corpus, seed, config.nsp, say)
-    made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=vocab_size or config.vocab_size)
+    size = vocab_size or config.vocab_size
+    made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=size, corpus_sha256=found.checksum())
     made_with |= (dict(from_sha256=first.weights_sha256) if first else {}) | (dict(anneal=anneal) if anneal else {})
     with first_process_first():  # the others read what it writes
-        checksum = text_checksum(found.documents + (found.validation or []))
-        if given_up := claim_folder(out, made_with | dict(corpus_sha256=checksum)):
+        if given_up := claim_folder(out, made_with):
             say(given_up)
-        tok = (
-            copy_tokenizer(run, out) if first else own_tokenizer(out, family, found.documents, made_with["vocab_size"])
-        )
+        tok = copy_tokenizer(run, out) if first else own_tokenizer(out, config.family, found.documents, size)
     say(f"tokenizer: {tok.vocab_size} entries, {out / 'tokenizer.json'}")
     make = (lambda c: new_model(c, tok, seed)) if first is None else (lambda c: continued_model(c, run))
 
-    def data_of(phase):
-        data = PretrainingData(
-            found.documents, tok, pairs=config.nsp, max_len=phase.max_len, batch_tokens=batch_tokens, seed=seed,
-            whole_words=whole_words, split_long=config.nsp, validation=found.validation, **phase.masking,
-        )  # fmt: skip
-        say_what_is_kept(data, say)
-        say(f"{preset}: {phase.tell()}; a step has {phase.recipe.accumulate} x {batch_tokens} tokens")
-        return data
-
+    data_settings = dict(batch_tokens=batch_tokens, whole_words=whole_words, seed=seed)
+    data_of = functools.partial(training_data, found, tok, say=say, **data_settings)
     model, result = train_phases(phases, data_of, make, device, parallel)
-    kind, config = type(model), model.config
     weights = whole_weights(model)
     if rank() == 0:
-        model = kind(config)  # without what several processes made of it
-        model.load_state_dict(weights)
-        parameters = sum(p.numel() for p in model.parameters())
-        facts = dict(seed=seed, preset=preset, corpus=found.name, parameters=parameters, processes=world_size())
+        whole = type(model)(model.config)  # without what several processes made of it
+        whole.load_state_dict(weights)
         if found.name == "languages":
-            result |= dict(groups=score_groups(model, tok, phases[-1]))
-        save_run(model, out, facts | result)
+            result |= dict(groups=score_groups(whole, tok, phases[-1]))
+        save_run(whole, out, dict(seed=seed, preset=preset, corpus=found.name, processes=world_size()) | result)
         say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
         print_json(result)

@@ -31,7 +31,7 @@ SHARES = {  # a third is English; a language's share grows with the bytes of its
     **{"ja": 0.04, "vi": 0.025, "nl": 0.035, "ar": 0.025, "tr": 0.025, "hi": 0.06},
     **{"speeches": 0.25, "code": 0.12, "parallel": 0.08},
 }
-TRAINING_BYTES, HELD_OUT_BYTES = 6_000_000, 150_000  # of `languages`
+TRAINING_BYTES, HELD_OUT_BYTES = 12_000_000, 150_000  # of `languages`
 PERCENT = 10  # of the messages, presidents and files are held out, where nothing else is asked for
 _RUN = 6  # words in a row that two messages on different sides may not share
 _KEPT = 0.75  # share of equal words from which a translation is nearly a copy
