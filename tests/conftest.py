@@ -16,8 +16,8 @@ settings.load_profile("minibert")
 # Files that start processes, train, measure or walk through everything: `make test-quick` leaves them out.
 SLOW = (
     "bench browser command_line compile corpora_kill course_build course_exercises course_hostile course_nbgrader "
-    "course_statements environment experiments grade lab objectives_packing own_text resume distributed "
-    "sentence_folders synthetic tokenization_corpora tokenization_folders training_loop word_vectors elmo"
+    "course_notebooks course_statements environment experiments grade lab objectives_packing own_text resume "
+    "distributed sentence_folders synthetic tokenization_corpora tokenization_folders training_loop word_vectors elmo"
 ).split()
 
 
