@@ -127,7 +127,12 @@ def raises(error: BaseException):
 
 
 def state() -> tuple:
+    later = []  # the number of threads that torch gives to a thread that starts now
+    thread = threading.Thread(target=lambda: later.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
     settings = torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(), sys.getrecursionlimit()
+    settings += tuple(later)
     settings += (sys.getswitchinterval(), os.getcwd(), dict(os.environ), sys.stdout, sys.stderr, list(sys.path))
     chance = torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()
     names = ("allclose", "equal", "__eq__", "forward", "warn", "excepthook", "Thread", "enumerate")

@@ -1,4 +1,4 @@
-"""What the statements of exercises show is what their checks ask; and chance does not refuse a right answer."""
+"""What the statements of exercises show is what their checks ask."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,9 @@ import torch
 from torch.nn import functional as F
 
 from minibert import EncoderConfig, MaskedLanguageModel
-from minibert.course import examine
 from minibert.course.exercises import find
 from minibert.course.exercises.ex_9_2 import CLUES, reported_loss
 from minibert.course.exercises.ex_14_3 import count_parameters
-from minibert.course.judged import PASSES, RAISES
 
 NOTEBOOK = Path(__file__).parents[1] / "solutions/09_next_sentence/09_next_sentence.ipynb"
 CELLS = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]]
@@ -47,14 +45,6 @@ def test_the_masking_shown_in_9_3_really_comes_out_at_81_10_9():
     assert [round(share.item(), 2) for share in shares] == [0.81, 0.09]
 
 
-@pytest.mark.parametrize("place", range(5))
-def test_the_solutions_of_9_3_pass_what_is_right_and_fail_what_is_broken(place):
-    part = find("9.3").parts[place]
-    for case in part.cases(torch.Generator()):
-        function, broken = case.inputs
-        assert part.run(part.solution, function, broken) == (RAISES if broken else PASSES), case.name
-
-
 @pytest.mark.parametrize("sizes", [(50368, 768, 22, 1152), (90, 128, 1, 48)])
 def test_the_count_of_14_3_is_that_of_the_package(sizes):
     V, D, L, F = sizes
@@ -64,9 +54,3 @@ def test_the_count_of_14_3_is_that_of_the_package(sizes):
     with torch.device("meta"):
         model = MaskedLanguageModel(config)
     assert count_parameters(*sizes) == sum(parameter.numel() for parameter in model.parameters())
-
-
-@pytest.mark.parametrize("number", ["8.1", "9.1"])
-def test_a_right_answer_is_not_refused_by_bad_luck(number):
-    for seed in range(100, 106):
-        assert examine(number, find(number).solution, seed, 60.0).message == f"{number} passed", seed

@@ -169,7 +169,9 @@ def untouched(seed: int) -> Iterator[list[str]]:
                 put(value)
             for get, put, value in flags:
                 with suppress(OSError):  # the working folder may be gone
-                    if get() != value:  # putting back alone can be slow: torch imports its compiler for one of these
+                    # Putting back can be slow: torch imports its compiler for one of these. But each thread has its own
+                    # number of threads: the answer's decides how many later threads get, and is not seen from here.
+                    if put is torch.set_num_threads or get() != value:
                         put(value)
             if dict(os.environ) != environment:
                 os.environ.clear()
