@@ -3,7 +3,7 @@
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parents[1] / "data"
-SHIPPED = ("bert-nano", "modernbert-nano")
+SHIPPED = ("bert-nano", "modernbert-nano", "eurobert-nano")
 
 
 def shipped(name: str) -> Path:
@@ -15,7 +15,7 @@ def shipped(name: str) -> Path:
     >>> shipped("bert-huge")
     Traceback (most recent call last):
     ...
-    ValueError: no model 'bert-huge' comes with the project; there are: bert-nano, modernbert-nano
+    ValueError: no model 'bert-huge' comes with the project; there are: bert-nano, modernbert-nano, eurobert-nano
     """
     if name not in SHIPPED:
         raise ValueError(f"no model {name!r} comes with the project; there are: {', '.join(SHIPPED)}")

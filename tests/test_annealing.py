@@ -1,5 +1,6 @@
 """`pretrain --anneal`: two phases by one command, killed in either, in one folder that transformers opens."""
 
+import importlib
 import json
 
 import pytest
@@ -8,10 +9,13 @@ from click.testing import CliRunner
 from test_own_text import text_of
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from minibert import MaskedLanguageModel, load_tokenizer, training
-from minibert.commands.pretrain import pretrain
-from minibert.corpora.mixture import SEPARATOR
+from minibert import MaskedLanguageModel, corpora, load_tokenizer, training
+from minibert.commands import phases
+from minibert.commands.pretrain import pretrain, read_documents
 from minibert.training.loop import TrainingLog
+
+mixture = importlib.import_module("minibert.corpora.mixture")  # `corpora.mixture` is its function
+SEPARATOR = mixture.SEPARATOR
 
 STEPS, ANNEAL = 5, 4
 
@@ -166,3 +170,25 @@ def test_what_was_run_is_told(whole):
     ]
     assert facts["step"] == STEPS + ANNEAL and facts["python"] and "groups" not in facts
     assert [record["step"] for record in TrainingLog(whole / "log.jsonl").read()][-1] == ANNEAL
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not corpora.is_cached("multilingual"), reason="needs python -m minibert data fetch")
+def test_languages_are_a_corpus_with_text_of_its_own_to_validate_on_and_numbers_per_language(tmp_path, monkeypatch):
+    monkeypatch.setattr(mixture, "TRAINING_BYTES", 40_000)
+    monkeypatch.setattr(mixture, "HELD_OUT_BYTES", 20_000)
+    monkeypatch.setattr(phases, "GROUP_PASSAGES", 1)
+    done = call("languages", tmp_path / "run", steps=1, anneal=1)
+    assert done.exit_code == 0, done.exception
+    facts = json.loads((tmp_path / "run" / "training.json").read_text(encoding="utf-8"))
+    assert tuple(facts["groups"]) == mixture.GROUPS
+    assert all(numbers["bits_per_byte"] > 0 and numbers["masked_tokens"] > 0 for numbers in facts["groups"].values())
+    tokens = load_tokenizer(tmp_path / "run").vocab
+    assert not any("parallel_s" in token for token in tokens if token != SEPARATOR), "its letters are no text"
+
+
+def test_a_passage_keeps_its_lines_unless_pairs_are_made_of_them(monkeypatch):
+    code = mixture.Passage("code-0", "if a:\n    b()", "code")
+    monkeypatch.setattr(mixture, "languages", lambda seed: ([code], [code]))
+    assert read_documents("languages", 0).documents == [["if a:\n    b()"]]
+    assert read_documents("languages", 0, pairs=True).validation == [["if a:", "b()"]]

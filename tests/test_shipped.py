@@ -8,6 +8,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 import minibert
 from minibert.checkpoints import load_config
+from minibert.corpora.mixture import GROUPS, SEPARATOR
 from minibert.shipped_models import SHIPPED
 from minibert.tasks import fill_blanks
 
@@ -15,7 +16,7 @@ from minibert.tasks import fill_blanks
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_shipped_model_is_small_and_its_history_is_told(name):
     folder = minibert.shipped(name)
-    assert (folder / "model.safetensors").stat().st_size <= 8_000_000
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 10_000_000
     history = json.loads((folder / "training.json").read_text(encoding="utf-8"))
     assert f"--preset {name}" in history["command"] and history["seed"] == 0
     readme = (folder.parent / "README.md").read_text(encoding="utf-8")
@@ -41,7 +42,7 @@ def test_a_shipped_model_gives_the_same_logits_in_transformers(name):
 def test_a_shipped_tokenizer_gives_the_same_ids_in_transformers(name):
     folder = minibert.shipped(name)
     ours, theirs = minibert.load_tokenizer(folder), AutoTokenizer.from_pretrained(folder)
-    for text in ("The State of the [MASK] is strong", "Crème brûlée, 1790", ""):
+    for text in ("The State of the [MASK] is strong", "Crème brûlée, 1790", "Log in<|parallel_sep|>登录", ""):
         found, expected = ours.encode(text, "Keep the peace"), theirs(text, "Keep the peace")
         assert found.ids == expected["input_ids"]
         assert found.segment_ids == expected.get("token_type_ids", found.segment_ids)
@@ -65,3 +66,29 @@ def test_the_nano_bert_tells_the_next_sentence_better_than_chance():
     assert history["validation"]["next_accuracy"] > 0.65
     model = minibert.PretrainingModel.from_pretrained(minibert.shipped("bert-nano"))
     assert model.nsp.weight.shape == (2, 128)
+
+
+def test_the_nano_eurobert_has_read_speeches_code_and_other_languages():
+    folder = minibert.shipped("eurobert-nano")
+    model, tok = minibert.MaskedLanguageModel.from_pretrained(folder), minibert.load_tokenizer(folder)
+
+    def best(text: str) -> str:
+        return fill_blanks(text, model, tok, top=1)[0][0][0]
+
+    assert best("The Congress of the United [MASK]") == "States"
+    assert best("def __init__([MASK], name):") == "self"
+    assert best("Please enter a valid email [MASK].") == "address"
+    assert best("tên người [MASK]") == "dùng"  # user name
+    assert best("这个[MASK]不能为空") == "文件夹"  # this folder must not be empty
+
+
+def test_the_nano_eurobert_was_trained_in_two_phases_and_measured_in_every_language():
+    folder = minibert.shipped("eurobert-nano")
+    history = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    phases = [(phase["mask_rate"], phase["max_len"], phase["theta"]) for phase in history["phases"]]
+    assert phases == [(0.5, 128, 10_000.0), (0.1, 512, 250_000.0)] and history["python"]
+    assert list(history["groups"]) == list(GROUPS)
+    assert all(numbers["accuracy"] > 0.15 for numbers in history["groups"].values())
+    config = load_config(folder)
+    assert (config.family, config.rope_theta, config.heads, config.kv_heads) == ("eurobert", 250_000.0, 4, 2)
+    assert minibert.load_tokenizer(folder).vocab[SEPARATOR] == 5

@@ -22,7 +22,7 @@ def find_folder(name: str) -> Path:
     >>> find_folder("no-such-model")
     Traceback (most recent call last):
     ...
-    ValueError: no model 'no-such-model': expected a folder, minilm, or one of bert-nano, modernbert-nano
+    ValueError: no model 'no-such-model': expected a folder, minilm, or one of bert-nano, modernbert-nano, eurobert-nano
     """
     if Path(name).is_dir():
         return Path(name)
@@ -164,7 +164,7 @@ model_option = click.option(
     "-m",
     default="modernbert-nano",
     show_default=True,
-    help="A folder, minilm, bert-nano or modernbert-nano.",
+    help=f"A folder, minilm, or one of {', '.join(SHIPPED)}.",
 )
 bf16_option = click.option(
     "--bf16", is_flag=True, help="Compute in bfloat16: 3 digits, and faster where the processor has it."
