@@ -22,13 +22,13 @@ SHADES |= {"+": "#FBE3B0", "norm": "#DDDDDD", "RMS": "#DDDDDD", "x": "white"}
 
 
 def plot_blocks(blocks: Mapping[str, Sequence[str]] = BLOCKS, notes: Mapping[str, str] = NOTES) -> Figure:
-    """Two blocks as rows of eight boxes, by default BERT's and ModernBERT's, with the residual paths as arcs.
+    """Blocks as rows of eight boxes, by default BERT's and ModernBERT's, with the residual paths as arcs.
 
     >>> len(plot_blocks().axes)
     2
     """
-    figure = plt.figure(figsize=(9.2, 4.0), dpi=144, layout="constrained")
-    for axes, (name, steps) in zip(figure.subplots(2, 1), blocks.items(), strict=True):
+    figure = plt.figure(figsize=(9.2, 2.0 * len(blocks)), dpi=144, layout="constrained")
+    for axes, (name, steps) in zip(figure.subplots(len(blocks), 1, squeeze=False)[:, 0], blocks.items(), strict=True):
         for place, step in enumerate(steps):
             shade = next(color for start, color in SHADES.items() if step.startswith(start))
             box = dict(boxstyle="round,pad=0.4", facecolor=shade, edgecolor="#444444")
