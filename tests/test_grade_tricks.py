@@ -48,7 +48,7 @@ TRICKS = {
     "import_module": "keep(0, importlib.import_module('minibert.course.exercises').find('5.1'))",
     "grading": "from minibert.grading import SOLUTIONS; keep(0, next(SOLUTIONS.glob('05*/*.ipynb')).read_text())",
     "lab": "import minibert.course.lab as lab; keep(0, lab.Lab)",
-    "masters": "import minibert.course.masters as m; keep(0, m)",
+    "build": "import minibert.course.build as m; keep(0, m)",
     "check module": "from minibert.course.check import examine, find; keep(0, find('5.1'))",
     "sys.modules": "[keep(0, v) for m in list(sys.modules.values()) for v in list(vars(m).values())]",
     "finder": "sys.meta_path[:] = [f for f in sys.meta_path if isinstance(f, type) and f.__module__ != "

@@ -1,7 +1,9 @@
 """Write `exercises/` from `solutions/`: `python -m minibert.course.build` (or `make exercises`).
 
     minibert/course/exercises/ex_5_1.py         edited by hand: the solution, its cases and mistakes
-    solutions/05_attention/05_attention.ipynb   edited by hand but for the solutions, which are written here
+    solutions/05_attention/05_attention.ipynb   edited by hand but for the solutions, which are written here: names,
+                                                signatures, docstrings and a first `super().__init__()` are given to the
+                                                learner, all else stands between nbgrader's two marks
     exercises/05_attention/05_attention.ipynb   written here by nbgrader's generate_assignment, then run, never edited
 
 The same masters give the same bytes. `--check` writes nothing and fails when what is there differs in anything but
@@ -9,10 +11,10 @@ outputs (the tests compare those). `--masters` runs the masters themselves and s
 chapters limit the work to them. Needs nbgrader (`pip install "minibert[teach]"`) and a checkout of the project.
 """
 
+import ast
 import json
 import re
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -20,30 +22,67 @@ import click
 import nbformat
 from nbformat import NotebookNode
 
-from minibert.course.masters import solved
+from minibert.course.exercises import find
 from minibert.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "nbgrader_config.json"  # in solutions/, so that nbgrader's own commands can be given the same one
+BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 LEFTOVERS = (".ipynb_checkpoints", "__pycache__")
 
 
-def masters(root: Path, names: tuple[str, ...] = ()) -> list[str]:
-    """The chapters that have a master in `root`/solutions, or those of `names`.
-
-    Raises:
-        ValueError: a name without a master.
-
-    >>> masters(Path("nowhere"), ("05_attention",))
-    Traceback (most recent call last):
-    ...
-    ValueError: no master solutions/05_attention/05_attention.ipynb; there are: none
-    """
+def _masters(root: Path, names: tuple[str, ...]) -> list[str]:
+    """The chapters that have a master in `root`/solutions, or those of `names`."""
     there = sorted(path.parent.name for path in (root / "solutions").glob("*/*.ipynb") if path.stem == path.parent.name)
     for name in names:
         if name not in there:
             raise ValueError(f"no master solutions/{name}/{name}.ipynb; there are: {', '.join(there) or 'none'}")
     return [name for name in there if not names or name in names]
+
+
+def marked(source: str) -> str:
+    """The source of functions and classes with nbgrader's marks around each body.
+
+    >>> print(marked('def double(x):\\n    "Twice."\\n    return 2 * x'))
+    def double(x):
+        "Twice."
+        ### BEGIN SOLUTION
+        return 2 * x
+        ### END SOLUTION
+    """
+    lines, nodes = source.rstrip("\n").split("\n"), ast.parse(source).body
+    nodes += [node for kind in nodes if isinstance(kind, ast.ClassDef) for node in kind.body]
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    for function in sorted(functions, key=lambda node: -node.lineno):
+        header = [*ast.walk(function.args), *([function.returns] if function.returns else [])]
+        given = max(function.lineno, *(getattr(part, "end_lineno", 0) for part in header))
+        body = list(function.body)
+        if ast.get_docstring(function, clean=False) is not None:
+            given = body.pop(0).end_lineno
+        if body and ast.unparse(body[0]) == "super().__init__()":
+            given = body.pop(0).end_lineno
+        if body:
+            indent = " " * body[0].col_offset
+            lines.insert(function.end_lineno, indent + END)
+            lines.insert(given, indent + BEGIN)
+    return "\n".join(lines)
+
+
+def _fill(path: Path, check: bool) -> None:
+    """Give a master the solutions of its exercises; with `check` refuse one that lacks them."""
+    text = path.read_text(encoding="utf-8")
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        grader = cell["metadata"].get("nbgrader", {})
+        place = re.search(r"(\d+)-(\d+)$", grader.get("grade_id", ""))
+        if grader.get("solution") and place:
+            parts = find(".".join(place.groups())).parts
+            cell["source"] = "\n\n\n".join(marked(part.source) for part in parts).splitlines(keepends=True)
+    filled = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+    if filled != text and check:
+        raise ValueError(f"the master {path.stem} has not the solutions of its exercises: run make exercises")
+    if filled != text:
+        write_text(path, filled)
 
 
 def _generate(root: Path, names: list[str], into: Path) -> None:
@@ -87,14 +126,12 @@ def _run_in_place(folder: Path) -> None:
         notebook = nbformat.read(path, as_version=4)
         resources = {"metadata": {"path": str(folder)}}
         client = NotebookClient(notebook, timeout=300, resources=resources, record_timing=False, coalesce_streams=True)
-        code = [(place, cell) for place, cell in enumerate(notebook.cells) if cell.cell_type == "code"]
-        with client.setup_kernel():
-            for number, (place, cell) in enumerate(code, 1):
-                try:
-                    client.execute_cell(cell, place, number)
-                except (CellExecutionError, CellTimeoutError) as error:
-                    what = f"{error.ename}: {error.evalue}" if hasattr(error, "ename") else str(error).splitlines()[0]
-                    raise ValueError(f"{folder.name}/{path.name}: cell {number} ends in {what}") from None
+        try:
+            client.execute()
+        except (CellExecutionError, CellTimeoutError) as error:
+            what = f"{error.ename}: {error.evalue}" if hasattr(error, "ename") else str(error).splitlines()[0]
+            number = client.code_cells_executed
+            raise ValueError(f"{folder.name}/{path.name}: cell {number} ends in {what}") from None
         _write(notebook, path)
 
 
@@ -109,12 +146,8 @@ def _content(path: Path) -> object:
     return notebook
 
 
-def differences(made: Path, there: Path) -> list[str]:
-    """Which files two folders do not have in common, or not with the same content.
-
-    >>> differences(ROOT / "minibert" / "course" / "exercises", ROOT / "minibert" / "course" / "exercises")
-    []
-    """
+def _differences(made: Path, there: Path) -> list[str]:
+    """Which files two folders do not have in common, or not with the same content."""
     files = [
         {p.relative_to(folder) for p in folder.rglob("*") if p.is_file() and not set(LEFTOVERS) & set(p.parts)}
         for folder in (made, there)
@@ -125,18 +158,6 @@ def differences(made: Path, there: Path) -> list[str]:
     return found + [f"{name.as_posix()} is not what its master gives: run make exercises" for name in changed]
 
 
-def _fill(chapters: list[str], check: bool) -> None:
-    """Give the masters the solutions of their exercises; with `check` refuse those that lack them."""
-    files = [ROOT / "solutions" / name / f"{name}.ipynb" for name in chapters]
-    texts = {path: solved(path) for path in files}
-    stale = [path for path, text in texts.items() if text != path.read_text(encoding="utf-8")]
-    if stale and check:
-        names = ", ".join(path.stem for path in stale)
-        raise ValueError(f"the masters of {names} have not the solutions of their exercises: run make exercises")
-    for path in stale:
-        write_text(path, texts[path])
-
-
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when exercises/ is not what solutions/ gives.")
@@ -145,9 +166,9 @@ def _fill(chapters: list[str], check: bool) -> None:
 def main(names, check, run_masters, root):
     """Write exercises/ from solutions/, for all chapters or those named, such as 05_attention."""
     try:
-        chapters = masters(root, names)
-        if root.resolve() == ROOT:  # the masters of another folder are its own
-            _fill(chapters, check)
+        chapters = _masters(root, names)
+        for name in chapters if root.resolve() == ROOT else ():  # the masters of another folder are its own
+            _fill(root / "solutions" / name / f"{name}.ipynb", check)
         if run_masters:
             for name in chapters:
                 _run_in_place(root / "solutions" / name)
@@ -157,7 +178,7 @@ def main(names, check, run_masters, root):
             made, there = Path(scratch) / "exercises", root / "exercises"
             if check:
                 folders = [(made / n, there / n) for n in chapters] if names else [(made, there)]
-                if found := [line for pair in folders for line in differences(*pair)]:
+                if found := [line for pair in folders for line in _differences(*pair)]:
                     raise ValueError("\n".join(found))
                 return
             for name in chapters:
@@ -166,8 +187,7 @@ def main(names, check, run_masters, root):
                 shutil.copytree(made / name, there / name)
                 click.echo(f"wrote exercises/{name}", err=True)
     except ValueError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        raise click.ClickException(str(error)) from None
 
 
 if __name__ == "__main__":

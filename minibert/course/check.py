@@ -1,7 +1,6 @@
 """`check("5.1", attention)`: what the exercises answer. `hint("5.1", 1)` helps, `plan()` lists them all."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -15,17 +14,14 @@ from minibert.course.traces import untouched
 ANY = Exception  # an answer may take the name out of Python
 BROKEN = "{} not yet\n  seen      the answer breaks Python itself"
 PUT_BACK = "it was put back; write a function with a name of your own"
+ENDLESS = "a loop that never ends (does its condition ever become false?), or input far too large"
 LEVELS = ("the idea", "the shapes", "in pseudo-code")
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a check found: `status` is "passed", "not attempted", "wrong", "error" or "too slow"; `message` is its text.
 
     `credit` is the share of the exercise that is right, from 0 to 1.
-
-    >>> Outcome("passed", "5.1 passed", 1.0).credit
-    1.0
     """
 
     status: str
@@ -46,10 +42,10 @@ def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = Non
     'wrong'
     """
     exercise = find(number)
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+    if type(seed) is not int or not 0 <= seed < 2**63:
         raise ValueError(f"seed {seed!r}: expected a whole number from 0 to 2**63 - 1")
     limit = exercise.seconds if seconds is None else seconds
-    if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < 1e6:
+    if type(limit) not in (int, float) or not 0 < limit < 1e6:
         raise ValueError(f"seconds {seconds!r}: expected a number above 0")
     try:
         with untouched(seed) as replaced:
@@ -57,8 +53,9 @@ def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = Non
     except ANY:
         return Outcome("error", BROKEN.format(number))
     if replaced:
-        finding = Wrong(f"the answer replaces {', '.join(replaced[:5])} while it is checked", "", PUT_BACK)
-        return Outcome("wrong", _report(exercise, finding))
+        return _found(
+            exercise, Wrong(f"the answer replaces {', '.join(replaced[:5])} while it is checked", "", PUT_BACK)
+        )
     return outcome
 
 
@@ -68,29 +65,26 @@ def judged(exercise: Exercise, answer: Any, seed: int, seconds: float) -> Outcom
     >>> judged(find("5.1"), ..., 0, 10.0).status
     'not attempted'
     """
+
+    def judge() -> Outcome:
+        """Runs in a thread of its own; whatever happens becomes an outcome."""
+        try:
+            _judge_parts(exercise, copied(answer), torch.Generator().manual_seed(seed))
+        except NotAttempted:
+            return Outcome("not attempted", f"{exercise.number} not attempted")
+        except Wrong as finding:
+            return _found(exercise, finding)
+        except BaseException as error:
+            finding = Wrong(f"the check cannot make sense of this answer ({message(error)})", exercise.signature)
+            return _found(exercise, finding, "error")
+        return Outcome("passed", f"{exercise.number} passed", 1.0)
+
     try:
-        finished, outcome = run_limited(lambda: _judge(exercise, answer, seed), seconds)
+        finished, outcome = run_limited(judge, seconds)
     except ANY:  # whatever the answer has done to Python
         return Outcome("error", BROKEN.format(exercise.number))
-    if finished:
-        return outcome
     text = f"not done after {seconds:g} seconds; the check takes well under one with a right answer"
-    cause = "a loop that never ends (does its condition ever become false?), or input far too large"
-    return Outcome("too slow", _report(exercise, Wrong(text, "", cause)))
-
-
-def _judge(exercise: Exercise, answer: Any, seed: int) -> Outcome:
-    """Runs in the thread of its own; whatever happens becomes an outcome."""
-    try:
-        _judge_parts(exercise, copied(answer), torch.Generator().manual_seed(seed))
-    except NotAttempted:
-        return Outcome("not attempted", f"{exercise.number} not attempted")
-    except Wrong as finding:
-        return Outcome(finding.status, _report(exercise, finding), finding.credit)
-    except BaseException as error:
-        finding = Wrong(f"the check cannot make sense of this answer ({message(error)})", exercise.signature)
-        return Outcome("error", _report(exercise, finding))
-    return Outcome("passed", f"{exercise.number} passed", 1.0)
+    return outcome if finished else _found(exercise, Wrong(text, "", ENDLESS), "too slow")
 
 
 def _judge_parts(exercise: Exercise, answer: Any, rng: torch.Generator) -> None:
@@ -131,10 +125,11 @@ def _judge_part(part: Any, answer: Any, rng: torch.Generator) -> None:
     part.check(answer, rng)
 
 
-def _report(exercise: Exercise, finding: Wrong) -> str:
+def _found(exercise: Exercise, finding: Wrong, status: str = "") -> Outcome:
     expected = finding.expected or (exercise.signature if finding.status == "error" else "")
     rows = (("seen", finding.seen), ("expected", expected), ("likely", finding.cause))
-    return "\n".join([f"{exercise.number} not yet", *(f"  {word:9} {text}" for word, text in rows if text)])
+    text = "\n".join([f"{exercise.number} not yet", *(f"  {word:9} {text}" for word, text in rows if text)])
+    return Outcome(status or finding.status, text, finding.credit)
 
 
 def check(number: str, answer: Any) -> None:
@@ -195,7 +190,7 @@ def hint(number: str, level: int = 1) -> None:
     ValueError: hint level 4: expected 1 (the idea), 2 (the shapes) or 3 (in pseudo-code)
     """
     exercise = find(number)
-    if isinstance(level, bool) or not isinstance(level, int) or not 1 <= level <= 3:
+    if type(level) is not int or not 1 <= level <= 3:
         raise ValueError(f"hint level {level!r}: expected 1 (the idea), 2 (the shapes) or 3 (in pseudo-code)")
     print(f"{number}, hint {level} of 3, {LEVELS[level - 1]}:\n{exercise.hints[level - 1].strip()}")
 

@@ -27,6 +27,13 @@ class Crash(Wrong):
 
     status = "error"
 
+    @property
+    def raised(self) -> tuple[str, set[str]]:
+        """The type of the exception, and the numbers that its message names; 100,000 also names 100000."""
+        kind, _, words = self.seen.partition(":")
+        words = words.partition(" (line")[0]
+        return kind, set(re.findall(r"\d+", words + " " + re.sub(r"[,_](?=\d{3})", "", words)))
+
 
 class NotAttempted(Exception):
     """The learner's code is still the stub."""

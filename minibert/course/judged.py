@@ -61,7 +61,9 @@ class Given:
             except TypeError:
                 inputs = {f"{len(arguments) + len(named)} arguments, or other names for them": "..."}
             if "..." in inputs.values() or not self.fits(**inputs):
-                odd.extend(f"{name} = {described(value)}" for name, value in inputs.items())
+                for name, value in inputs.items():
+                    dtype = f" of dtype {str(value.dtype)[6:]}" if isinstance(value, Tensor) else ""
+                    odd.append(f"{name} = {kind_of(value)}{dtype}")
                 raise AssertionError
             if "mask" in inputs:
                 inputs["mask"] = inputs["mask"].bool()
@@ -108,15 +110,6 @@ def texts(x: Any, mask: Any) -> bool:
     """
     fits = real(x, 3) and isinstance(mask, Tensor) and mask.shape == x.shape[:2]
     return fits and bool(((mask == 0) | (mask == 1)).all())
-
-
-def described(value: Any) -> str:
-    """What a value is, and the dtype of a tensor.
-
-    >>> described(torch.ones(2))
-    'a tensor of shape (2,) of dtype float32'
-    """
-    return kind_of(value) + (f" of dtype {str(value.dtype)[6:]}" if isinstance(value, Tensor) else "")
 
 
 def real(x: Any, *axes: int) -> bool:

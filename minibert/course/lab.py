@@ -18,8 +18,6 @@ these for classes.
 import contextlib
 import inspect
 import itertools
-import math
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -29,19 +27,12 @@ import torch
 from torch import Tensor
 
 from minibert.course.exercise import Crash, NotAttempted, Wrong
-from minibert.course.expect import Unsteady, expect_close, expect_equal, expect_number, expect_same
-from minibert.course.tools import NAN, call, kind_of
+from minibert.course.expect import Unsteady, expect_like, expect_same
+from minibert.course.tools import alike, call
 
 ENOUGH = 2 / 3  # the share of the wrong answers that a mistake must explain to be named
-
-
-def plainly(answer: Any, *inputs) -> Any:
-    """How a function is asked.
-
-    >>> plainly(lambda x: x + 1, 2)
-    3
-    """
-    return call(answer, *inputs)
+AXES = "any number of axes may stand in front: count axes from the end (-1, -2), or use ..."
+FLOAT64 = "the output has the dtype of the inputs: a .float() or a new float32 tensor on the way"
 
 
 def gradients(answer: Any, *inputs) -> tuple[Tensor, ...]:
@@ -58,13 +49,13 @@ def gradients(answer: Any, *inputs) -> tuple[Tensor, ...]:
     inputs = tuple(x.detach().requires_grad_() if place in asked else x for place, x in enumerate(inputs))
     found = call(lambda *given: slopes(answer(*given), [given[place] for place in asked]), *inputs)
     if lost := [place for place, slope in zip(asked, found, strict=True) if slope is None]:
-        names = _parameters(answer, len(inputs))
-        raise Wrong(
-            f"no gradient leads back from the output to "
-            f"{'the inputs' if lost == asked else ', '.join(names[place] for place in lost)}",
-            "an output that can be trained through",
-            "detach, .data, .item(), numpy, no_grad or torch.tensor(...) on the way, or a constant is returned",
-        )
+        names = [f"input {place}" for place in range(1, len(inputs) + 1)]
+        with contextlib.suppress(TypeError, ValueError):  # as the learner wrote them
+            written = list(inspect.signature(answer).parameters)
+            names = written if len(written) >= len(inputs) else names
+        ends = "the inputs" if lost == asked else ", ".join(names[place] for place in lost)
+        cause = "detach, .data, .item(), numpy, no_grad or torch.tensor(...) on the way, or a constant is returned"
+        raise Wrong(f"no gradient leads back from the output to {ends}", "an output that can be trained through", cause)
     return found
 
 
@@ -79,15 +70,6 @@ def slopes(output: Any, ends: list[Tensor]) -> tuple[Tensor | None, ...]:
         return (None,) * len(ends)
     weights = torch.rand(output.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) + 0.5
     return torch.autograd.grad((output * weights.to(output.dtype)).sum(), ends, allow_unused=True)
-
-
-def _parameters(function: Any, count: int) -> list[str]:
-    """The names of the first parameters, as the learner wrote them."""
-    with contextlib.suppress(TypeError, ValueError):
-        names = list(inspect.signature(function).parameters)
-        if len(names) >= count:
-            return names[:count]
-    return [f"input {place}" for place in range(1, count + 1)]
 
 
 def exchanged(one: str, other: str) -> dict[str, str]:
@@ -125,22 +107,19 @@ class Case:
     def variants(self) -> Iterator["Case"]:
         """The case itself, then the same question asked in the other ways that it demands."""
         plain = replace(self, gradient=False, leading=0, double=False)
+
+        def other(change: Callable, how: str, cause: str) -> Case:
+            inputs = tuple(change(x) if isinstance(x, Tensor) else x for x in self.inputs)
+            return replace(plain, inputs=inputs, name=f"{self.name} for inputs {how}", cause=cause, certain=True)
+
         yield plain
-        tensors = lambda change: tuple(change(x) if isinstance(x, Tensor) else x for x in self.inputs)  # noqa: E731
-        axes = "any number of axes may stand in front: count axes from the end (-1, -2), or use ..."
         for count in range(1, self.leading + 1):
             which = "axis" if count == 1 else f"{count} axes"
-            name = f"{self.name} for inputs without their first {which}"
-            yield replace(plain, inputs=tensors(lambda x, n=count: x[(0,) * n]), name=name, cause=axes, certain=True)
+            yield other(lambda x, n=count: x[(0,) * n], f"without their first {which}", AXES)
         if self.leading:
-            name = f"{self.name} for inputs with one more axis in front"
-            yield replace(
-                plain, inputs=tensors(lambda x: torch.stack([x, x.roll(1, 0)])), name=name, cause=axes, certain=True
-            )
+            yield other(lambda x: torch.stack([x, x.roll(1, 0)]), "with one more axis in front", AXES)
         if self.double:
-            inputs = tensors(lambda x: x.double() if x.is_floating_point() else x)
-            cause = "the output has the dtype of the inputs: a .float() or a new float32 tensor on the way"
-            yield replace(plain, inputs=inputs, name=f"{self.name} for inputs in float64", cause=cause, certain=True)
+            yield other(lambda x: x.double() if x.is_floating_point() else x, "in float64", FLOAT64)
         if self.gradient:
             cause = "the output is right, its gradient is not"
             yield replace(plain, name=f"the gradient of {self.name}", cause=cause, run=gradients)
@@ -156,30 +135,31 @@ class Lab:
     `coarse`: answers are verdicts such as "passes", so a mistake is named only where it answers every case alike.
     `in_order`: the first cases are quick, the last take long, so a mistake is tried on them in turn.
 
-    >>> mistakes = {"it is one too many": {"call(answer, *inputs)": "call(answer, *inputs) + 1"}}
-    >>> lab = Lab(plainly, lambda rng: [Case((len, "ab"))], mistakes)
-    >>> lab.name, lab.wrong["it is one too many"](len, "ab")
-    ('plainly', 3)
+    >>> mistakes = {"only the first is put elsewhere": {"other: one, ": ""}}
+    >>> lab = Lab(exchanged, lambda rng: [Case(("a", "b"))], mistakes)
+    >>> lab.name, lab.wrong["only the first is put elsewhere"]("a", "b")
+    ('exchanged', {'a': '<a>', '<a>': 'b'})
     """
 
     solution: Callable
     cases: Callable[[torch.Generator], Iterable[Case]]
     mistakes: dict[str, dict[str, str] | Callable]
-    run: Callable = plainly
+    run: Callable = call
     before: Callable[[Any, torch.Generator], None] | None = None
     after: Callable[[Any, torch.Generator], None] | None = None
     coarse: bool = False
     in_pairs: bool = True
     in_order: bool = False
-    source: str = ""
-
-    def __post_init__(self):
-        object.__setattr__(self, "source", inspect.getsource(self.solution))  # now: a grader closes the files later
 
     @property
     def name(self) -> str:
         """The name of the function or class that the learner writes."""
         return self.solution.__name__
+
+    @cached_property
+    def source(self) -> str:
+        """The text of the solution."""
+        return inspect.getsource(self.solution)
 
     @cached_property
     def wrong(self) -> dict[str, Callable]:
@@ -193,10 +173,9 @@ class Lab:
         if isinstance(self.solution, type) or not self.in_pairs:
             return {}  # hundreds of them take too long to make or to ask
         for (one, first), (other, second) in itertools.combinations(patches, 2):
-            says = f"two things: {one}; and: {other}"
             for both in (first | second, second | first) if not first.keys() & second.keys() else ():
                 with contextlib.suppress(ValueError, SyntaxError):  # one took away what the other would change
-                    made[says] = made.get(says) or self._patched(both)
+                    made.setdefault(f"two things: {one}; and: {other}", self._patched(both))
         return made
 
     def _patched(self, patch: dict[str, str]) -> Callable:
@@ -223,7 +202,7 @@ class Lab:
             want = self.ask(self.solution, case, twice=False)
             seen.append(self.ask(answer, case))
             try:
-                _expect_same(case, seen[-1], want)
+                expect_like(case.name, seen[-1], want, case.cause, case.tolerance, case.if_nan, case.items)
             except Wrong as finding:
                 raise self._named(finding, answer, cases, seen) from None
         if self.after:
@@ -237,7 +216,7 @@ class Lab:
             if twice:
                 expect_same(first, run(answer, *case.inputs))
         except Crash as crash:
-            return Raised(crash)
+            return crash
         return first
 
     def _named(self, finding: Wrong, answer: Any, cases: list[Case], seen: list) -> Wrong:
@@ -261,12 +240,12 @@ class Lab:
 
         @cache
         def fits(wrong: Callable, place: int) -> bool:
-            return _agree(cases[place], answers[place], self._quietly(wrong, cases[place], twice=False))
+            theirs = self._quietly(wrong, cases[place], twice=False)
+            return alike(answers[place], theirs, cases[place].tolerance)
 
-        for candidates in (self.wrong,) if self.coarse else (self.wrong, self.pairs):
-            for says, wrong in candidates.items():
-                if all(fits(wrong, place) for place in order):
-                    return says
+        for says, wrong in itertools.chain(self.wrong.items(), () if self.coarse else self.pairs.items()):
+            if all(fits(wrong, place) for place in order):
+                return says
         if self.coarse:
             return ""
         bad = [place for place in order if place == failed or not fits(self.solution, place)]
@@ -286,92 +265,3 @@ class Lab:
             return self.ask(answer, case, twice)
         except (Wrong, NotAttempted) as finding:
             return finding
-
-
-class Raised:
-    """An exception as an answer: its type, and the numbers that its message names.
-
-    >>> five, six = (Raised(Crash(f"ValueError: {count} rows (line 3)")) for count in (5, 6))
-    >>> five == six, sorted(five.numbers)
-    (False, ['5'])
-    """
-
-    def __init__(self, crash: Crash):
-        self.crash = crash
-        self.kind, _, words = crash.seen.partition(":")
-        words = words.partition(" (line")[0]
-        self.numbers = set(re.findall(r"\d+", words))
-        self.grouped = set(re.findall(r"\d+", re.sub(r"[,_](?=\d{3})", "", words)))  # 100,000 names 100000
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Raised) and (self.kind, self.numbers) == (other.kind, other.numbers)
-
-    __hash__ = None
-
-
-def _expect_same(case: Case, got: Any, want: Any, name: str = "") -> None:
-    """Refuse `got` where it differs from `want`: numbers within the case's tolerance, all else exactly."""
-    name = name or case.name
-    if isinstance(want, Raised):
-        numbers = ", ".join(sorted(want.numbers, key=int))
-        asked = f"a {want.kind}" + (f" that names {numbers}" if numbers else "")
-        if not isinstance(got, Raised):
-            raise Wrong(f"{name} is {kind_of(got)}, no {want.kind}", asked, case.cause)
-        if got.kind != want.kind or not want.numbers <= got.numbers | got.grouped:
-            raise Wrong(f"{name}: {got.crash.seen}", asked, case.cause)
-    elif isinstance(got, Raised):
-        raise Crash(got.crash.seen, "", got.crash.cause)
-    elif isinstance(want, Tensor):
-        expect_close(name, got, want, "", case.tolerance, case.if_nan or NAN)
-    elif type(want) in (tuple, list) and any(isinstance(item, Tensor | float) for item in want):
-        if type(got) not in (tuple, list) or len(got) != len(want):
-            what = f"the answer {name}" if name.startswith("of ") else name
-            missing = "is the `return` missing?" if got is None else ""
-            raise Wrong(f"{what} is {kind_of(got)}", kind_of(want), missing or case.cause)
-        for place, (one, other) in enumerate(zip(got, want, strict=True)):
-            _expect_same(case, one, other, _item(case, name, place, len(want)))
-    elif type(want) is dict:
-        _expect_keys(case, got, want, name)
-        for key in want:
-            _expect_same(case, got[key], want[key], f"{name}, {key}" if " " in str(key) else f"{name}[{key!r}]")
-    elif isinstance(want, float):
-        expect_number(name, got, want, "", case.tolerance)
-    else:
-        expect_equal(name, got, want)
-
-
-def _expect_keys(case: Case, got: Any, want: dict, name: str) -> None:
-    if not isinstance(got, dict):
-        raise Wrong(
-            f"{name} is {kind_of(got)}", kind_of(want), "is the `return` missing?" if got is None else case.cause
-        )
-    missing, strange = [key for key in want if key not in got], [key for key in got if key not in want]
-    seen = [f"{len(missing)} keys are missing, such as {missing[0]!r}"] if missing else []
-    seen += [f"{len(strange)} are unknown, such as {strange[0]!r}"] if strange else []
-    if seen:
-        raise Wrong(f"of {name} {' and '.join(seen)}", f"{len(want)} keys, such as {next(iter(want))!r}", case.cause)
-
-
-def _item(case: Case, name: str, place: int, count: int) -> str:
-    if place < len(case.items):
-        return f"{case.items[place]} {name}"
-    return f"{name}[{place}]" if count > 1 else name
-
-
-def _agree(case: Case, got: Any, other: Any) -> bool:
-    """Whether a mistake gives what the learner's answer gives, NaN and all."""
-    if isinstance(got, Tensor) and isinstance(other, Tensor):
-        if got.shape != other.shape or got.dtype != other.dtype:
-            return False
-        return torch.allclose(got.double(), other.double(), 10 * case.tolerance, case.tolerance, equal_nan=True)
-    if type(other) is dict and isinstance(got, dict):
-        return got.keys() == other.keys() and all(_agree(case, got[key], other[key]) for key in got)
-    if type(got) is not type(other):
-        return False
-    if isinstance(got, Wrong):
-        return got.args == other.args  # both cut off the same gradients, for instance
-    if type(got) in (tuple, list):
-        return len(got) == len(other) and all(_agree(case, a, b) for a, b in zip(got, other, strict=True))
-    if type(got) is float:
-        return math.isclose(got, other, rel_tol=case.tolerance, abs_tol=1e-3 * case.tolerance) or got == other
-    return got == other

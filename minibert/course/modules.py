@@ -28,10 +28,8 @@ class FixedDropout(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        if function is functional.dropout:
-            return self._drop(*args, **kwargs)
-        if function is torch.dropout:
-            return self._drop(args[0], *args[1:], **{"training" if k == "train" else k: v for k, v in kwargs.items()})
+        if function in (functional.dropout, torch.dropout):
+            return self._drop(*args, **{"training" if name == "train" else name: x for name, x in kwargs.items()})
         if function is functional.scaled_dot_product_attention:
             return self._attend(*args, **kwargs)
         if function is functional.multi_head_attention_forward:
@@ -40,9 +38,7 @@ class FixedDropout(TorchFunctionMode):
         return function(*args, **kwargs)
 
     def _drop(self, input, p=0.5, training=True, inplace=False):
-        if not training or p == 0:
-            return input
-        return self._dropped(input, p)
+        return self._dropped(input, p) if training and p > 0 else input
 
     @staticmethod
     def _dropped(input, p):
@@ -116,7 +112,7 @@ def expect_parameters(module: nn.Module, right: nn.Module) -> None:
         raise Wrong(f"{' and '.join(twice)} are the same parameter", "each has numbers of its own")
     if buffers := sorted(set(module.state_dict()) - set(right.state_dict())):
         cause = (
-            "weights saved without it cannot be loaded: register_buffer(..., persistent=False), or make it in forward"
+            "saved weights lack it and would not load: register_buffer(..., persistent=False), or make it in forward"
         )
         raise Wrong(f"state_dict() holds {', '.join(buffers[:4])} besides the parameters", "parameters alone", cause)
 
@@ -151,13 +147,12 @@ def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], trai
     ends = dict(module.named_parameters())
 
     def ask(*given):
-        found = [given[place].requires_grad_() for place in floats]
-        return slopes(module(*given), [*ends.values(), *found])
+        learnt = [*ends.values(), *(given[place].requires_grad_() for place in floats)]
+        return slopes(module(*given), learnt)
 
     with FixedDropout():
         found = dict(zip([*ends, *names], call(ask, *inputs), strict=True))
-    silent = [name for name, slope in found.items() if slope is None]
-    if silent:
+    if silent := [name for name, slope in found.items() if slope is None]:
         cause = "detach, .data, no_grad or torch.tensor(...) on the way, or a part that is made and not used"
         raise Wrong(f"no gradient reaches {', '.join(silent[:4])}", "the loss reaches every parameter and input", cause)
     return found

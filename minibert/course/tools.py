@@ -1,6 +1,8 @@
 """What checks are made of: call the learner's code safely, look at what it returned, and say what is wrong with it."""
 
 import copy
+import math
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,7 @@ def _expect_unchanged(before: Any, after: Any, name: str = "an input") -> None:
         pairs = [(one, other, name) for one, other in zip(before, after, strict=True)]
     elif type(before) is dict and before.keys() == after.keys():
         pairs = [(before[key], after[key], key if type(key) is str else name) for key in before]
-    elif isinstance(before, nn.Module) or same(before, after):
+    elif isinstance(before, nn.Module) or alike(before, after):
         return
     else:
         raise Wrong(
@@ -60,22 +62,32 @@ def _expect_unchanged(before: Any, after: Any, name: str = "an input") -> None:
         _expect_unchanged(*pair)
 
 
-def same(first: Any, second: Any) -> bool:
-    """Whether two values are the same; what cannot be compared counts as the same.
+def alike(got: Any, other: Any, tolerance: float = 0.0) -> bool:
+    """Whether two answers are the same, NaN and all; what cannot be compared counts as the same.
 
-    >>> same((1, torch.ones(2)), (1, torch.ones(2))), same(1, 2)
-    (True, False)
+    Tensors may differ by `tolerance` plus ten times that share of their numbers, a float by that share of itself.
+
+    >>> alike((1, torch.ones(2)), (1, torch.ones(2))), alike(1, 2), alike({1}, {1: 2})
+    (True, False, False)
     """
-    if isinstance(first, Tensor) and isinstance(second, Tensor):
-        return first.shape == second.shape and torch.equal(first.nan_to_num(), second.nan_to_num())
-    if type(first) is not type(second):
+    if isinstance(got, Tensor) and isinstance(other, Tensor):
+        if got.shape != other.shape or got.dtype != other.dtype:
+            return False
+        if not tolerance:
+            return torch.equal(got.nan_to_num(), other.nan_to_num())
+        return torch.allclose(got.double(), other.double(), 10 * tolerance, tolerance, equal_nan=True)
+    if isinstance(got, dict) and isinstance(other, dict):
+        return got.keys() == other.keys() and all(alike(got[key], other[key], tolerance) for key in got)
+    if type(got) is not type(other):
         return False
-    if type(first) in (tuple, list):
-        return len(first) == len(second) and all(map(same, first, second))
-    if type(first) is dict:
-        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+    if type(got) in (tuple, list):
+        return len(got) == len(other) and all(map(alike, got, other, repeat(tolerance)))
+    if type(got) is float:
+        return math.isclose(got, other, rel_tol=tolerance, abs_tol=1e-3 * tolerance) or (got != got and other != other)
+    if isinstance(got, Wrong):
+        return got.raised == other.raised if isinstance(got, Crash) else got.args == other.args
     try:
-        return not isinstance(first, float | int | str | bool | set) or first == second
+        return not isinstance(got, float | int | str | bytes | set | frozenset) or bool(got == other)
     except Exception:
         return False
 
@@ -107,20 +119,15 @@ def show(value: Any, most: int = 8) -> str:
     >>> show(torch.tensor([1.0, 2.34567])), show([1, True, "x"]), show(torch.zeros(3, 5))
     ('[1, 2.346]', "[1, True, 'x']", 'a tensor of shape (3, 5)')
     """
-    if isinstance(value, Tensor):
-        if value.numel() > most or value.is_sparse:
-            return f"a tensor of shape {tuple(value.shape)}"
-        value = value.detach().tolist()
-    if isinstance(value, np.ndarray):
-        return show(value.tolist()) if value.size <= most else f"an array of shape {value.shape}"
+    if isinstance(value, Tensor | np.ndarray):
+        small = math.prod(value.shape) <= most and not getattr(value, "is_sparse", False)
+        return show(value.tolist()) if small else kind_of(value)
     if type(value) in (list, tuple):
         shown = ", ".join(show(item, most) for item in value[:most]) + (", ..." if len(value) > most else "")
         return f"[{shown}]" if type(value) is list else f"({shown})"
     if type(value) is float:
         return f"{value + 0.0 if abs(value) >= 5e-6 or value != value else 0.0:.4g}"
-    if value is None or type(value) in (bool, int, str):
-        return repr(value)[:80]
-    return kind_of(value)
+    return repr(value)[:80] if value is None or type(value) in (bool, int, str) else kind_of(value)
 
 
 def kind_of(value: Any) -> str:
@@ -131,10 +138,8 @@ def kind_of(value: Any) -> str:
     """
     if value is None:
         return "None"
-    if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    if isinstance(value, np.ndarray):
-        return f"a numpy array of shape {value.shape}"
+    if isinstance(value, Tensor | np.ndarray):
+        return f"a {'tensor' if isinstance(value, Tensor) else 'numpy array'} of shape {tuple(value.shape)}"
     if type(value) in (list, tuple, dict, set):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, type):

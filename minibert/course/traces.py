@@ -49,6 +49,8 @@ CLASSES = [torch.Tensor, torch.Generator, *{value for value in vars(nn).values()
 CHANCE = ((torch.get_rng_state, torch.set_rng_state), (np.random.get_state, np.random.set_state))
 CHANCE += ((random.getstate, random.setstate),)
 FLAGS = (  # how to read a setting, and how to set it
+    (lambda: list(sys.path), lambda folders: sys.path.__setitem__(slice(None), folders)),
+    (lambda: dict(os.environ), lambda values: (os.environ.clear(), os.environ.update(values))),
     (torch.get_default_dtype, torch.set_default_dtype),
     (torch.get_num_threads, torch.set_num_threads),
     (torch.is_anomaly_enabled, torch.set_anomaly_enabled),
@@ -71,21 +73,15 @@ def _ignored(*arguments) -> None:
     """Stands for a function that would let a program recurse until it breaks."""
 
 
-class Snapshot:
-    """The functions and classes of Python and of the libraries, as they were when it was taken.
-
-    >>> snapshot, right = Snapshot(), torch.allclose
-    >>> torch.allclose = lambda *arguments, **named: True
-    >>> snapshot.put_back(), torch.allclose is right
-    (['torch.allclose'], True)
-    """
+class _Snapshot:
+    """The functions and classes of Python and of the libraries, as they were when it was taken."""
 
     def __init__(self):
         ours = [module for name, module in list(sys.modules.items()) if name.startswith("minibert.")]
         self.kept = [(holder, dict(vars(holder))) for holder in (*MODULES, *CLASSES, *ours)]
         self.functions = [v for _, names in self.kept for v in names.values() if type(v) is types.FunctionType]
         self.codes = [(function.__code__, function.__defaults__) for function in self.functions]
-        self.modules, self.path = dict(sys.modules), list(sys.path)
+        self.modules = dict(sys.modules)
 
     def put_back(self) -> list[str]:
         """Undo all replacements, and say what was replaced."""
@@ -117,7 +113,6 @@ class Snapshot:
             if sys.modules.get(name) is not module:
                 sys.modules[name] = module
                 found.append(f"sys.modules[{name!r}]")
-        sys.path[:] = self.path
         return found
 
 
@@ -137,9 +132,9 @@ def untouched(seed: int) -> Iterator[list[str]]:
     replaced: list[str] = []
     chance = [(put, get()) for get, put in CHANCE]
     flags = [(get, put, get()) for get, put in FLAGS]
-    environment, threads = dict(os.environ), set(threading.enumerate())
+    threads = set(threading.enumerate())
     streams = {name: getattr(sys, name) for name in ("stdout", "stderr", "__stdout__", "__stderr__")}
-    snapshot = Snapshot()
+    snapshot = _Snapshot()
     with warnings.catch_warnings(), open(os.devnull, "w", encoding="utf-8", errors="replace") as null:
         terminal = _mute(null, streams.values())
         try:
@@ -173,9 +168,6 @@ def untouched(seed: int) -> Iterator[list[str]]:
                     # number of threads: the answer's decides how many later threads get, and is not seen from here.
                     if put is torch.set_num_threads or get() != value:
                         put(value)
-            if dict(os.environ) != environment:
-                os.environ.clear()
-                os.environ.update(environment)
             for thread in set(threading.enumerate()) - threads:
                 if thread.name != CHECKER:  # started by the code, it would go on; threads end silently on this
                     stop(thread.ident, how=SystemExit)
