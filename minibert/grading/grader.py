@@ -63,29 +63,28 @@ def grade(
     if jobs < 1:
         raise ValueError(f"jobs {jobs}: expected 1 or more")
     homework = find_homework(folder, out, solutions)
-    students = homework.students
-    wanted = sorted({chapter for student in students for chapter in student.notebooks})
+    wanted = sorted({chapter for student in homework.students for chapter in student.notebooks})
     sheets = {chapter: read_sheet(chapter, solutions) for chapter in wanted}
     closed = tuple(path for path in (*homework.closed, solutions, out) if path)
 
-    def work(student: Student, chapter: int) -> Graded:
+    def work(pair: tuple[Student, int]) -> Graded:
+        student, chapter = pair
         progress(f"{student.name}, chapter {chapter}")
         return grade_notebook(student, chapter, sheets[chapter], seconds, closed)
 
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = [[pool.submit(work, student, chapter) for chapter in wanted] for student in students]
-        try:
-            found = [[future.result() for future in row] for row in futures]
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        found = pool.map(work, [(student, chapter) for student in homework.students for chapter in wanted])
+        rows = [_row(student, [(sheets[chapter], next(found)) for chapter in wanted]) for student in homework.students]
+    finally:
+        pool.shutdown(cancel_futures=True)
     tasks = [task for chapter in wanted for task in sheets[chapter].tasks]
     return {
         "version": 1,
         "points": sum(task.points for task in tasks),
         "exercises": [dict(number=t.number, title=find(t.number).title, points=t.points) for t in tasks],
         "notes": homework.notes,
-        "students": [_row(student, sheets, row) for student, row in zip(students, found, strict=True)],
+        "students": rows,
     }
 
 
@@ -96,13 +95,13 @@ def grade_notebook(
 
     Of several notebooks the first counts in which anything is attempted.
 
-    >>> grade_notebook(Student("ada"), 5, read_sheet(5, None)).outcomes["5.1"].status
+    >>> grade_notebook(Student("ada", {}), 5, read_sheet(5, None)).outcomes["5.1"].status
     'missing'
     """
-    paths = student.notebooks.get(chapter, [])
+    numbers, paths = [task.number for task in sheet.tasks], student.notebooks.get(chapter, [])
     if not paths:
-        return Graded({task.number: Outcome("missing", f"{task.number} was not handed in") for task in sheet.tasks})
-    seeds = {task.number: draw_seed(student.name, task.number) for task in sheet.tasks}
+        return Graded({number: Outcome("missing", f"{number} was not handed in") for number in numbers}, [])
+    seeds = {number: draw_seed(student.name, number) for number in numbers}
     tried: list[tuple[Path, list[str], Graded]] = []
     for path in paths[:MOST]:
         try:
@@ -110,36 +109,33 @@ def grade_notebook(
             if not cells:
                 raise ValueError("the notebook has no code cells")
         except ValueError as error:
-            said = {task.number: Outcome("unreadable", f"{task.number}: {error}") for task in sheet.tasks}
+            said = {number: Outcome("unreadable", f"{number}: {error}") for number in numbers}
             tried.append((path, [], Graded(said, [str(error)])))
             continue
         if any(cells == others for _, others, _ in tried):
             continue
         graded = grade_cells(cells, sheet.tasks, seeds, seconds, closed)
-        graded.notes = notes + graded.notes
+        graded.notes[:0] = notes
         tried.append((path, cells, graded))
         if graded.attempted:
             break
-    counts = next((one for one in tried if one[2].attempted), tried[0])
-    graded = counts[2]
-    graded.notes = [f"{readable(counts[0].name)}: {note}" for note in graded.notes]
-    if others := [readable(path.name) for path in paths if path is not counts[0]]:
-        graded.notes.insert(0, f"{readable(counts[0].name)} counts for chapter {chapter}, not {', '.join(others[:8])}")
+    counts, _, graded = next((one for one in tried if one[2].attempted), tried[0])
+    graded.notes[:] = [f"{readable(counts.name)}: {note}" for note in graded.notes]
+    if others := [readable(path.name) for path in paths if path is not counts]:
+        graded.notes.insert(0, f"{readable(counts.name)} counts for chapter {chapter}, not {', '.join(others[:8])}")
     return graded
 
 
-def _row(student: Student, sheets: dict[int, Sheet], found: list[Graded]) -> dict:
-    results, notes = {}, list(student.notes)
-    for sheet, graded in zip(sheets.values(), found, strict=True):
-        notes += graded.notes
+def _row(student: Student, found: list[tuple[Sheet, Graded]]) -> dict:
+    results = {}
+    for sheet, graded in found:
         for task in sheet.tasks:
-            outcome = graded.outcomes[task.number]
-            points, credit = earned(task.points, outcome.credit), round(outcome.credit, 3)
-            results[task.number] = dict(
-                status=outcome.status, credit=credit, points=points, message=_clean(outcome.message)
-            )
+            status, message, credit = graded.outcomes[task.number]
+            points, credit = earned(task.points, credit), round(credit, 3)
+            results[task.number] = dict(status=status, credit=credit, points=points, message=_clean(message))
     total = sum(result["points"] for result in results.values())
-    return {"student": student.name, "points": total, "exercises": results, "notes": [_clean(note) for note in notes]}
+    notes = [_clean(note) for note in (*student.notes, *(note for _, graded in found for note in graded.notes))]
+    return {"student": student.name, "points": total, "exercises": results, "notes": notes}
 
 
 def earned(points: float, credit: float) -> float:

@@ -17,9 +17,8 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -28,7 +27,7 @@ from minibert.course.exercises import find
 from minibert.course.explain import Told, message
 from minibert.grading.submissions import Task
 from minibert.grading.wire import Gone, Wire
-from minibert.grading.worker import ANSWER, DONE, PLAN, RUN, TOO_LONG, send
+from minibert.grading.worker import ANSWER, DONE, PLAN, RUN, TOO_LONG
 
 ROOT = Path(__file__).resolve().parents[2]
 CLOSED = [Path(__file__).parent, Path(__file__).parents[1] / "course"]  # to submissions
@@ -43,22 +42,20 @@ KEEP += ("MINIBERT_CACHE", "SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE", "LOCALAPP
 BENCH = threading.Lock()  # one answer is judged at a time: random states are the whole program's
 
 
-@dataclass
-class Graded:
-    """What became of one notebook: an outcome for each exercise, and remarks about cells that failed.
+class Graded(NamedTuple):
+    """What became of one notebook: an outcome for each exercise, and remarks about cells that failed."""
 
-    >>> Graded().outcomes
-    {}
-    """
-
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    outcomes: dict[str, Outcome]
+    notes: list[str]
 
     @property
     def attempted(self) -> bool:
         """Whether there is an answer to anything, right or wrong."""
-        blank = ("not attempted", "missing", "unreadable")
-        return any(one.status not in blank and "no answer:" not in one.message for one in self.outcomes.values())
+        return not all(one.status in ("missing", "unreadable") or _blank(one) for one in self.outcomes.values())
+
+
+def _blank(outcome: Outcome) -> bool:
+    return outcome.status == "not attempted" or "no answer:" in outcome.message
 
 
 def grade_cells(
@@ -77,12 +74,12 @@ def grade_cells(
     >>> grade_cells([], [], {})
     Graded(outcomes={}, notes=[])
     """
-    graded, skip, left, starts = Graded(), {}, seconds, 0
+    graded, skip, left, starts = Graded({}, []), {}, seconds, 0
+    shut = [str(path.resolve()) for path in (*CLOSED, *closed) if path.exists()]
     while left > 0 and starts < STARTS and len(graded.outcomes) < len(tasks):
         starts += 1
         with tempfile.TemporaryDirectory(prefix="minibert-grade-", ignore_cleanup_errors=True) as folder:
-            shut = [str(path.resolve()) for path in (*CLOSED, *closed) if path.exists()]
-            process = _Process(folder, dict(cells=cells, skip=skip, folder=folder, closed=shut, kernel=kernel))
+            process = _Process(dict(cells=cells, skip=skip, folder=folder, closed=shut, kernel=kernel))
             try:
                 finished = _Judge(process, graded, skip, min(CELL, seconds / 3), left).work(len(cells), tasks, seeds)
             finally:
@@ -91,12 +88,9 @@ def grade_cells(
         if finished:
             break
     used_up = f"all {seconds:g} seconds" if left <= 0 else f"all {STARTS} starts"
-    for task in tasks:
-        text = f"{task.number} not yet\n  seen      not reached: {used_up} of this notebook went to the cells before it"
-        graded.outcomes.setdefault(task.number, Outcome("too slow", text))
-    graded.outcomes = {task.number: graded.outcomes[task.number] for task in tasks}
-    graded.notes = list(dict.fromkeys(graded.notes))[:50]
-    return graded
+    late = "{} not yet\n  seen      not reached: " + used_up + " of this notebook went to the cells before it"
+    outcomes = {one: graded.outcomes.get(one, Outcome("too slow", late.format(one))) for one, *_ in tasks}
+    return Graded(outcomes, list(dict.fromkeys(graded.notes))[:50])
 
 
 class _Late(Gone):
@@ -106,19 +100,19 @@ class _Late(Gone):
 class _Process:
     """The other process, and the seconds that it has spent, without the start of Python."""
 
-    def __init__(self, folder: str, job: dict):
+    def __init__(self, job: dict):
         environment = {name: os.environ[name] for name in KEEP if name in os.environ}
         environment |= dict(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", MPLBACKEND="Agg", HF_HUB_OFFLINE="1")
         environment |= dict(PYTHONUTF8="1", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(ROOT))
-        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
+        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), job["folder"])
         # Not `-m`: the submission's own names live in __main__, and it is to find nothing of ours there.
-        code = "__import__('minibert.grading.worker', fromlist=['main']).main()"
+        code = "__import__('minibert.grading.worker', fromlist=['_main'])._main()"
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=folder,
+            cwd=job["folder"],
             env=environment,
             start_new_session=True,  # so that it can be ended together with processes that it started
         )
@@ -130,7 +124,8 @@ class _Process:
     def send(self, *pieces: bytes) -> None:
         """Post a message. What cannot be posted is noticed by `receive`."""
         with contextlib.suppress(OSError):
-            send(self.process.stdin.fileno(), *pieces)
+            self.process.stdin.writelines((sum(map(len, pieces)).to_bytes(8, "big"), *pieces))
+            self.process.stdin.flush()
 
     def allow(self, seconds: float) -> None:
         """From now on the other process has so many seconds, all its answers together."""
@@ -197,10 +192,8 @@ class _Judge:
                 if number in wanted and last[number] == index:
                     if not self.judge(number, wanted[number] or expression, seeds[number]):
                         return False
-                    outcome = self.graded.outcomes[number]
-                    if outcome.status == "not attempted" or "no answer:" in outcome.message:
-                        wanted[number] = wanted[number] or expression  # the answer may stand further down
-                    else:
+                    wanted[number] = wanted[number] or expression
+                    if not _blank(self.graded.outcomes[number]):  # else the answer may stand further down
                         del wanted[number]
         return all(self.judge(number, wanted[number], seeds[number]) for number in wanted)  # also those checked nowhere
 
@@ -211,48 +204,42 @@ class _Judge:
 
     def run(self, index: int) -> bool:
         """Run one cell."""
-        notes = self.graded.notes
+        full, cell = True, f"cell {index + 1}: "
         try:
             text, full = self.ask(RUN, index)
-            refused = self.ask(DONE)
-            found = ([text] if text else []) + [one for one in refused if one not in (text or "")]
-            notes += [f"cell {index + 1}: {one}" for one in found]
+            refused = [one for one in self.ask(DONE) if one not in (text or "")]
+            found = [*filter(None, [text]), *refused, *(["too much memory"] if full else [])]
         except Gone as end:
-            notes.append(f"cell {index + 1}: {end}")
-        else:
-            if not full:
-                return True
-            notes.append(f"cell {index + 1}: too much memory")
-        self.skip[str(index)] = "whole" if str(index) in self.skip else "definitions"
-        return False
+            found, full = [str(end)], True
+        self.graded.notes.extend(cell + one for one in found)
+        if full:
+            self.skip[str(index)] = "whole" if str(index) in self.skip else "definitions"
+        return not full
 
     def judge(self, number: str, expression: str, seed: int) -> bool:
         """Ask for the answer to one exercise, and find out whether it is right."""
+        exercise, outcome = find(number), None
         try:
             answer = self.ask(ANSWER, expression, random.Random(seed).getrandbits(62))
-            exercise = find(number)
             with BENCH, torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 self.process.allow(exercise.seconds + SLACK)
                 outcome = judged(exercise, answer, seed, exercise.seconds)
         except Gone:
-            outcome = None
+            pass
         except BaseException as error:
             if not isinstance(error, Told):
                 raise
-            outcome = self._missing(number, message(error))
+            rows = [f"{number} not yet", f"  seen      no answer: {message(error)}"]
+            failed = [note for note in self.graded.notes if note.startswith("cell ")]
+            outcome = Outcome("error", "\n".join(rows + [f"  likely    {note}" for note in failed[-1:]]))
         if end := self.wire.broken:
             how = "too slow" if isinstance(end, _Late) else "error"
             outcome = Outcome(how, f"{number} not yet\n  seen      {end} while the answer was checked")
-        self.graded.outcomes[number] = replace(outcome, message=outcome.message[:TOO_LONG])
+        self.graded.outcomes[number] = outcome._replace(message=outcome.message[:TOO_LONG])
         if end or outcome.status == "too slow":
             return False
         with contextlib.suppress(Gone):
-            self.graded.notes += [f"{number}: {text}" for text in self.ask(DONE)]
+            self.graded.notes.extend(f"{number}: {text}" for text in self.ask(DONE))
             self.wire.forget()
         return not self.wire.broken
-
-    def _missing(self, number: str, why: str) -> Outcome:
-        rows = [f"{number} not yet", f"  seen      no answer: {why}"]
-        failed = [note for note in self.graded.notes if note.startswith("cell ")]
-        return Outcome("error", "\n".join(rows + [f"  likely    {note}" for note in failed[-1:]]))

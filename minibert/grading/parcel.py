@@ -21,11 +21,38 @@ from torch import Tensor, nn
 LARGEST = 2**23  # bytes of JSON; as Python objects they take twenty times as much
 DTYPES = {str(kind)[6:]: kind for kind in vars(torch).values() if isinstance(kind, torch.dtype)}
 DTYPES = {name: kind for name, kind in DTYPES.items() if re.match("float|bfloat|complex|u?int|bool", name)}
-PLAIN = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "Size": torch.Size}
-MAPPINGS = {"dict": dict, "Counter": collections.Counter, "OrderedDict": collections.OrderedDict}
-MAPPINGS["defaultdict"] = collections.defaultdict
 ITERATORS = (types.GeneratorType, zip, map, filter, enumerate, reversed, type(iter([])), type(iter(())), type(iter({})))
 FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
+
+
+def _dice(*state) -> random.Random:
+    dice = random.Random()
+    dice.setstate(state)
+    return dice
+
+
+KINDS = {  # name on the wire: the type, how a value is taken apart, and how it is made of the parts again
+    "ellipsis": (type(...), lambda value: (), lambda: ...),
+    "int": (int, lambda value: [hex(value)], lambda text: int(text, 16)),
+    "list": (list, iter, lambda *parts: list(parts)),
+    "tuple": (tuple, iter, lambda *parts: parts),
+    "set": (set, iter, lambda *parts: set(parts)),
+    "frozenset": (frozenset, iter, lambda *parts: frozenset(parts)),
+    "Size": (torch.Size, iter, lambda *parts: torch.Size(parts)),
+    "dict": (dict, dict.items, lambda *pairs: dict(pairs)),
+    "Counter": (collections.Counter, dict.items, lambda *pairs: collections.Counter(dict(pairs))),
+    "OrderedDict": (collections.OrderedDict, dict.items, lambda *pairs: collections.OrderedDict(pairs)),
+    "defaultdict": (collections.defaultdict, dict.items, lambda *pairs: collections.defaultdict(None, pairs)),
+    "range": (range, lambda value: (value.start, value.stop, value.step), range),
+    "bytes": (bytes, lambda value: [np.array(bytearray(value), np.uint8)], np.ndarray.tobytes),
+    "dtype": (torch.dtype, lambda value: [str(value)[6:]], DTYPES.get),
+    "Generator": (torch.Generator, lambda value: [value.get_state()], lambda state: torch.Generator().set_state(state)),
+    "Random": (random.Random, random.Random.getstate, _dice),
+}
+NAMES = {kind: name for name, (kind, _, _) in KINDS.items()}
+MADE = {name: made for name, (_, _, made) in KINDS.items()}
+MADE |= {"array": Tensor.numpy, "scalar": lambda tensor: tensor.numpy()[()], "iterator": iter}
+MADE["thing"] = lambda name: type(name, (), {})()  # something that cannot travel
 
 
 class Parcel:
@@ -51,22 +78,16 @@ class Parcel:
 
     def put(self, value: Any) -> Any:
         """The value as JSON."""
-        kind, name = type(value), type(value).__name__
-        if value is None or kind in (bool, float, str):
+        kind = type(value)
+        if value is None or kind in (bool, float, str) or (kind is int and abs(value) < 2**63):
             return value
-        if kind is int:
-            return value if abs(value) < 2**63 else ["int", hex(value)]
-        if PLAIN.get(name) is kind:
-            return [name, *map(self.put, value)]
-        if MAPPINGS.get(name) is kind:
-            return [name, *([self.put(key), self.put(item)] for key, item in value.items())]
         if issubclass(kind, Tensor):
             return ["tensor", self.put_tensor(value)]
+        if name := NAMES.get(kind):
+            return [name, *map(self.put, KINDS[name][1](value))]
         for handle, stand_in in self.ends.theirs.items():
             if stand_in is value:
                 return ["yours", handle]
-        if kind in WRITERS:
-            return [name, *map(self.put, WRITERS[kind](value))]
         if issubclass(kind, np.ndarray | np.generic) and value.dtype.name in DTYPES:
             word = "scalar" if issubclass(kind, np.generic) else "array"
             return [word, self.put(torch.from_numpy(np.array(value)))]
@@ -86,9 +107,7 @@ class Parcel:
             return ["class", self.ends.keep(value), name, issubclass(value, nn.Module)]
         if issubclass(kind, nn.Module):
             return ["module", self.ends.keep(value), kind.__name__[:100], self.put(_parts(value))]
-        if callable(value):
-            return ["function", self.ends.keep(value), name]
-        return ["thing", kind.__name__[:100]]
+        return ["function", self.ends.keep(value), name] if callable(value) else ["thing", kind.__name__[:100]]
 
     def put_tensor(self, value: Tensor) -> int:
         """Put a tensor's numbers beside the JSON, once, and return its place."""
@@ -128,22 +147,17 @@ class Message:
         """The value that a piece of the body stands for."""
         if not isinstance(body, list):
             return body
-        kind, *rest = body
-        if kind in MAPPINGS:
-            pairs = {self.value(ends, key): self.value(ends, item) for key, item in rest}
-            return MAPPINGS[kind](None, pairs) if kind == "defaultdict" else MAPPINGS[kind](pairs)
-        parts = [self.value(ends, part) for part in rest]
-        if kind in PLAIN:
-            return PLAIN[kind](parts)
+        kind, *parts = body
+        parts = [self.value(ends, part) for part in parts]
         if kind == "tensor":
             return self.tensors[parts[0]]
-        if kind == "pickle" and not ends.is_judge:
-            return pickle.loads(parts[0])
         if kind == "yours":
             return ends.mine[parts[0]]
         if kind in ("function", "class", "module"):
             return ends.stand_in(kind, *parts)
-        return READERS[kind](*parts)
+        if kind == "pickle" and not ends.is_judge:
+            return pickle.loads(parts[0])
+        return MADE[kind](*parts)
 
 
 def _tensor(data: bytearray, dtype: torch.dtype, shape: list, order: list, tied: bool, learns: bool) -> Tensor:
@@ -184,11 +198,9 @@ def written_back(old: Any, new: Any) -> Any:
         old.setstate(new.getstate())
     elif isinstance(old, list):
         old[:] = [*map(written_back, old, new), *new[len(old) :]]
-    elif isinstance(old, dict):
-        kept = {key: written_back(old[key], value) if key in old else value for key, value in new.items()}
-        old.clear()
-        old.update(kept)
-    elif isinstance(old, set):
+    elif isinstance(old, dict | set):
+        if isinstance(old, dict):
+            new = {key: written_back(old.get(key, value), value) for key, value in new.items()}
         old.clear()
         old.update(new)
     elif isinstance(old, tuple) and len(old) == len(new):
@@ -196,32 +208,3 @@ def written_back(old: Any, new: Any) -> Any:
     else:
         return new
     return old
-
-
-def _dice(*state) -> random.Random:
-    dice = random.Random()
-    dice.setstate(state)
-    return dice
-
-
-WRITERS = {  # what has a name of its own on the wire, and its parts
-    type(...): lambda value: (),
-    torch.dtype: lambda value: (str(value)[6:],),
-    torch.Generator: lambda value: (value.get_state(),),
-    random.Random: random.Random.getstate,
-    range: lambda value: (value.start, value.stop, value.step),
-    bytes: lambda value: (np.frombuffer(value, np.uint8) if value else np.empty(0, np.uint8),),
-}
-READERS = {
-    "ellipsis": lambda: ...,
-    "int": lambda text: int(text, 16),
-    "dtype": DTYPES.get,
-    "Generator": lambda state: torch.Generator().set_state(state),
-    "Random": _dice,
-    "range": range,
-    "bytes": lambda array: array.tobytes(),
-    "array": Tensor.numpy,
-    "scalar": lambda tensor: tensor.numpy()[()],
-    "iterator": iter,
-    "thing": lambda name: type(name, (), {})(),
-}

@@ -5,12 +5,16 @@ import io
 import json
 from html import escape
 from pathlib import Path
+from string import Template
 
 from minibert.files import write_text
 
 SIGNS = {"passed": "✓", "not attempted": "–", "missing": "–"}
 PLAIN = str.maketrans("✓✗–½", "+x-/")  # for terminals without these letters
-STYLE = """
+PAGE = Template("""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Exercises, graded</title><style>
 :root { color-scheme: light dark; --good: #0b6b3a; --bad: #a3290b; --line: #8884; --soft: #8881; }
 @media (prefers-color-scheme: dark) { :root { --good: #6fd3a0; --bad: #ff9b80; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
@@ -23,7 +27,17 @@ details { border: 1px solid var(--line); border-radius: .4rem; margin: .6rem 0; 
 summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--soft); padding: .5rem .7rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 h3 { font-size: 1rem; margin: .8rem 0 .2rem; }
-"""
+</style></head><body>
+<h1>Exercises, graded</h1>
+<p>$students students, $points points. Under each exercise stands what it is worth; ✓ passed, ½ in part, ✗ not yet,
+– not attempted or not handed in.</p>
+$notes<div class="wide"><table>
+<thead><tr><th scope="col">student</th>$head<th scope="col">total</th></tr></thead>
+<tbody>
+$rows</tbody></table></div>
+<h2>What was found</h2>
+$details</body></html>
+""")
 
 
 def write_reports(result: dict, out: Path) -> list[Path]:
@@ -36,11 +50,8 @@ def write_reports(result: dict, out: Path) -> list[Path]:
     ['results.json', 'results.csv', 'report.html']
     """
     out.mkdir(parents=True, exist_ok=True)
-    texts = {
-        "results.json": json.dumps(result, indent=1, ensure_ascii=False) + "\n",
-        "results.csv": to_csv(result),
-        "report.html": to_html(result),
-    }
+    text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
+    texts = {"results.json": text, "results.csv": to_csv(result), "report.html": to_html(result)}
     for name, text in texts.items():
         write_text(out / name, text)
     return [out / name for name in texts]
@@ -77,43 +88,24 @@ def to_html(result: dict) -> str:
         f'<th scope="col" title="{escape(one["title"])}">{one["number"]}<br>{one["points"]:g}</th>'
         for one in result["exercises"]
     )
-    notes = f"<pre>{escape(chr(10).join(result['notes']))}</pre>\n" if result.get("notes") else ""
-    rows = "".join(_table_row(place, row, result["points"]) for place, row in enumerate(result["students"]))
-    details = "".join(_details(place, row, result) for place, row in enumerate(result["students"]))
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>Exercises, graded</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>Exercises, graded</h1>\n"
-        f"<p>{len(result['students'])} students, {result['points']:g} points. Under each exercise stands what it is "
-        "worth; ✓ passed, ½ in part, ✗ not yet, – not attempted or not handed in.</p>\n"
-        f"{notes}"
-        f'<div class="wide"><table>\n<thead><tr><th scope="col">student</th>{head}<th scope="col">total</th></tr>'
-        f"</thead>\n<tbody>\n{rows}</tbody></table></div>\n<h2>What was found</h2>\n{details}</body>\n</html>\n"
-    )
+    rows, details = "", ""
+    for place, row in enumerate(result["students"]):
+        name, cells, points = escape(row["student"]), "", f"{row['points']:g} of {result['points']:g}"
+        details += f'<details id="s{place}"><summary>{name}: {points}</summary>\n'
+        for one in result["exercises"]:
+            found = row["exercises"][one["number"]]
+            kind, status = "passed" if found["status"] == "passed" else "failed", escape(found["status"])
+            cells += f'<td class="{kind}" title="{status}">{_sign(found)} {found["points"]:g}</td>'
+            details += f"<h3>{one['number']} {escape(one['title'])}: {status}</h3>\n"
+            details += "" if status in ("passed", "not attempted") else f"<pre>{escape(found['message'])}</pre>\n"
+        details += ("<h3>Remarks</h3>\n" if row["notes"] else "") + _lines(row["notes"]) + "</details>\n"
+        rows += f'<tr><th scope="row"><a href="#s{place}">{name}</a></th>{cells}<td>{points}</td></tr>\n'
+    counts = dict(students=len(result["students"]), points=f"{result['points']:g}")
+    return PAGE.substitute(counts, notes=_lines(result.get("notes")), head=head, rows=rows, details=details)
 
 
-def _table_row(place: int, row: dict, most: float) -> str:
-    cells = ""
-    for found in row["exercises"].values():
-        kind = "passed" if found["status"] == "passed" else "failed"
-        cells += f'<td class="{kind}" title="{escape(found["status"])}">{_sign(found)} {found["points"]:g}</td>'
-    name = f'<th scope="row"><a href="#s{place}">{escape(row["student"])}</a></th>'
-    return f"<tr>{name}{cells}<td>{row['points']:g} of {most:g}</td></tr>\n"
-
-
-def _details(place: int, row: dict, result: dict) -> str:
-    parts = [
-        f'<details id="s{place}"><summary>{escape(row["student"])}: {row["points"]:g} of {result["points"]:g}</summary>'
-    ]
-    for one in result["exercises"]:
-        found = row["exercises"][one["number"]]
-        parts.append(f"<h3>{one['number']} {escape(one['title'])}: {escape(found['status'])}</h3>")
-        if found["status"] not in ("passed", "not attempted"):
-            parts.append(f"<pre>{escape(found['message'])}</pre>")
-    if row["notes"]:
-        parts.append(f"<h3>Remarks</h3><pre>{escape(chr(10).join(row['notes']))}</pre>")
-    return "\n".join(parts) + "\n</details>\n"
+def _lines(texts: list[str] | None) -> str:
+    return f"<pre>{escape(chr(10).join(texts))}</pre>\n" if texts else ""
 
 
 def _sign(found: dict) -> str:
@@ -132,21 +124,15 @@ def to_console(result: dict, encoding: str = "utf-8") -> str:
     rows = [["student", *numbers, "total"]]
     for row in result["students"]:
         signs = [_sign(row["exercises"][number]) for number in numbers]
-        name = _printable(row["student"])[:40]
-        rows.append([name, *signs, f"{row['points']:g} of {result['points']:g}"])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for name, *cells in rows:
-        lines.append("  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]))
+        rows.append([_printable(row["student"])[:40], *signs, f"{row['points']:g} of {result['points']:g}"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for name, *cells in rows]
     text = "\n".join([*lines, *map(_printable, result.get("notes", ()))])
-    return text if _can_show("✓✗–½", encoding) else text.translate(PLAIN)
-
-
-def _can_show(letters: str, encoding: str) -> bool:
     try:
-        return bool(letters.encode(encoding))
+        "✓✗–½".encode(encoding)
     except (LookupError, UnicodeEncodeError):
-        return False
+        return text.translate(PLAIN)
+    return text
 
 
 def _printable(name: str) -> str:

@@ -14,8 +14,10 @@ import ast
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from minibert.course.exercise import STUB
 from minibert.course.exercises import chapters, exercises
@@ -28,53 +30,34 @@ BESIDE_STUDENTS = ("source", "solutions", "release", "autograded", "feedback", "
 AROUND = re.compile("submi|homework|assignment|hand.?in|abgabe", re.IGNORECASE)  # begins of folders that hold students
 ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".rar", ".7z")
 CHECKS = re.compile(r"""\bcheck\(\s*\\?["'](\d+)\.\d+""")  # in the JSON of a notebook
+OTHER = 4  # the rank of a notebook whose name is not of its chapter
 
 
-@dataclass(frozen=True)
-class Task:
-    """One exercise of a chapter: its number, its points, and the expression in the notebook that is its answer.
-
-    >>> Task("5.1", 4, "attention").points
-    4
-    """
+class Task(NamedTuple):
+    """One exercise of a chapter; its answer is `expression`, or "" whatever the notebook that was handed in checks."""
 
     number: str
     points: float
-    expression: str = ""  # "": as in the check call of the notebook that was handed in
+    expression: str = ""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A chapter as the teacher gave it out: its exercises, and which cells are code, by identity and by source.
-
-    >>> Sheet([]).kinds
-    {}
-    """
+class Sheet(NamedTuple):
+    """A chapter as the teacher gave it out: its exercises, and the kind of each cell, by identity and by source."""
 
     tasks: list[Task]
-    kinds: dict[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass
-class Student:
-    """A student's folder: the notebooks by chapter, the most likely one first, and remarks about other files in it.
-
-    >>> Student("ada").notebooks
-    {}
-    """
+class Student(NamedTuple):
+    """A student's folder: the notebooks by chapter, the most likely one first, and remarks about other files in it."""
 
     name: str
-    notebooks: dict[int, list[Path]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notebooks: dict[int, list[Path]]
+    notes: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class Homework:
-    """What lies in a folder: students by name, remarks about the rest, and what no submission may read.
-
-    >>> Homework([], [], []).students
-    []
-    """
+class Homework(NamedTuple):
+    """What lies in a folder: students by name, remarks about the rest, and what no submission may read."""
 
     students: list[Student]
     notes: list[str]
@@ -97,7 +80,7 @@ def find_homework(folder: Path, leave_out: Path | None = None, solutions: Path |
     base, skip = _base(folder), leave_out.resolve() if leave_out else None
     names = (solutions or base).glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb")
     stems = {int(path.stem[:2]): path.stem.casefold() for path in names}
-    homes, loose = _folders(base), _notebooks(base, "*")
+    homes, loose = _folders(base), _files(base, "*")
     students = [_student(home, stems) for home in homes if home.resolve() != skip]
     if not any(student.notebooks for student in students):
         where = " (the notebooks lie directly in it; each student needs a folder)" if loose else ""
@@ -111,10 +94,10 @@ def _base(folder: Path) -> Path:
     """The folder whose folders are students: archives and courses put others around it."""
     inside = _folders(folder)
     around = [one for one in inside if one.name.casefold() == "submitted"]
-    if not around and len(inside) == 1 and not _notebooks(folder, "*"):
+    if not around and len(inside) == 1 and not _files(folder, "*"):
         below = _folders(inside[0])
-        begins = [{path.name[:2] for path in _notebooks(home)} for home in below]
-        together = any(one & other for place, one in enumerate(begins) for other in begins[:place])
+        begins = [begin for home in below for begin in {path.name[:2] for path in _files(home)}]
+        together = len(set(begins)) < len(begins)  # the same chapter in two folders: they are students
         around = inside if together or any(AROUND.match(one.name) for one in [*inside, *below]) else []
     return _base(around[0]) if around else folder
 
@@ -124,7 +107,7 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(there, key=lambda path: path.name)
 
 
-def _notebooks(home: Path, pattern: str = "**/*") -> list[Path]:
+def _files(home: Path, pattern: str = "**/*") -> list[Path]:
     """The notebooks in a folder, and other files that may have been meant as one."""
     found = []
     for path in home.glob(pattern):
@@ -137,30 +120,26 @@ def _notebooks(home: Path, pattern: str = "**/*") -> list[Path]:
 
 
 def _student(home: Path, stems: dict[int, str]) -> Student:
-    student = Student(readable(home.name))
-    ranked: dict[int, list] = {}
-    for path in _notebooks(home):
+    ranked, notes = {}, []
+    for path in _files(home):
         shown = readable(path.relative_to(home).as_posix())
         if path.is_symlink():
-            student.notes.append(f"{shown} is a link and was left out")
+            notes.append(f"{shown} is a link and was left out")
         elif not path.name.casefold().endswith(".ipynb"):
-            student.notes.append(f"{shown} was left out: unpack it, or give it a name that ends in .ipynb")
+            notes.append(f"{shown} was left out: unpack it, or give it a name that ends in .ipynb")
         elif (found := _chapter(path, stems)) is None:
-            student.notes.append(f"{shown} was left out: neither its name nor the exercises it checks are of a chapter")
+            notes.append(f"{shown} was left out: neither its name nor the exercises it checks are of a chapter")
         else:
             chapter, rank = found
             if rank == OTHER:
-                student.notes.append(f"{shown} is taken for chapter {chapter}, whose exercises it checks")
-            own = path.parent.name.casefold() == stems.get(chapter)
-            copy = -int(("0" + re.sub(r"\D", "", path.stem[2:]))[-6:])  # the copy with the highest number is the latest
-            ranked.setdefault(chapter, []).append((rank, not own, copy, len(path.parts), str(path), path))
+                notes.append(f"{shown} is taken for chapter {chapter}, whose exercises it checks")
+            elsewhere = path.parent.name.casefold() != stems.get(chapter)
+            copy = int(("0" + re.sub(r"\D", "", path.stem[2:]))[-6:])  # the highest number is the latest
+            ranked.setdefault(chapter, []).append((rank, elsewhere, -copy, len(path.parts), str(path), path))
     for folder in (path for path in home.glob("**/") if not os.access(path, os.R_OK | os.X_OK)):
-        student.notes.append(f"{readable(folder.relative_to(home).as_posix())} cannot be looked into")
-    student.notebooks = {chapter: [one[-1] for one in sorted(rows)] for chapter, rows in sorted(ranked.items())}
-    return student
-
-
-OTHER = 4  # the rank of a notebook whose name is not of its chapter
+        notes.append(f"{readable(folder.relative_to(home).as_posix())} cannot be looked into")
+    notebooks = {chapter: [path for *_, path in sorted(rows)] for chapter, rows in sorted(ranked.items())}
+    return Student(readable(home.name), notebooks, notes)
 
 
 def _chapter(path: Path, stems: dict[int, str]) -> tuple[int, int] | None:
@@ -205,17 +184,16 @@ def read_cells(path: Path, sheet: Sheet | None = None) -> tuple[list[str], list[
     ...
     ValueError: the file cannot be read: No such file or directory
     """
-    cells, notes = _cells(path), []
-    sheet = sheet or Sheet([])
-    names = {name for task in sheet.tasks for name in re.findall(r"\w+", task.expression)}
+    cells, (tasks, kinds) = _cells(path), sheet or Sheet([])
+    names = {name for task in tasks for name in re.findall(r"\w+", task.expression)}
 
     def answers(source: str) -> set[str]:
         return {name for name in names if re.search(rf"^\s*(?:def|class) +{name}\b|^{name} *=", source, re.MULTILINE)}
 
     solved = [answers(source) if kind == "code" and STUB not in source else set() for kind, source, _ in cells]
-    kept, copies = [], {}
+    kept, copies, notes = [], {}, []
     for place, (kind, source, identity) in enumerate(cells):
-        was, begins = sheet.kinds.get(identity) or sheet.kinds.get(source.strip()), f"{source.strip()[:40]!r}"
+        was, begins = kinds.get(identity) or kinds.get(source.strip()), f"{source.strip()[:40]!r}"
         if kind == "code" and was == "markdown":
             notes.append(f"the text {begins} was made a code cell, and is left out")
         elif kind == "code" and STUB in source and answers(source) and answers(source) <= set().union(*solved[:place]):
@@ -232,19 +210,19 @@ def read_cells(path: Path, sheet: Sheet | None = None) -> tuple[list[str], list[
 
 
 def _cells(path: Path) -> list[tuple[str, str, str]]:
-    """Kind, source and identity of each cell; notebooks of format 3 are read as well."""
+    """Kind, source and identity of each cell; notebooks of format 3 are read as well, and damaged cells."""
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"the file has {path.stat().st_size:,} bytes; a notebook has {LARGEST:,} at most")
         data = path.read_bytes()
-        content = json.loads(data.decode(json.detect_encoding(data)))
+        content = _dict(json.loads(data.decode(json.detect_encoding(data))))
     except OSError as error:
         raise ValueError(f"the file cannot be read: {error.strerror}") from None
     except (RecursionError, UnicodeError, json.JSONDecodeError) as error:
         raise ValueError(f"the file is damaged, no notebook ({type(error).__name__})") from None
-    cells = content.get("cells") if isinstance(content, dict) else None
-    if isinstance(content, dict) and isinstance(content.get("worksheets"), list):
-        cells = [cell for sheet in content["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells", [])]
+    cells = content.get("cells")
+    if isinstance(content.get("worksheets"), list):
+        cells = [cell for sheet in content["worksheets"] for cell in _dict(sheet).get("cells", [])]
     if not isinstance(cells, list):
         raise ValueError("the file is no notebook of format 4 or 3: it has no list of cells")
     found = []
@@ -252,11 +230,14 @@ def _cells(path: Path) -> list[tuple[str, str, str]]:
         if isinstance(cell, dict):
             source = cell.get("source", cell.get("input"))
             source = source if isinstance(source, str) else "".join(map(str, source or []))
-            notes = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
-            nbgrader = notes.get("nbgrader") if isinstance(notes.get("nbgrader"), dict) else {}
+            nbgrader = _dict(_dict(cell.get("metadata")).get("nbgrader"))
             kind = cell.get("cell_type", "code" if "outputs" in cell else "markdown")
             found.append((kind, source, str(nbgrader.get("grade_id") or cell.get("id") or place)))
     return found
+
+
+def _dict(value: object) -> dict:
+    return value if isinstance(value, dict) else {}
 
 
 def read_sheet(chapter: int, solutions: Path | None) -> Sheet:
@@ -272,16 +253,15 @@ def read_sheet(chapter: int, solutions: Path | None) -> Sheet:
     files = sorted(solutions.glob(f"{chapter:02}_*/{chapter:02}_*.ipynb")) if solutions else []
     if not files:
         return Sheet([Task(number, 1) for number in numbers])
+    tasks, kinds = {}, {}
     try:
-        tasks, kinds = {}, {}
         for cell in json.loads(files[0].read_text(encoding="utf-8"))["cells"]:
             source, nbgrader = "".join(cell["source"]), cell["metadata"].get("nbgrader", {})
-            kinds |= dict.fromkeys(
-                (source.strip(), cell.get("id", ""), nbgrader.get("grade_id", "")), cell["cell_type"]
-            )
+            names = (source.strip(), cell.get("id"), nbgrader.get("grade_id"))
+            kinds |= {name: cell["cell_type"] for name in names if name}
             if nbgrader.get("grade"):
                 for number, expression in check_calls(ast.parse(source)):
                     tasks[number] = Task(number, nbgrader["points"], expression)
-        return Sheet([tasks[number] for number in numbers], {key: kind for key, kind in kinds.items() if key})
+        return Sheet([tasks[number] for number in numbers], kinds)
     except (KeyError, TypeError, ValueError, SyntaxError) as error:
         raise ValueError(f"{files[0]}: no proper master ({type(error).__name__}: {error})") from None

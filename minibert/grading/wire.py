@@ -23,8 +23,7 @@ from minibert.course.meter import metered
 from minibert.grading.parcel import Message, Parcel, written_back
 
 TOO_LONG = 2_000  # letters of a message about an exception
-CHANCE = {"dropout": functional.dropout, "torch.dropout": torch.dropout}
-CHANCE["attention"] = functional.scaled_dot_product_attention  # it drops out by itself
+CHANCE = (functional.dropout, torch.dropout, functional.scaled_dot_product_attention)  # the last drops out by itself
 
 
 class Gone(BaseException):
@@ -68,30 +67,43 @@ class Wire:
         parcel = Parcel(self)
         body = parcel.put((arguments, named))
         self.send(*parcel.message("call", [handle, method, torch.is_grad_enabled(), relay], body))
-        result, changed = self._reply([x for x in parcel.tensors if x.requires_grad])
+        if self.broken:
+            raise self.broken
+        while (answer := self._read(lambda: Message(self.receive()))).kind == "call":
+            self._answer(answer)
+        self._tie(answer, [x for x in parcel.tensors if x.requires_grad])
+        value = self._read(lambda: answer.value(self, answer.body))
+        if answer.kind == "error":
+            raise self._raised(*value)
+        result, changed = value
         given = [*arguments, *named.values()]
-        for place, value in changed:
-            written_back(given[place], value)
+        for place, new in changed:
+            written_back(given[place], new)
         return result
 
     def serve(self, data: bytes | memoryview) -> None:
         """Answer one call of the other end."""
         self._answer(Message(data))
 
-    def _reply(self, sent: list[Tensor]) -> Any:
-        if self.broken:
-            raise self.broken
-        while (answer := self._next()).kind == "call":
-            self._answer(answer)
+    def _read(self, read: Callable[[], Any]) -> Any:
+        """What comes from a submission may be anything: after what is no message the judge reads no more."""
+        try:
+            return read()
+        except Gone as end:
+            self.broken = end
+        except Exception as error:
+            if not self.is_judge:
+                raise
+            self.broken = Gone(f"the process sent what is no message ({str(error)[:100]})")
+        raise self.broken
+
+    def _tie(self, answer: Message, sent: list[Tensor]) -> None:
+        """Let the gradient of results go back to what was sent."""
         tied = [place for place, x in enumerate(answer.tensors) if _is_result(x)]
         if answer.head is not None and sent and tied and torch.is_grad_enabled():
             results = _Across.apply(self, answer.head, [answer.tensors[place].detach() for place in tied], *sent)
             for place, result in zip(tied, results, strict=True):
                 answer.tensors[place] = result
-        value = self._read(answer)
-        if answer.kind == "error":
-            raise self._raised(*value)
-        return value
 
     def _answer(self, asked: Message) -> None:
         try:
@@ -107,7 +119,7 @@ class Wire:
     def _called(self, asked: Message, parcel: Parcel) -> tuple[int | None, Any]:
         """The handle of the way back to the arguments, if there is one; the result, and the arguments that changed."""
         handle, method, gradients, relay = asked.head
-        arguments, named = self._read(asked)
+        arguments, named = self._read(lambda: asked.value(self, asked.body))
         function = self.mine[handle]
         if method and self.is_judge:
             raise PermissionError("a submission calls what it was given, and nothing else")
@@ -155,27 +167,6 @@ class Wire:
         error = family.__new__(family)
         error.args, error.text, error.place, error.token = (text[:TOO_LONG],), text[:TOO_LONG], place[:200], token
         return error
-
-    @contextlib.contextmanager
-    def _reading(self):
-        """What comes from a submission may be anything: after what is no message the judge reads no more."""
-        try:
-            yield
-        except Gone as end:
-            self.broken = end
-            raise
-        except Exception as error:
-            if self.is_judge:
-                self.broken = Gone(f"the process sent what is no message ({str(error)[:100]})")
-            raise self.broken or error from None
-
-    def _next(self) -> Message:
-        with self._reading():
-            return Message(self.receive())
-
-    def _read(self, sent: Message) -> Any:
-        with self._reading():
-            return sent.value(self, sent.body)
 
     def stand_in(self, kind: str, handle: int, name: str, *more) -> Any:
         """What is called here for something that stays there."""
@@ -294,14 +285,13 @@ class _Relay(TorchFunctionMode):
         self.wire, self.handle = wire, handle
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        for name, known in CHANCE.items():
-            if function is known:
-                return self.wire.call(self.handle, "", name, *args, **(kwargs or {}))
+        if function in CHANCE:
+            return self.wire.call(self.handle, "", CHANCE.index(function), *args, **(kwargs or {}))
         return function(*args, **(kwargs or {}))
 
 
-def _by_chance(name: str, *arguments, **named) -> Tensor:
-    return CHANCE[name](*arguments, **named)
+def _by_chance(place: int, *arguments, **named) -> Tensor:
+    return CHANCE[place](*arguments, **named)
 
 
 def _is_result(tensor: Tensor) -> bool:

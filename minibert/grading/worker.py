@@ -25,30 +25,36 @@ PLAN, RUN, ANSWER, DONE = range(4)  # the handles of what the judge may ask for
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS", re.DOTALL)
 
 
-def main() -> None:
-    """Do what the judge asks for, until the process is ended.
-
-    >>> main.__module__  # started by judge
-    'minibert.grading.worker'
-    """
-    source, out = os.fdopen(os.dup(0), "rb"), os.dup(1)
-    null = os.open(os.devnull, os.O_RDWR)
+def _main() -> None:
+    """Do what the judge asks for, until the process is ended."""
+    source, out, null = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(null, stream)
-    job = json.loads(bytes(_receive(source)))
+
+    def receive() -> memoryview:
+        """One message: eight bytes that say how long it is, then as many."""
+        if len(size := source.read(8)) < 8:
+            os._exit(0)
+        return memoryview(source.read(int.from_bytes(size, "big")))
+
+    def send(*pieces: bytes) -> None:
+        out.writelines((sum(map(len, pieces)).to_bytes(8, "big"), *pieces))
+        out.flush()
+
+    job = json.loads(bytes(receive()))
     course = sys.modules["minibert.course"] = types.ModuleType("minibert.course")
     course.__path__ = [os.path.join(os.path.dirname(os.path.dirname(__file__)), "course")]
     from minibert.grading import guard
     from minibert.grading.wire import Wire
 
-    submission = Submission(job, vars(sys.modules["__main__"]))
-    wire = Wire(lambda: _receive(source), lambda *pieces: send(out, *pieces), is_judge=False)
+    submission = _Submission(job, vars(sys.modules["__main__"]))
+    wire = Wire(receive, send, is_judge=False)
     wire.forget(submission.plan, submission.run, submission.answer, lambda: submission.done(wire))
     _hide(submission.remarks.append)
 
     def listen():
         while True:
-            wire.serve(_receive(source))
+            wire.serve(receive())
 
     # Before the thread starts in which the submission runs, so that both are closed in.
     guard.close_in(job["folder"], job["closed"], submission.remarks.append, job["kernel"])
@@ -62,42 +68,22 @@ def main() -> None:
     os._exit(0)
 
 
-def _receive(source) -> memoryview:
-    """One message: eight bytes that say how long it is, then as many."""
-    if len(head := source.read(8)) < 8:
-        os._exit(0)
-    return memoryview(source.read(int.from_bytes(head, "big")))
-
-
-def send(out: int, *pieces: bytes) -> None:
-    """The same, the other way.
-
-    >>> there, here = os.pipe()
-    >>> send(here, b"ab")
-    >>> os.read(there, 20)[8:]
-    b'ab'
-    """
-    for piece in (sum(map(len, pieces)).to_bytes(8, "big"), *pieces):
-        data = memoryview(piece)
-        while data:
-            data = data[os.write(out, data) :]
-
-
 def _hide(remark) -> None:
     """Leave of `minibert.course` and `minibert.grading` what notebooks import, doing nothing."""
-    for name in [name for name in sys.modules if name.startswith(("minibert.course.", "minibert.grading"))]:
+    ours = ("minibert.course.", "minibert.grading")
+    for name in [name for name in sys.modules if name.startswith(ours)]:
         del sys.modules[name]
-    course = sys.modules["minibert.course"]
-    vars(sys.modules["minibert"]).pop("grading", None)
-    kept = dict(check=_nothing, hint=_nothing, plan=_nothing, passed=lambda *_, **__: False)
+    minibert, course = sys.modules["minibert"], sys.modules["minibert.course"]
+    vars(minibert).pop("grading", None)
     vars(course).clear()
-    vars(course).update(kept, __name__="minibert.course", __path__=[], __spec__=ModuleSpec("minibert.course", None))
-    sys.modules["minibert"].course = course
+    vars(course).update(__name__="minibert.course", __path__=[], __spec__=ModuleSpec("minibert.course", None))
+    vars(course).update(check=_nothing, hint=_nothing, plan=_nothing, passed=lambda *_, **__: False)
+    minibert.course = course
 
     class Closed:
         @staticmethod
         def find_spec(name, path=None, target=None):
-            if name.startswith(("minibert.course.", "minibert.grading")):
+            if name.startswith(ours):
                 text = f"{name} cannot be imported while a submission is graded"
                 remark(text)
                 raise ImportError(text)
@@ -109,13 +95,8 @@ def _nothing(*arguments, **named) -> None:
     pass
 
 
-class Submission:
-    """The notebook's cells and the names that they define.
-
-    >>> one = Submission({"cells": ["x = 1", "x / 0"], "skip": {}}, {})
-    >>> one.run(0), one.run(1), one.answer("x + 1", 0), one.done(None)
-    ((None, False), ('ZeroDivisionError: division by zero', False), 2, [])
-    """
+class _Submission:
+    """The notebook's cells and the names that they define."""
 
     def __init__(self, job: dict, namespace: dict):
         from minibert.course.explain import message  # now: later they cannot be imported
@@ -123,7 +104,7 @@ class Submission:
 
         self.cells, self.skip, self.namespace = job["cells"], job["skip"], namespace
         self.message, self.untouched = message, untouched
-        self.trees = [None if self.skip.get(str(i)) == "whole" else parsed(c, i) for i, c in enumerate(self.cells)]
+        self.trees = [None if self.skip.get(str(i)) == "whole" else _parsed(c, i) for i, c in enumerate(self.cells)]
         self.namespace["display"] = _nothing
         self.remarks: list[str] = []  # what was refused
         self.session = contextlib.ExitStack()
@@ -134,13 +115,12 @@ class Submission:
 
     def run(self, index: int) -> tuple[str | None, bool]:
         """Run one cell without its checks: what it ended in, if not well, and whether the memory is full."""
-        tree = self.trees[index]
+        tree, name, source = self.trees[index], f"<cell {index + 1}>", self.cells[index]
         if not isinstance(tree, ast.Module):
             return self.message(tree)[:TOO_LONG] if tree else None, False
-        keep = [one for one in tree.body if not is_check(one)]
+        keep = [one for one in tree.body if not _is_check(one)]
         if str(index) in self.skip:
             keep = [one for one in keep if isinstance(one, DEFINITIONS)]
-        name, source = f"<cell {index + 1}>", self.cells[index]
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
         try:
             exec(compile(ast.Module(keep, []), name, "exec"), self.namespace)
@@ -157,18 +137,13 @@ class Submission:
     def done(self, wire) -> list[str]:
         """Undo what the judging left, and say what was refused since the last time."""
         self.session.close()
-        if wire:
-            wire.forget(*wire.mine[: DONE + 1])
+        wire.forget(*wire.mine[: DONE + 1])
         remarks, self.remarks[:] = [str(text)[:TOO_LONG] for text in self.remarks[:20]], []
         return remarks
 
 
-def parsed(source: str, index: int) -> ast.Module | Exception:
-    """A cell as Python, or the error that it gives.
-
-    >>> ast.unparse(parsed("%time\\nx = 5 % 3", 0))
-    'pass\\nx = 5 % 3'
-    """
+def _parsed(source: str, index: int) -> ast.Module | Exception:
+    """A cell as Python, or the error that it gives."""
     name, source = f"<cell {index + 1}>", HIDDEN.sub("", source)
     try:
         return ast.parse(source, name)
@@ -189,18 +164,11 @@ def check_calls(tree: ast.Module) -> list[tuple[str, str]]:
     >>> check_calls(ast.parse("check('5.2', (split, merge))"))
     [('5.2', '(split, merge)')]
     """
-    return [
-        (call.args[0].value, ast.unparse(call.args[1]))
-        for call in (statement.value for statement in tree.body if is_check(statement))
-    ]
+    calls = [statement.value for statement in tree.body if _is_check(statement)]
+    return [(call.args[0].value, ast.unparse(call.args[1])) for call in calls]
 
 
-def is_check(statement: ast.stmt) -> bool:
-    """Whether a statement is nothing but `check("5.1", answer)`.
-
-    >>> is_check(ast.parse("check('5.1', attention)").body[0]), is_check(ast.parse("check = 1").body[0])
-    (True, False)
-    """
+def _is_check(statement: ast.stmt) -> bool:
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call) or len(call.args) != 2 or not isinstance(call.args[0], ast.Constant):
         return False
