@@ -17,10 +17,9 @@ from torch import nn
 from minibert.course import check, examine, hint, passed, plan
 from minibert.course import exercises as chapters_of
 from minibert.course.exercise import Crash, Exercise, NotAttempted, Wrong
-from minibert.course.expect import expect_like, expect_steady, make_module
 from minibert.course.explain import explain
 from minibert.course.limits import GRACE, run_limited
-from minibert.course.tools import call, copied, expect_tensor, show
+from minibert.course.tools import call, copied, expect_like, expect_steady, expect_tensor, make_module, show
 
 HINTS = ("one", "two", "three")
 

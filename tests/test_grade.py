@@ -11,8 +11,7 @@ from click.testing import CliRunner
 
 from minibert.__main__ import main
 from minibert.course.exercises import chapters, exercises
-from minibert.grading.grader import SOLUTIONS, draw_seed, grade_notebook
-from minibert.grading.judge import grade_cells
+from minibert.grading.grader import SOLUTIONS, draw_seed, grade_cells, grade_notebook
 from minibert.grading.report import to_console, to_csv, to_html, write_reports
 from minibert.grading.submissions import Sheet, Student, Task, find_homework, read_cells, read_sheet
 

@@ -9,8 +9,7 @@ import sys
 
 import pytest
 
-from minibert.grading.grader import SOLUTIONS, draw_seed
-from minibert.grading.judge import Graded, grade_cells
+from minibert.grading.grader import SOLUTIONS, Graded, draw_seed, grade_cells
 from minibert.grading.submissions import read_sheet
 
 START = f"""

@@ -7,8 +7,7 @@
     exercises/05_attention/05_attention.ipynb   written here by nbgrader's generate_assignment, then run, never edited
 
 The same masters give the same bytes. `--check` writes nothing and fails when what is there differs in anything but
-outputs (the tests compare those). `--masters` runs the masters themselves and stores their outputs. Names of
-chapters limit the work to them. Needs nbgrader (`pip install "minibert[teach]"`) and a checkout of the project.
+outputs. `--masters` runs the masters and stores their outputs. Needs nbgrader (`pip install "minibert[teach]"`).
 """
 
 import ast

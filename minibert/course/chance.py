@@ -1,8 +1,7 @@
 """Counts of random draws, read so that chance cannot decide: what lies within six standard deviations is as expected.
 
-Answers that draw at random are compared by their statistics. A statistic that chance explains is replaced by what it
-should be, so that all right answers agree exactly; one that chance does not explain stays as it was counted, and two
-of those are equal where chance may be the difference, so that a mistake is recognised by what it does to the counts.
+A statistic that chance explains is replaced by what it should be, so that all right answers agree exactly; any other
+stays as it was counted, and two of those are equal where chance may be the difference: so a mistake is recognised.
 """
 
 from math import sqrt
@@ -20,7 +19,6 @@ class Counted(float):
     """
 
     def __new__(cls, value: float, slack: float):
-        """As `float`; `slack` is the largest difference that chance may make."""
         made = super().__new__(cls, value)
         made.slack = slack
         return made

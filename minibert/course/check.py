@@ -7,9 +7,8 @@ import torch
 from minibert.course.exercise import Exercise, NotAttempted, Wrong
 from minibert.course.exercises import chapters, exercises, find
 from minibert.course.explain import message
-from minibert.course.limits import run_limited
+from minibert.course.limits import run_limited, untouched
 from minibert.course.tools import copied, kind_of
-from minibert.course.traces import untouched
 
 ANY = Exception  # an answer may take the name out of Python
 BROKEN = "{} not yet\n  seen      the answer breaks Python itself"
@@ -30,10 +29,9 @@ class Outcome(NamedTuple):
 
 
 def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = None) -> Outcome:
-    """Check an answer and say what was found; inputs are drawn from `seed`, so a grader can draw them anew.
+    """Check an answer and say what was found; inputs are drawn from `seed`, and the notebook stays as it is.
 
-    The answer is copied first where it can be (modules, tensors, lists), random states are put back, what the code
-    prints is swallowed. `seconds` replaces the exercise's time limit; a second more may pass until the code is stopped.
+    `seconds` replaces the exercise's time limit; a second more may pass until the code is stopped.
 
     Raises:
         ValueError: there is no such exercise, or seed or seconds make no sense. Never because of the answer.
@@ -135,16 +133,8 @@ def _found(exercise: Exercise, finding: Wrong, status: str = "") -> Outcome:
 def check(number: str, answer: Any) -> None:
     """Print what becomes of an answer: `5.1 passed`, `5.1 not attempted`, or what is wrong with it and why.
 
-    Raises:
-        ValueError: there is no such exercise. Never because of the answer.
-
     >>> check("5.1", ...)
     5.1 not attempted
-    >>> check("5.1", lambda query, key, value, mask: value.sum())
-    5.1 not yet
-      seen      output has shape ()
-      expected  (1, 1, 1, 4)
-      likely    a dimension too many or too few: look at sums, means, indexing and unsqueeze
     """
     text = examine(number, answer).message
     try:
@@ -163,10 +153,7 @@ def passed(number: str, answer: Any, seed: int = 0) -> bool:
 
 
 def require(number: str, answer: Any) -> None:
-    """What the hidden tests of nbgrader ask; prints nothing.
-
-    Raises:
-        AssertionError: the answer is not right; the message is what `check` prints.
+    """What the hidden tests of nbgrader ask: an AssertionError, with what `check` prints, if an answer is not right.
 
     >>> require("5.1", ...)
     Traceback (most recent call last):

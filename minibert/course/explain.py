@@ -10,11 +10,8 @@ import torch
 
 from minibert.course.limits import Stop
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_LIBRARIES = tuple(
-    {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    | {str(Path(torch.__file__).resolve().parent)}
-)
+_OTHERS = {Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+_OTHERS |= {Path(torch.__file__).resolve().parent, Path(__file__).resolve().parents[1]}
 
 CAUSES = {  # a pattern in the message, and what it usually means; {0}, {1} are the pattern's groups
     r"shapes cannot be multiplied \((\S+) and (\S+)\)": "a matrix product of {0} by {1}: the last size of the first "
@@ -98,7 +95,7 @@ def message(error: BaseException) -> str:
 
 
 class Told:
-    """An exception that was raised in another process: what was said of it there. Mixed into its built-in type.
+    """An exception of another process, mixed into its built-in type: what was said of it there, and where.
 
     >>> str(type("ValueError", (Told, ValueError), {"text": "said there"})())
     'said there'
@@ -136,8 +133,6 @@ def where(error: BaseException) -> str:
 @functools.cache
 def _is_learners(file: str) -> bool:
     """Whether a file is neither Python's, nor an installed package's, nor ours."""
-    path = Path(file)
-    if not path.is_absolute():
+    if not Path(file).is_absolute():
         return not file.startswith("<frozen")
-    resolved = path.resolve()
-    return not any(resolved.is_relative_to(folder) for folder in (_PACKAGE, *_LIBRARIES))
+    return _OTHERS.isdisjoint(Path(file).resolve().parents)

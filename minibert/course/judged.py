@@ -22,11 +22,11 @@ BITS = "other rounding is no bug: compare with a tolerance, such as atol=1e-4, n
 
 @dataclass(frozen=True)
 class Given:
-    """What a learner's test is given, how that may be called, and right and broken ones.
+    """What a learner's test is given: right and broken functions, and how they may be called.
 
     `fits(*inputs)` is whether a call makes sense; `blind(calls)` says why calls such as these show nothing, or "".
     `right` and `broken` are tables of (what the function does, the function, what to say if the test misjudges it).
-    A test that calls the function less often than `least` cannot pass. A `mask` reaches the function as True and False.
+    A test with fewer calls than `least` cannot pass. A `mask` reaches the function as True and False.
 
     >>> given = Given("double", "x", lambda x: True, lambda calls: "", (("adds", lambda x: x + x, "why?"),), ())
     >>> given.verdict(lambda double: None, given.right[0][1], False)
@@ -48,11 +48,7 @@ class Given:
                 yield Case((function, broken), cause, f"what your test says of a {kind} `{self.name}`, which {what},")
 
     def verdict(self, test: Callable, function: Callable, broken: bool) -> str:
-        """What the learner's test says of a function.
-
-        Raises:
-            Wrong: it calls the function with something odd, returns something, or cannot see what it should.
-        """
+        """What the learner's test says; `Wrong` if it calls oddly, returns something, or cannot see what it should."""
         odd, calls = [], []
 
         def watched(*arguments, **named):

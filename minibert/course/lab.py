@@ -1,18 +1,14 @@
 """An exercise as data: the solution, the cases it is asked, and mistakes as patches of the solution's source.
 
-Each exercise is one file in `exercises/`; 5.1 is the model. The check, the mutants of the tests and the solution in the
-notebook all come from that file.
+Each exercise is one file in `exercises/`; 5.1 is the model. Check, mutants and the notebook's solution come from it.
 
-- A `Case` holds inputs. The learner's answer must agree with the solution's answer on each of them.
-- A mistake is `{old: new}`, a patch of the solution's source that fits exactly once, or a function of its own. When an
-  answer is wrong, it is named by the first mistake that answers *every* case as the learner does, by two patches at
-  once ("two things: ..."), or by the mistake that explains at least two thirds of the wrong answers.
-- What holds for every exercise is looked at here, once: inputs stay unchanged, two calls agree, type, shape, dtype and
-  finite numbers; and on demand gradients, axes in front and float64.
-
-How the answer is asked is the case's `run(answer, *inputs)`; it calls the learner's code through `call`, and may turn
-what comes back into the numbers that matter (counts of a random function, whether a test raised). `modules.py` has
-these for classes.
+- A `Case` holds inputs, for which the learner's answer must agree with the solution's. `run(answer, *inputs)` asks: it
+  calls the code through `call`, and may turn what comes back into the numbers that matter. `modules.py` asks classes.
+- A mistake is `{old: new}`, a patch of the solution's source that fits exactly once, or a function of its own. A wrong
+  answer is named by the first mistake that answers *every* case as the learner does, by two patches at once ("two
+  things: ..."), or by the mistake that explains at least two thirds of the wrong answers.
+- What holds for every exercise is looked at once: inputs stay unchanged, two calls agree, type, shape, dtype and finite
+  numbers; and on demand gradients, axes in front and float64.
 """
 
 import contextlib
@@ -27,8 +23,7 @@ import torch
 from torch import Tensor
 
 from minibert.course.exercise import Crash, NotAttempted, Wrong
-from minibert.course.expect import Unsteady, expect_like, expect_same
-from minibert.course.tools import alike, call
+from minibert.course.tools import Unsteady, alike, call, expect_like, expect_steady
 
 ENOUGH = 2 / 3  # the share of the wrong answers that a mistake must explain to be named
 AXES = "any number of axes may stand in front: count axes from the end (-1, -2), or use ..."
@@ -36,10 +31,7 @@ FLOAT64 = "the output has the dtype of the inputs: a .float() or a new float32 t
 
 
 def gradients(answer: Any, *inputs) -> tuple[Tensor, ...]:
-    """The gradient of a weighted sum of the output at each input of floats; the weights are fixed.
-
-    Raises:
-        Wrong: no gradient leads from the output to one of the inputs.
+    """The gradient of a weighted sum of the output at each input of floats; `Wrong` where one of them gets none.
 
     >>> found = gradients(lambda x, y: (x * y).sum(), torch.ones(2), torch.full((2,), 3.0))
     >>> torch.allclose(found[0], 3 * found[1])
@@ -153,7 +145,7 @@ class Lab:
 
     @property
     def name(self) -> str:
-        """The name of the function or class that the learner writes."""
+        """What the learner's function or class is called."""
         return self.solution.__name__
 
     @cached_property
@@ -188,12 +180,7 @@ class Lab:
         return space[self.name]
 
     def check(self, answer: Any, rng: torch.Generator) -> None:
-        """Ask the cases in turn; at the first wrong answer, name the mistake.
-
-        Raises:
-            Wrong: what was seen, what was expected, and the likely cause.
-            NotAttempted: the answer is still the stub.
-        """
+        """Ask the cases in turn; `Wrong` at the first wrong answer names the mistake, `NotAttempted` the stub."""
         if self.before:
             self.before(answer, rng)
         cases = [variant for case in self.cases(rng) for variant in case.variants()]
@@ -212,12 +199,9 @@ class Lab:
         """What the answer gives, twice the same if it is asked twice; an exception is an answer, too."""
         run = case.run or self.run
         try:
-            first = run(answer, *case.inputs)
-            if twice:
-                expect_same(first, run(answer, *case.inputs))
+            return expect_steady(answer, *case.inputs, run=run) if twice else run(answer, *case.inputs)
         except Crash as crash:
             return crash
-        return first
 
     def _named(self, finding: Wrong, answer: Any, cases: list[Case], seen: list) -> Wrong:
         case, status = cases[len(seen) - 1], type(finding)
@@ -227,8 +211,7 @@ class Lab:
     def _blame(self, answer: Any, cases: list[Case], seen: list) -> str:
         """The mistake that answers every case alike, else two at once, else the one that explains most.
 
-        The last must explain two thirds of the wrong answers, or all but one, and more of them than it would spoil of
-        the right ones.
+        The last must explain two thirds of the wrong answers, or all but one, and more than it spoils of the others.
         """
         failed = len(seen) - 1
         answers = seen + [self._quietly(answer, case) for case in cases[failed + 1 :]]

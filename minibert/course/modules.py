@@ -1,6 +1,5 @@
 """How a class is asked: its weights are given, dropout falls as it is told, gradients are compared."""
 
-from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -10,9 +9,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from minibert.course.exercise import Wrong
-from minibert.course.expect import make_module
 from minibert.course.lab import slopes
-from minibert.course.tools import call, kind_of
+from minibert.course.tools import call, kind_of, make_module
 
 
 class FixedDropout(TorchFunctionMode):
@@ -69,16 +67,11 @@ class SmoothDropout(FixedDropout):
         return input * (1 - p * input.cos())
 
 
-def _heads_without_modes() -> Callable:
-    """PyTorch's function of all heads, which does not ask anew who would like to run it in its place."""
-    function = functional.multi_head_attention_forward
-    names = {**function.__globals__, "has_torch_function": lambda tensors: False}
-    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
-    copy.__kwdefaults__ = function.__kwdefaults__
-    return copy
-
-
-_HEADS = _heads_without_modes()
+_all_heads = functional.multi_head_attention_forward
+_HEADS = FunctionType(  # the same, but it does not ask anew who would like to run it in its place
+    _all_heads.__code__, _all_heads.__globals__ | {"has_torch_function": lambda tensors: False}, "heads"
+)
+_HEADS.__defaults__, _HEADS.__kwdefaults__ = _all_heads.__defaults__, _all_heads.__kwdefaults__
 
 
 def expect_parameters(module: nn.Module, right: nn.Module) -> None:
@@ -111,9 +104,7 @@ def expect_parameters(module: nn.Module, right: nn.Module) -> None:
     if twice:
         raise Wrong(f"{' and '.join(twice)} are the same parameter", "each has numbers of its own")
     if buffers := sorted(set(module.state_dict()) - set(right.state_dict())):
-        cause = (
-            "saved weights lack it and would not load: register_buffer(..., persistent=False), or make it in forward"
-        )
+        cause = "saved weights lack it and would not load: register_buffer(..., persistent=False), or make it later"
         raise Wrong(f"state_dict() holds {', '.join(buffers[:4])} besides the parameters", "parameters alone", cause)
 
 
@@ -132,10 +123,7 @@ def run_module(
 
 
 def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], train: bool, *inputs) -> dict[str, Tensor]:
-    """The gradient of a weighted sum of the output at each parameter and each input of floats.
-
-    Raises:
-        Wrong: no gradient reaches one of them.
+    """The gradient of a weighted sum of the output at each parameter and input of floats; `Wrong` if one gets none.
 
     >>> weights = {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}
     >>> sorted(module_gradients(nn.Linear, (2, 1), weights, False, torch.ones(3, 2)))
@@ -160,11 +148,9 @@ def module_gradients(answer: Any, sizes: tuple, weights: dict[str, Tensor], trai
 
 def _loaded(answer: Any, sizes: tuple, weights: dict[str, Tensor]) -> nn.Module:
     module = make_module(answer, *sizes)
-    missing = sorted(set(weights) - set(module.state_dict()))
-    if missing:
-        raise Wrong(
-            f"there is no parameter {missing[0]}", ", ".join(weights), "names and shapes are part of the exercise"
-        )
+    if missing := sorted(set(weights) - set(module.state_dict())):
+        cause = "names and shapes are part of the exercise"
+        raise Wrong(f"there is no parameter {missing[0]}", ", ".join(weights), cause)
     for dtype in {weight.dtype for weight in weights.values()} - {torch.get_default_dtype()}:
         module.to(dtype)
     module.load_state_dict(weights, strict=False)

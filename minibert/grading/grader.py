@@ -1,30 +1,65 @@
 """Grade many submissions: `python -m minibert grade FOLDER`, or `grade(Path("FOLDER"))`.
 
-Each notebook is graded by itself (`grade_process`), so what one submission does cannot change another one's marks. An
-exercise's inputs are drawn from the student's name and the exercise's number: an answer made for the inputs of the
-notebook fails, and grading again gives the same marks.
+Each notebook is graded by itself. An exercise's inputs are drawn from the student's name and the exercise's number: an
+answer made for the inputs of the notebook fails, and grading again gives the same marks.
+
+A notebook's code runs in a process of its own, what it answers is judged here. The judge asks through a `Wire`: run
+this cell, what is your answer to 5.1, what does your function give for these inputs. The solutions never leave this
+process. When the other process ends early, or a step takes too long, the step is noted and a new process leaves it out:
+of a cell, only definitions and imports are run the second time, and nothing the third time. What was judged before
+stays as it was found.
 """
 
+import contextlib
 import hashlib
+import json
 import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from minibert.course.check import Outcome
+import torch
+
+from minibert.course.check import Outcome, judged
 from minibert.course.exercises import find
-from minibert.grading.judge import Graded, grade_cells
-from minibert.grading.submissions import (
-    SOLUTIONS,
-    Sheet,
-    Student,
-    find_homework,
-    read_cells,
-    read_sheet,
-    readable,
-)
+from minibert.course.explain import Told, message
+from minibert.grading.submissions import SOLUTIONS, Sheet, Student, Task, find_homework, read_cells, read_sheet
+from minibert.grading.wire import Gone, Wire
+from minibert.grading.worker import ANSWER, DONE, PLAN, RUN, TOO_LONG
 
+ROOT = Path(__file__).resolve().parents[2]
+CLOSED = [Path(__file__).parent, Path(__file__).parents[1] / "course"]  # to submissions
+CLOSED += [ROOT / name for name in ("solutions", "exercises", "tests", ".git") if (ROOT / "pyproject.toml").exists()]
+START = 120.0  # seconds until Python and torch are there, on a busy machine
+CELL = 15.0  # seconds that one cell may take, at most; a third of the notebook's time if that is less
+SLACK = 5.0  # seconds by which the checks may exceed the time of the notebook
+STARTS = 12  # processes for one notebook
+LARGEST = 2**26  # bytes of a message
+KEEP = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "XDG_CACHE_HOME")
+KEEP += ("MINIBERT_CACHE", "SYSTEMROOT", "SYSTEMDRIVE", "USERPROFILE", "LOCALAPPDATA", "APPDATA", "PATHEXT")
+BENCH = threading.Lock()  # one answer is judged at a time: random states are the whole program's
 MOST = 4  # notebooks of one chapter of one student that are tried
+
+
+class Graded(NamedTuple):
+    """What became of one notebook: an outcome for each exercise, and remarks about cells that failed."""
+
+    outcomes: dict[str, Outcome]
+    notes: list[str]
+
+    @property
+    def attempted(self) -> bool:
+        """Whether there is an answer to anything, right or wrong."""
+        return not all(one.status in ("missing", "unreadable") or _blank(one) for one in self.outcomes.values())
 
 
 def draw_seed(student: str, number: str) -> int:
@@ -120,9 +155,9 @@ def grade_notebook(
         if graded.attempted:
             break
     counts, _, graded = next((one for one in tried if one[2].attempted), tried[0])
-    graded.notes[:] = [f"{readable(counts.name)}: {note}" for note in graded.notes]
-    if others := [readable(path.name) for path in paths if path is not counts]:
-        graded.notes.insert(0, f"{readable(counts.name)} counts for chapter {chapter}, not {', '.join(others[:8])}")
+    graded.notes[:] = [f"{counts.name}: {note}" for note in graded.notes]
+    if others := [path.name for path in paths if path is not counts]:
+        graded.notes.insert(0, f"{counts.name} counts for chapter {chapter}, not {', '.join(others[:8])}")
     return graded
 
 
@@ -131,23 +166,199 @@ def _row(student: Student, found: list[tuple[Sheet, Graded]]) -> dict:
     for sheet, graded in found:
         for task in sheet.tasks:
             status, message, credit = graded.outcomes[task.number]
-            points, credit = earned(task.points, credit), round(credit, 3)
-            results[task.number] = dict(status=status, credit=credit, points=points, message=_clean(message))
+            halves = math.floor(2 * task.points * max(credit, 0.0) + 1e-6)  # rounded down
+            points = task.points if credit >= 1 else halves / 2 if halves % 2 else halves // 2
+            results[task.number] = dict(status=status, credit=round(credit, 3), points=points, message=_clean(message))
     total = sum(result["points"] for result in results.values())
     notes = [_clean(note) for note in (*student.notes, *(note for _, graded in found for note in graded.notes))]
     return {"student": student.name, "points": total, "exercises": results, "notes": notes}
 
 
-def earned(points: float, credit: float) -> float:
-    """The points for a share of an exercise, in halves, rounded down.
-
-    >>> earned(3, 0.5), earned(3, 1.0), earned(5, 0.99)
-    (1.5, 3, 4.5)
-    """
-    halves = math.floor(2 * points * max(credit, 0.0) + 1e-6)
-    return points if credit >= 1 else halves / 2 if halves % 2 else halves // 2
-
-
 def _clean(text: str) -> str:
     """Names of files and texts of exceptions may hold what is no UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _blank(outcome: Outcome) -> bool:
+    return outcome.status == "not attempted" or "no answer:" in outcome.message
+
+
+def grade_cells(
+    cells: list[str],
+    tasks: list[Task],
+    seeds: dict[str, int],
+    seconds: float = 60.0,
+    closed: tuple[Path, ...] = (),
+    kernel: bool = True,
+) -> Graded:
+    """Run the code cells of a notebook and check its exercises, in at most `seconds` (without the start of Python).
+
+    `seeds` has the seed of each exercise's inputs, `closed` are folders that the submission may not read, `kernel` says
+    whether the operating system helps to close them.
+
+    >>> grade_cells([], [], {})
+    Graded(outcomes={}, notes=[])
+    """
+    graded, skip, left, starts = Graded({}, []), {}, seconds, 0
+    shut = [str(path.resolve()) for path in (*CLOSED, *closed) if path.exists()]
+    while left > 0 and starts < STARTS and len(graded.outcomes) < len(tasks):
+        starts += 1
+        with tempfile.TemporaryDirectory(prefix="minibert-grade-", ignore_cleanup_errors=True) as folder:
+            job = dict(cells=cells, skip=skip, folder=folder, closed=shut, kernel=kernel)
+            sitting = _Sitting(job, graded, min(CELL, seconds / 3), left)
+            try:
+                finished = sitting.work(tasks, seeds)
+            finally:
+                sitting.end()
+        left -= max(sitting.spent, 0.0 if finished else 1.0)
+        if finished:
+            break
+    used_up = f"all {seconds:g} seconds" if left <= 0 else f"all {STARTS} starts"
+    late = "{} not yet\n  seen      not reached: " + used_up + " of this notebook went to the cells before it"
+    outcomes = {one: graded.outcomes.get(one, Outcome("too slow", late.format(one))) for one, *_ in tasks}
+    return Graded(outcomes, list(dict.fromkeys(graded.notes))[:50])
+
+
+class _Late(Gone):
+    """A step took longer than it may."""
+
+
+class _Sitting:
+    """One process that goes through the notebook, and what its judge finds; `spent` are seconds, but for the start."""
+
+    def __init__(self, job: dict, graded: Graded, cell_seconds: float, left: float):
+        self.graded, self.skip, self.count = graded, job["skip"], len(job["cells"])
+        self.cell_seconds, self.left, self.spent = cell_seconds, left, 0.0
+        environment = {name: os.environ[name] for name in KEEP if name in os.environ}
+        environment |= dict(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", MPLBACKEND="Agg", HF_HUB_OFFLINE="1")
+        environment |= dict(PYTHONUTF8="1", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(ROOT))
+        environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), job["folder"])
+        # Not `-m`: the submission's own names live in __main__, and it is to find nothing of ours there.
+        code = "__import__('minibert.grading.worker', fromlist=['_main'])._main()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=job["folder"],
+            env=environment,
+            start_new_session=True,  # so that it can be ended together with processes that it started
+        )
+        self.reader = ThreadPoolExecutor(1)  # reads a message when one is wanted: who sends more waits
+        self.wire = Wire(self.receive, self.send, is_judge=True)
+        self.allow(START)
+        self.send(json.dumps(job).encode())
+
+    def send(self, *pieces: bytes) -> None:
+        """Post a message. What cannot be posted is noticed by `receive`."""
+        with contextlib.suppress(OSError):
+            self.process.stdin.writelines((sum(map(len, pieces)).to_bytes(8, "big"), *pieces))
+            self.process.stdin.flush()
+
+    def allow(self, seconds: float) -> None:
+        """From now on the other process has so many seconds, all its answers together."""
+        self.limit, self.waited = seconds, 0.0
+
+    def receive(self) -> bytes:
+        """The next message; `Gone` is raised when there will be none, or none in time."""
+        before = time.monotonic()
+        try:
+            return self.reader.submit(self._read).result(max(self.limit - self.waited, 0.0))
+        except TimeoutError:
+            raise _Late(f"stopped after {self.limit:.0f} seconds") from None
+        finally:
+            self.waited += time.monotonic() - before
+            self.spent += time.monotonic() - before
+
+    def _read(self) -> memoryview:
+        size = int.from_bytes(self.process.stdout.read(8), "big")
+        if size > LARGEST:
+            raise Gone(f"the process sent more than {LARGEST:,} bytes at once")
+        data = self.process.stdout.read(size)
+        if len(data) < max(size, 1):
+            raise Gone("the process ended")
+        return memoryview(data)
+
+    def end(self) -> None:
+        """End the process, with all that it started."""
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+        self.reader.shutdown()
+        for stream in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    def work(self, tasks: list[Task], seeds: dict[str, int]) -> bool:
+        """Run the cells and judge each exercise where it is checked last; False when the process had to be given up."""
+        wanted = {task.number: task.expression for task in tasks if task.number not in self.graded.outcomes}
+        try:
+            plan = self.wire.call(PLAN, "")
+        except Gone as end:
+            self.graded.notes.append(f"the process that grades did not start ({end})")
+            return False
+        finally:
+            self.spent = 0.0
+        last = {number: index for index, calls in enumerate(plan) for number, _ in calls}
+        for index in range(self.count):
+            if not wanted:
+                return True
+            if not self.run(index):
+                return False
+            for number, expression in plan[index]:
+                if number in wanted and last[number] == index:
+                    if not self.judge(number, wanted[number] or expression, seeds[number]):
+                        return False
+                    wanted[number] = wanted[number] or expression
+                    if not _blank(self.graded.outcomes[number]):  # else the answer may stand further down
+                        del wanted[number]
+        return all(self.judge(number, wanted[number], seeds[number]) for number in wanted)  # also those checked nowhere
+
+    def ask(self, handle: int, *arguments) -> Any:
+        """Ask for something that may take as long as a cell."""
+        self.allow(min(self.cell_seconds, self.left - self.spent + SLACK))
+        return self.wire.call(handle, "", *arguments)
+
+    def run(self, index: int) -> bool:
+        """Run one cell."""
+        full, cell = True, f"cell {index + 1}: "
+        try:
+            text, full = self.ask(RUN, index)
+            refused = [one for one in self.ask(DONE) if one not in (text or "")]
+            found = [*filter(None, [text]), *refused, *(["too much memory"] if full else [])]
+        except Gone as end:
+            found, full = [str(end)], True
+        self.graded.notes.extend(cell + one for one in found)
+        if full:
+            self.skip[str(index)] = "whole" if str(index) in self.skip else "definitions"
+        return not full
+
+    def judge(self, number: str, expression: str, seed: int) -> bool:
+        """Ask for the answer to one exercise, and find out whether it is right."""
+        exercise, outcome = find(number), None
+        try:
+            answer = self.ask(ANSWER, expression, random.Random(seed).getrandbits(62))
+            with BENCH, torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)
+                self.allow(exercise.seconds + SLACK)
+                outcome = judged(exercise, answer, seed, exercise.seconds)
+        except Gone:
+            pass
+        except BaseException as error:
+            if not isinstance(error, Told):
+                raise
+            rows = [f"{number} not yet", f"  seen      no answer: {message(error)}"]
+            failed = [note for note in self.graded.notes if note.startswith("cell ")]
+            outcome = Outcome("error", "\n".join(rows + [f"  likely    {note}" for note in failed[-1:]]))
+        if end := self.wire.broken:
+            how = "too slow" if isinstance(end, _Late) else "error"
+            outcome = Outcome(how, f"{number} not yet\n  seen      {end} while the answer was checked")
+        self.graded.outcomes[number] = outcome._replace(message=outcome.message[:TOO_LONG])
+        if end or outcome.status == "too slow":
+            return False
+        with contextlib.suppress(Gone):
+            self.graded.notes.extend(f"{number}: {text}" for text in self.ask(DONE))
+            self.wire.forget()
+        return not self.wire.broken

@@ -1,16 +1,15 @@
 """What a submission may not do while it runs: fences of the operating system, and of Python where there are none.
 
-- Memory, file size: limits of the operating system (Linux; macOS sets but does not enforce the one for memory; Windows
-  has none of them, there the time limit is what ends a memory hog).
+- Memory, file size: limits of the operating system (macOS does not enforce the one for memory, Windows has none).
 - Reading what was handed in, solutions and exercises; writing outside its own folder; other programs, network, signals:
   on Linux Landlock, which holds for C code as well and cannot be taken off. An audit hook says the same in words, and
   is all there is on macOS, Windows and old kernels: there C code that opens files by itself gets past it (the ways
   through torch and ctypes are closed, those through `tokenizers` and `safetensors` are not).
 
-What remains possible: to read anything else on this machine, to waste the time of its own notebook, and to hand in code
-that looks up an answer in a file that lies elsewhere. For code of strangers use a container without network.
+All else on this machine can be read. For code of strangers use a container without network.
 """
 
+import contextlib
 import ctypes
 import os
 import re
@@ -44,24 +43,18 @@ def close_in(folder: str, closed: list[str], remark: Callable[[str], None], kern
     >>> close_in.__name__  # nothing takes them away again
     'close_in'
     """
-    _limit_memory()
+    with contextlib.suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+        if (statm := Path("/proc/self/statm")).exists():
+            most = int(statm.read_text(encoding="utf-8").split()[0]) * resource.getpagesize() + SPARE
+            resource.setrlimit(resource.RLIMIT_AS, (most, most))
     locked = kernel and _lock(folder, closed)
     if not locked:
         _close_readers()
     _watch(folder, closed, remark, locked)
-
-
-def _limit_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        taken = int(statm.read_text(encoding="utf-8").split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + SPARE, taken + SPARE))
 
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF, NO_NEW_PRIVS = 444, 445, 446, 38  # system calls, and an option of prctl
@@ -85,12 +78,10 @@ def _lock(folder: str, closed: list[str]) -> bool:
     rules = kernel.syscall(CREATE_RULESET, handled, 24 if version >= 6 else 16 if version >= 4 else 8, 0)
 
     def open_up(path: str, rights: int) -> None:
-        try:
+        with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            return
-        kernel.syscall(ADD_RULE, rules, 1, struct.pack("=Qi", rights, descriptor), 0)
-        os.close(descriptor)
+            kernel.syscall(ADD_RULE, rules, 1, struct.pack("=Qi", rights, descriptor), 0)
+            os.close(descriptor)
 
     shut = [os.path.realpath(path) for path in closed]
 

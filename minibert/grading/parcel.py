@@ -140,7 +140,11 @@ class Message:
         self.tensors, start = [], 4 + size
         for dtype, shape, order, tied, learns in specs:
             end = start + math.prod(shape) * DTYPES[dtype].itemsize
-            self.tensors.append(_tensor(bytearray(data[start:end]), DTYPES[dtype], shape, order, tied, learns))
+            numbers, kind = bytearray(data[start:end]), DTYPES[dtype]
+            flat = torch.frombuffer(numbers, dtype=kind) if numbers else torch.empty(0, dtype=kind)
+            back = [order.index(axis) for axis in range(len(order))]
+            tensor = flat.reshape([shape[axis] for axis in order]).permute(back)
+            self.tensors.append(nn.Parameter(tensor, tied) if learns else tensor.requires_grad_(tied))
             start = end
 
     def value(self, ends: Any, body: Any) -> Any:
@@ -158,14 +162,6 @@ class Message:
         if kind == "pickle" and not ends.is_judge:
             return pickle.loads(parts[0])
         return MADE[kind](*parts)
-
-
-def _tensor(data: bytearray, dtype: torch.dtype, shape: list, order: list, tied: bool, learns: bool) -> Tensor:
-    if sorted(order) != list(range(len(shape))):
-        raise ValueError(f"axes {order}")
-    flat = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
-    tensor = flat.reshape([shape[axis] for axis in order]).permute([order.index(axis) for axis in range(len(order))])
-    return nn.Parameter(tensor, tied) if learns else tensor.requires_grad_(tied)
 
 
 def _parts(module: nn.Module) -> list:

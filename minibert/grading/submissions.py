@@ -3,11 +3,9 @@
     FOLDER/ada/05_attention.ipynb                           one folder a student, or
     FOLDER/submitted/ada/05_attention/05_attention.ipynb    the layout of nbgrader; both may be mixed
 
-A student's notebooks may lie at any depth and in any spelling. Which chapter one belongs to is said by its name, or
-else by the exercises that it checks. Of several for one chapter the one with the released name counts, if anything is
-attempted in it, then the copies; the report names the others. Points come from the masters in `solutions/` (the
-nbgrader metadata of their test cells), never from what was handed in. A chapter without a master counts one point an
-exercise.
+A student's notebooks may lie at any depth and in any spelling. Its name says to which chapter one belongs, or else the
+exercises that it checks. Of several for one chapter the one with the released name counts, if anything is attempted in
+it, then the copies. Points come from the masters in `solutions/`, one an exercise where there is none.
 """
 
 import ast
@@ -86,7 +84,7 @@ def find_homework(folder: Path, leave_out: Path | None = None, solutions: Path |
         where = " (the notebooks lie directly in it; each student needs a folder)" if loose else ""
         expected = "expected STUDENT/05_name.ipynb or submitted/STUDENT/05_name/05_name.ipynb"
         raise ValueError(f"{base}: no notebooks to grade{where}; {expected}")
-    notes = [f"{readable(path.name)} lies in no student's folder and was left out" for path in loose]
+    notes = [f"{_readable(path.name)} lies in no student's folder and was left out" for path in loose]
     return Homework(students, notes, [*homes, *(folder / name for name in BESIDE_STUDENTS)])
 
 
@@ -122,7 +120,7 @@ def _files(home: Path, pattern: str = "**/*") -> list[Path]:
 def _student(home: Path, stems: dict[int, str]) -> Student:
     ranked, notes = {}, []
     for path in _files(home):
-        shown = readable(path.relative_to(home).as_posix())
+        shown = _readable(path.relative_to(home).as_posix())
         if path.is_symlink():
             notes.append(f"{shown} is a link and was left out")
         elif not path.name.casefold().endswith(".ipynb"):
@@ -137,9 +135,9 @@ def _student(home: Path, stems: dict[int, str]) -> Student:
             copy = int(("0" + re.sub(r"\D", "", path.stem[2:]))[-6:])  # the highest number is the latest
             ranked.setdefault(chapter, []).append((rank, elsewhere, -copy, len(path.parts), str(path), path))
     for folder in (path for path in home.glob("**/") if not os.access(path, os.R_OK | os.X_OK)):
-        notes.append(f"{readable(folder.relative_to(home).as_posix())} cannot be looked into")
+        notes.append(f"{_readable(folder.relative_to(home).as_posix())} cannot be looked into")
     notebooks = {chapter: [path for *_, path in sorted(rows)] for chapter, rows in sorted(ranked.items())}
-    return Student(readable(home.name), notebooks, notes)
+    return Student(_readable(home.name), notebooks, notes)
 
 
 def _chapter(path: Path, stems: dict[int, str]) -> tuple[int, int] | None:
@@ -161,12 +159,8 @@ def _chapter(path: Path, stems: dict[int, str]) -> tuple[int, int] | None:
     return found
 
 
-def readable(name: str) -> str:
-    """A name that is no UTF-8 (Linux allows any bytes) must still fit into the report.
-
-    >>> readable("Zoë")
-    'Zoë'
-    """
+def _readable(name: str) -> str:
+    """A name that is no UTF-8 (Linux allows any bytes) must still fit into the report."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 

@@ -1,9 +1,8 @@
-"""The process in which one submission runs; `judge` starts it, asks it, and judges what it answers.
+"""The process in which one submission runs; `grader` starts it, asks it, and judges what it answers.
 
 Neither the exercises nor anything else of the judge is in this process, and `minibert.course` has only names here that
-do nothing: what a submission finds by looking round, through frames, modules or memory, is its own. The job and the
-questions come in on what was standard input, the answers go out on what was standard output. Both are then replaced by
-the null device: what the submission prints goes nowhere, however much it is, and `input()` finds the end of a file.
+do nothing: what a submission finds by looking round, through frames, modules or memory, is its own. Questions come on
+what was standard input, answers go out on what was standard output; the submission has the null device for both.
 """
 
 import ast
@@ -100,7 +99,7 @@ class _Submission:
 
     def __init__(self, job: dict, namespace: dict):
         from minibert.course.explain import message  # now: later they cannot be imported
-        from minibert.course.traces import untouched
+        from minibert.course.limits import untouched
 
         self.cells, self.skip, self.namespace = job["cells"], job["skip"], namespace
         self.message, self.untouched = message, untouched

@@ -5,9 +5,9 @@ from torch import nn
 from torch.nn import functional
 
 from minibert.course.exercise import Exercise, Wrong
-from minibert.course.expect import make_module
 from minibert.course.lab import Case, Lab
 from minibert.course.modules import expect_parameters, module_gradients, run_module
+from minibert.course.tools import make_module
 
 
 class PreNorm(nn.Module):

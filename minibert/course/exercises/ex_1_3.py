@@ -8,9 +8,8 @@ from numbers import Real
 import torch
 
 from minibert.course.exercise import Exercise, Wrong
-from minibert.course.expect import expect_steady
 from minibert.course.lab import Case, Lab
-from minibert.course.tools import call, kind_of, show
+from minibert.course.tools import call, expect_steady, kind_of, show
 
 
 def twins():

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from minibert.course.exercise import Exercise, Wrong
-from minibert.course.expect import make_module
 from minibert.course.lab import Case, Lab
 from minibert.course.modules import expect_parameters, module_gradients, run_module
-from minibert.course.tools import show
+from minibert.course.tools import make_module, show
 
 
 class ScalarMix(nn.Module):

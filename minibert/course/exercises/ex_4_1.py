@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from minibert.course.exercise import Exercise
-from minibert.course.expect import make_module
 from minibert.course.lab import Case, Lab
 from minibert.course.modules import expect_parameters, module_gradients, run_module
+from minibert.course.tools import make_module
 
 
 class BertEmbeddings(nn.Module):

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from minibert.course.exercise import Exercise
-from minibert.course.expect import expect_steady, make_module
 from minibert.course.lab import Case, Lab, exchanged
 from minibert.course.modules import SmoothDropout, expect_parameters, module_gradients, run_module
+from minibert.course.tools import expect_steady, make_module
 
 
 class BertBlock(nn.Module):
