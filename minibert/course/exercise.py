@@ -6,6 +6,7 @@ written. Messages are stable: `show` writes numbers with at most four digits, an
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 STUB = "write your answer here"  # what the unsolved exercises raise NotImplementedError with
@@ -27,7 +28,7 @@ class Crash(Wrong):
 
     status = "error"
 
-    @property
+    @cached_property
     def raised(self) -> tuple[str, set[str]]:
         """The type of the exception, and the numbers that its message names; 100,000 also names 100000."""
         kind, _, words = self.seen.partition(":")
