@@ -18,10 +18,7 @@ LEVELS = ("the idea", "the shapes", "in pseudo-code")
 
 
 class Outcome(NamedTuple):
-    """What a check found: `status` is "passed", "not attempted", "wrong", "error" or "too slow"; `message` is its text.
-
-    `credit` is the share of the exercise that is right, from 0 to 1.
-    """
+    """What a check found ("passed", "not attempted", "wrong", "error", "too slow"), in words, and how much is right."""
 
     status: str
     message: str
@@ -31,10 +28,8 @@ class Outcome(NamedTuple):
 def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = None) -> Outcome:
     """Check an answer and say what was found; inputs are drawn from `seed`, and the notebook stays as it is.
 
-    `seconds` replaces the exercise's time limit; a second more may pass until the code is stopped.
-
-    Raises:
-        ValueError: there is no such exercise, or seed or seconds make no sense. Never because of the answer.
+    `seconds` replaces the exercise's time limit; a second more may pass until the code is stopped. A ValueError is
+    raised for number, seed and seconds that make no sense, and never because of the answer.
 
     >>> examine("5.1", "forty-two").status
     'wrong'
@@ -168,9 +163,6 @@ def require(number: str, answer: Any) -> None:
 def hint(number: str, level: int = 1) -> None:
     """Print a hint: level 1 the idea, 2 the shapes, 3 pseudo-code.
 
-    Raises:
-        ValueError: no such exercise or level.
-
     >>> hint("5.1", 4)
     Traceback (most recent call last):
     ...
@@ -184,9 +176,6 @@ def hint(number: str, level: int = 1) -> None:
 
 def plan(chapter: int | None = None) -> None:
     """Print the exercises of one chapter, or of all: number, minutes, difficulty in stars, title.
-
-    Raises:
-        ValueError: this chapter has no exercises.
 
     >>> plan(5)
     5.1    20 min  **     Scaled dot-product attention with a mask...

@@ -45,10 +45,7 @@ class Exercise:
     """One exercise: what the reader sees of it, and the parts that are asked for (of `lab.Lab`).
 
     `difficulty` runs from 1 to 5, `signature` states shapes, `hints` are the idea, the shape plan and pseudo-code
-    (never the line itself), `seconds` is the time limit of the whole check.
-
-    Raises:
-        ValueError: a field that the reader could make nothing of.
+    (never the line itself), `seconds` is the time limit of the whole check. All else is a ValueError.
 
     >>> hints = ("look at one number", "(N,) stays (N,)", "each number plus itself")
     >>> Exercise("5.9", "double it", 5, 1, "double(x (N,)) -> (N,)", hints, ()).chapter

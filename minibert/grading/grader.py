@@ -85,9 +85,6 @@ def grade(
     A notebook gets `seconds`, `jobs` of them run at a time. The chapters that count are those of which at least one
     student handed something in. `out` is not taken for a student, `progress` hears about each notebook.
 
-    Raises:
-        ValueError: nothing to grade, or seconds and jobs that make no sense.
-
     >>> grade(Path("nowhere"))
     Traceback (most recent call last):
     ...

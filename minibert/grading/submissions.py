@@ -65,9 +65,6 @@ class Homework(NamedTuple):
 def find_homework(folder: Path, leave_out: Path | None = None, solutions: Path | None = SOLUTIONS) -> Homework:
     """Everybody who has a folder in `folder` (or in its `submitted`); `leave_out` is not a student.
 
-    Raises:
-        ValueError: no such folder, or no notebook in any student's folder.
-
     >>> find_homework(Path("nowhere"))
     Traceback (most recent call last):
     ...
@@ -170,9 +167,6 @@ def read_cells(path: Path, sheet: Sheet | None = None) -> tuple[list[str], list[
     What students do to cells by accident is undone where it is clear: code that was made text, text that was made code,
     and a copy of an unsolved cell after its solution.
 
-    Raises:
-        ValueError: the file is missing, too large, or no notebook.
-
     >>> read_cells(Path("nowhere.ipynb"))
     Traceback (most recent call last):
     ...
@@ -235,10 +229,7 @@ def _dict(value: object) -> dict:
 
 
 def read_sheet(chapter: int, solutions: Path | None) -> Sheet:
-    """The exercises of a chapter, with points and answers as the master in `solutions` says.
-
-    Raises:
-        ValueError: the master is damaged, or lacks an exercise of the chapter.
+    """The exercises of a chapter, with points and answers as the master in `solutions` says; it must have them all.
 
     >>> read_sheet(5, None).tasks[0]
     Task(number='5.1', points=1, expression='')

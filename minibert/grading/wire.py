@@ -57,12 +57,7 @@ class Wire:
         self.theirs: dict[int, Any] = {}  # stand-ins by handle
 
     def call(self, handle: int, method: str, *arguments, **named) -> Any:
-        """Call what the other end keeps under `handle`, and answer its calls in the meantime.
-
-        Raises:
-            Exception: what is raised there, as its built-in type with the same name and words.
-            Gone: there is no answer.
-        """
+        """Call what the other end keeps under `handle`, and answer its calls; what is raised there is raised here."""
         relay = self.keep(_by_chance) if self.is_judge and _get_current_function_mode_stack() else -1
         parcel = Parcel(self)
         body = parcel.put((arguments, named))

@@ -19,10 +19,7 @@ def chapters() -> list[int]:
 
 
 def exercises(chapter: int) -> list[Exercise]:
-    """The exercises of one chapter, imported when they are asked for.
-
-    Raises:
-        ValueError: this chapter has none.
+    """The exercises of one chapter, imported when they are asked for; a ValueError where it has none.
 
     >>> exercises(5)[0].title
     'Scaled dot-product attention with a mask'
@@ -35,9 +32,6 @@ def exercises(chapter: int) -> list[Exercise]:
 
 def find(number: str) -> Exercise:
     """The exercise with this number.
-
-    Raises:
-        ValueError: there is none; the message lists what there is.
 
     >>> find("5.99")
     Traceback (most recent call last):
