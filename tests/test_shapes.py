@@ -170,7 +170,7 @@ DOORS = {
 
 def needs_an_example(name: str, value) -> bool:
     """Not so: exceptions, rows of data (what makes them shows them), and what stands behind a room's door."""
-    if inspect.isclass(value) and issubclass(value, Exception | tuple):
+    if inspect.isclass(value) and issubclass(value, BaseException | tuple):
         return False
     return all(
         any(value is offered for offered in door) for room, door in DOORS.items() if f"{name}.".startswith(room + ".")

@@ -1,16 +1,13 @@
 """Running somebody else's code so that it cannot hang the notebook and leaves no traces in it.
 
 `run_limited` runs it in a thread of its own. When its time is up, an exception is planted in that thread, again and
-again for a second, in case the code catches it; then we stop waiting. What that cannot end: one single call into C that
-never returns. If it lets other threads run (sleeping, waiting for input), the check still returns in time and the
-thread stays behind; if not (`10 ** 10 ** 10`), only restarting the kernel helps. A grader therefore runs each
-submission in its own process.
+again for a second, in case the code catches it; then we stop waiting. One single call into C is not ended by that: one
+that sleeps stays behind in its thread, after another (`10 ** 10 ** 10`) only restarting the kernel helps.
 
-Inside `untouched` random numbers follow a seed, floats are float32, prints are swallowed, also those that go round
-`sys.stdout`, and the functions that end the process do nothing. Afterwards everything is as it was: random states,
-functions and classes of Python, torch, numpy and minibert, streams, warnings, environment, working folder, limits.
-What cannot be put back: files, what the code changed in the notebook's own objects beyond its answer, and what C code
-does. `os._exit` is switched off under all its usual names, but who kept one from before can still end the process.
+After `untouched` everything is as it was: random states, functions and classes of Python, torch, numpy and minibert,
+streams, warnings, environment, working folder, limits. What cannot be put back: files, what the code changed in the
+notebook's own objects beyond its answer, and what C code does. `os._exit` is switched off under all its usual names,
+but who kept one from before can still end the process.
 """
 
 import _thread
@@ -79,11 +76,7 @@ FLAGS = (  # how to read a setting, and how to set it
 
 
 class Stop(SystemExit):
-    """Planted in a thread whose time is up; `except Exception` does not catch it, and threads end on it silently.
-
-    >>> issubclass(Stop, Exception)
-    False
-    """
+    """Planted in a thread whose time is up; `except Exception` does not catch it, and threads end on it silently."""
 
 
 def run_limited(work: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
