@@ -104,7 +104,7 @@ def expect_parameters(module: nn.Module, right: nn.Module) -> None:
     if twice:
         raise Wrong(f"{' and '.join(twice)} are the same parameter", "each has numbers of its own")
     if buffers := sorted(set(module.state_dict()) - set(right.state_dict())):
-        cause = "saved weights lack it and would not load: register_buffer(..., persistent=False), or make it later"
+        cause = "weights saved without it do not load: register_buffer(..., persistent=False), or make it in forward"
         raise Wrong(f"state_dict() holds {', '.join(buffers[:4])} besides the parameters", "parameters alone", cause)
 
 
