@@ -23,6 +23,7 @@ NAMES = (
     "mask_rate_compute",
     "trapezoid",
     "growth",
+    "annealing",
 )
 
 

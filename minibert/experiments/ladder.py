@@ -85,7 +85,7 @@ def mask_rate_of(changes: tuple[str, ...]) -> float:
     return 0.3 if "30 % masked" in changes else 0.15
 
 
-def count_words(text: Text, control: str, row: int, rows: int) -> float:
+def count_words(text: Text, control: str, row: int, rows: int, rate: float = 0.15) -> float:
     """Bits per byte of a guesser that counts, on the hidden tokens of `score`; it may see neighbours that are hidden.
 
     A tenth of what follows a word is drawn from all words, so that nothing is impossible; "both neighbours" multiplies
@@ -101,7 +101,7 @@ def count_words(text: Text, control: str, row: int, rows: int) -> float:
     pairs = torch.bincount((trained[:, :-1] * size + trained[:, 1:]).flatten(), minlength=size**2).view(size, size)
     after, before = (0.9 * n / n.sum(1, keepdim=True).clamp(min=1) + 0.1 * alone for n in (pairs, pairs.T))
     lengths, bits, read_bytes = token_byte_lengths(text.tokenizer), 0.0, 0
-    for batch in held_out_batches(text, row, rows):
+    for batch in held_out_batches(text, row, rows, rate):
         hidden = batch.labels != IGNORE
         ids = torch.where(hidden, batch.labels, batch.ids).view(-1, row)
         at, place = hidden.view(-1, row).nonzero(as_tuple=True)

@@ -1,6 +1,6 @@
-"""Any small encoder, trained on rows of one of three texts and scored in bits per byte, for the experiments of Part V.
+"""Any small encoder, trained on rows of a text and scored in bits per byte, for the experiments of Parts V and VI.
 
-The texts, each with a part that is held out:
+The texts of Part V (those of Part VI are in many_languages.py), each with a part that is held out:
 
 - `stories`: generated, 47 words (see corpora/synthetic/stories.py). An encoder leaves the word frequencies in seconds.
 - `speeches`: the State of the Union, whole presidents held out; `code`: the interpreter's own library, a tenth of its
@@ -25,6 +25,7 @@ from minibert.corpora.synthetic import stories
 from minibert.experiments.small_bert import BERT_SPLIT, ONLY_MASK, order_of, split_speeches
 from minibert.model.models import MaskedLanguageModel
 from minibert.tasks.rows import pack_rows, rows_of
+from minibert.tokenization.base import TokenizerInterface
 from minibert.tokenization.wordpiece import WordPieceTokenizer
 from minibert.training.data import PackedBatch, mask_batch
 from minibert.training.evaluation import evaluate, token_byte_lengths
@@ -39,7 +40,7 @@ class Text:
     Shape: train and held_out are tuples with one (T,) int64 a document.
     """
 
-    tokenizer: WordPieceTokenizer
+    tokenizer: TokenizerInterface
     train: tuple[Tensor, ...]
     held_out: tuple[Tensor, ...]
 
@@ -83,7 +84,7 @@ class Run:
 
     The seed decides weights, rows and masks, never the config. Step s sees the same batch in every branch and at every
     learning rate. `recipe` says the optimiser, its settings and the clipping; its steps and its schedule are not used.
-    `model` is trained further where it is given.
+    `model` is trained further where it is given. `rate`, the share of hidden tokens, may be changed between two `go`.
     """
 
     def __init__(
@@ -165,9 +166,9 @@ def held_out_batches(text: Text, length: int, rows: int, rate: float = 0.15) -> 
     ]
 
 
-def score(model: MaskedLanguageModel, text: Text, length: int, rows: int) -> dict[str, float]:
-    """Bits per byte, loss in nats and accuracy at 15 % of the places of held-out rows of `length` tokens."""
-    result = evaluate(model, held_out_batches(text, length, rows), token_byte_lengths(text.tokenizer))
+def score(model: MaskedLanguageModel, text: Text, length: int, rows: int, rate: float = 0.15) -> dict[str, float]:
+    """Bits per byte, loss in nats and accuracy at `rate` of the places of held-out rows of `length` tokens."""
+    result = evaluate(model, held_out_batches(text, length, rows, rate), token_byte_lengths(text.tokenizer))
     return {"bits per byte": result["bits_per_byte"], "loss": result["loss"], "accuracy": result["accuracy"]}
 
 

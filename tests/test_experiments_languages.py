@@ -1,0 +1,84 @@
+"""What the experiments on mixtures of languages share, and what each must hold for its comparison to mean something."""
+
+import pytest
+import torch
+
+from minibert import corpora
+from minibert.corpora.mixture import SEPARATOR
+from minibert.experiments import annealing
+from minibert.experiments.many_languages import (
+    ALL,
+    SETTINGS,
+    TINY,
+    as_ids,
+    bits_per_byte,
+    held_out,
+    small_eurobert,
+    tokenizer,
+)
+from minibert.model.models import MaskedLanguageModel
+from minibert.objectives import IGNORE
+
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not corpora.is_cached("plone"), reason="needs python -m minibert data fetch"),
+]
+
+
+@pytest.fixture(scope="module")
+def settings():
+    return SETTINGS | TINY
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The batches of every update, in order."""
+    seen = []
+
+    def watch(model, optimizer, batches, lr, *rest):
+        seen.append((batches[0].ids, batches[0].labels, lr))
+        return {"mlm_loss": 0.0}
+
+    monkeypatch.setattr("minibert.experiments.small_encoders.update", watch)
+    return seen
+
+
+def test_tokens_give_the_text_back_and_the_separator_is_one_token(settings):
+    vocab_size = settings["vocab_size"]
+    tok = tokenizer(vocab_size)
+    text = f"Log in{SEPARATOR}ログイン"
+    [ids] = as_ids([text], vocab_size)
+    assert ids[-1] == tok.sep_id and tok.decode(ids[:-1].tolist(), skip_special_tokens=False) == text
+    [separator] = tok.ids(SEPARATOR)
+    assert (ids == separator).sum() == 1 and separator in tok.special_ids
+
+
+def trained_on(seen) -> torch.Tensor:
+    """The tokens of every step before any was hidden. Shape: (steps, N)."""
+    return torch.stack([torch.where(labels == IGNORE, ids, labels) for ids, labels, _ in seen])
+
+
+def test_a_held_out_group_is_its_own_text_and_scored_alike_for_all(settings):
+    model = MaskedLanguageModel(small_eurobert(settings), torch.Generator().manual_seed(0))
+    first, second = (bits_per_byte(model, ALL, settings) for _ in range(2))
+    assert first == second and set(first) == set(ALL)
+    assert all(2 < bits < 9 for bits in first.values())  # 500 tokens alike: 9 bits for a token of one to four bytes
+    assert bits_per_byte(model, ("de",), settings, 0.5) != {"de": first["de"]}
+    text = held_out("hi", settings["vocab_size"])
+    assert "".join(map(text.tokenizer.decode, (ids.tolist() for ids in text.held_out))).count("क") > 100
+
+
+def test_annealing_changes_the_hidden_share_where_the_rate_falls_and_nothing_else(settings, watched):
+    settings = annealing.ANNEALING.settings | TINY | dict(steps=16, rows_a_step=64)
+    rows, rates, shares = {}, {}, {}
+    for arm in annealing.ARMS:
+        watched.clear()
+        annealing._one(settings, arm, 0)
+        rows[arm], rates[arm] = trained_on(watched), [lr for *_, lr in watched]
+        shares[arm] = [(labels != IGNORE).double().mean().item() for _, labels, _ in watched]
+    first = next(iter(rows))
+    for arm, (before, after) in annealing.ARMS.items():
+        assert torch.equal(rows[arm], rows[first]) and rates[arm] == rates[first]
+        assert shares[arm] == pytest.approx([before] * 12 + [after] * 4, abs=0.05)
+    falling = [step for step in range(1, 16) if rates[first][step] < rates[first][step - 1]]
+    assert falling[0] == 13  # step 12 is the first with another share, and the last at the peak
