@@ -5,7 +5,7 @@ import torch
 
 from minibert import corpora
 from minibert.corpora.mixture import SEPARATOR
-from minibert.experiments import annealing
+from minibert.experiments import annealing, groups
 from minibert.experiments.many_languages import (
     ALL,
     SETTINGS,
@@ -16,6 +16,7 @@ from minibert.experiments.many_languages import (
     small_eurobert,
     tokenizer,
 )
+from minibert.model.cost import count_parameters, model_flops
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE
 
@@ -82,3 +83,18 @@ def test_annealing_changes_the_hidden_share_where_the_rate_falls_and_nothing_els
         assert shares[arm] == pytest.approx([before] * 12 + [after] * 4, abs=0.05)
     falling = [step for step in range(1, 16) if rates[first][step] < rates[first][step - 1]]
     assert falling[0] == 13  # step 12 is the first with another share, and the last at the peak
+
+
+@pytest.mark.parametrize("arm", groups.ARMS)
+def test_groups_save_what_the_formula_says_and_given_back_is_equal(settings, arm):
+    whole, config = (groups.config_of(settings, name) for name in ("8 (all)", arm))
+    kv_heads, given_back = groups.ARMS[arm]
+    D, L = config.hidden, config.layers
+    assert (config.heads, config.groups) == (8, kv_heads)
+    saved = 2 * L * D * (8 - kv_heads) * config.head_size
+    if given_back:
+        assert abs(count_parameters(config) - count_parameters(whole)) <= 3 * L * D / 2
+    else:
+        assert count_parameters(whole) - count_parameters(config) == saved
+        assert model_flops(whole, [32]) - model_flops(config, [32]) == 2 * 32 * saved
+    assert config.replace(kv_heads=8, intermediate=whole.intermediate) == whole

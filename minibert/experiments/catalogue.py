@@ -24,6 +24,7 @@ NAMES = (
     "trapezoid",
     "growth",
     "annealing",
+    "groups",
 )
 
 
