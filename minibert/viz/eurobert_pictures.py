@@ -1,6 +1,6 @@
 """The pictures of chapter 18: EuroBERT's block, norms, gates, shared keys, sizes, languages and what was measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -212,10 +212,13 @@ def plot_by_language(lines: Mapping[str, Mapping[str, tuple[float, float]]], yla
     return figure
 
 
-def plot_panels(panels: Mapping[str, Mapping[str, Sequence[float]]], level: float | None = None) -> Figure:
+def plot_panels(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], level: float | None = None, controls: Collection[str] = ()
+) -> Figure:
     """Measures beside each other: panel -> {arm: a number for each seed}; bars to the mean, a dot for each seed.
 
-    The arms stand on the left once, so all panels have the same. `level` is a line that all share, such as chance.
+    The arms stand on the left once, so all panels have the same; `controls` are grey. `level` is a line in all panels,
+    such as chance.
 
     >>> len(plot_panels({"loss": {"a": [1.0, 2.0]}, "accuracy": {"a": [0.1, 0.2]}}).axes)
     2
@@ -227,7 +230,7 @@ def plot_panels(panels: Mapping[str, Mapping[str, Sequence[float]]], level: floa
         for arm, numbers in found.items():
             row = arms.index(arm)
             mean = sum(numbers) / len(numbers)
-            axes.barh(row, mean, color=COLORS[row % len(COLORS)], alpha=0.8, height=0.66)
+            axes.barh(row, mean, color=GREY if arm in controls else BLUE, alpha=0.75, height=0.66)
             axes.scatter(numbers, [row] * len(numbers), color="#222222", s=13, zorder=3)
             axes.text(max(numbers), row, f"  {mean:.2f}" if mean < 100 else f"  {mean:,.0f}", va="center", fontsize=9)
         if level is not None:
