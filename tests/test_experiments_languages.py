@@ -86,7 +86,8 @@ def test_annealing_changes_the_hidden_share_where_the_rate_falls_and_nothing_els
 
 
 @pytest.mark.parametrize("arm", groups.ARMS)
-def test_groups_save_what_the_formula_says_and_given_back_is_equal(settings, arm):
+def test_groups_save_what_the_formula_says_and_given_back_is_equal(arm):
+    settings = groups.GROUPS.settings
     whole, config = (groups.config_of(settings, name) for name in ("8 (all)", arm))
     kv_heads, given_back = groups.ARMS[arm]
     D, L = config.hidden, config.layers
