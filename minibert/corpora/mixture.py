@@ -102,6 +102,12 @@ def messages(percent: int = PERCENT) -> tuple[Message, ...]:
     Raises:
         DataUnavailable: the translations are not in the cache.
     """
+    return tuple(Message(texts, is_held_out(key, percent), parts) for texts, parts, key in _linked_messages())
+
+
+@cache
+def _linked_messages() -> tuple[tuple[Mapping[str, str], tuple[str, ...], str], ...]:
+    """The texts and parts of each message, and a key that it shares with what repeats it."""
     found: dict[str, dict[str, str]] = {}
     parts: dict[str, tuple[str, ...]] = {}
     for row in load("multilingual"):
@@ -110,10 +116,7 @@ def messages(percent: int = PERCENT) -> tuple[Message, ...]:
             texts[row.language] = " ".join(row.foreign.split())  # on one line, as the English text is
             parts[row.english] = row.parts
     keys = linked([_shared(texts) for texts in found.values()])
-    return tuple(
-        Message(texts, is_held_out(key, percent), parts[english])
-        for (english, texts), key in zip(found.items(), keys, strict=True)
-    )
+    return tuple((texts, parts[english], key) for (english, texts), key in zip(found.items(), keys, strict=True))
 
 
 def _shared(texts: Mapping[str, str]) -> list[str]:
