@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minibert.config import EncoderConfig
 from minibert.corpora.catalogue import LANGUAGES
-from minibert.corpora.mixture import SEPARATOR, mixture, passages
+from minibert.corpora.mixture import PERCENT, SEPARATOR, mixture, passages
 from minibert.experiments.small_bert import ONLY_MASK
 from minibert.experiments.small_encoders import Run, Text, score
 from minibert.model.models import MaskedLanguageModel
@@ -44,27 +44,31 @@ TINY = dict(size_bytes=40_000, width=16, heads=4, feed_forward=16, layers=1, ste
 
 
 @cache
-def tokenizer(vocab_size: int, size_bytes: int = 500_000) -> ByteLevelBPETokenizer:
+def tokenizer(vocab_size: int, size_bytes: int = 500_000, percent: int = PERCENT) -> ByteLevelBPETokenizer:
     """The tokenizer of all mixtures; the separator of parallel lines is one of its special tokens."""
-    texts = (passage.text for passage in mixture(EVEN, size_bytes, seed=0))
+    texts = (passage.text for passage in mixture(EVEN, size_bytes, seed=0, percent=percent))
     return ByteLevelBPETokenizer.train(texts, vocab_size, pattern="llama3", special=(*SPECIAL_TOKENS, SEPARATOR))
 
 
-def as_ids(texts: Iterable[str], vocab_size: int) -> tuple[Tensor, ...]:
+def as_ids(texts: Iterable[str], vocab_size: int, percent: int = PERCENT) -> tuple[Tensor, ...]:
     """Each text's tokens and, as in EuroBERT's training, a last one that ends it. Shape: one (T,) int64 a text."""
-    tok = tokenizer(vocab_size)
+    tok = tokenizer(vocab_size, percent=percent)
     return tuple(torch.tensor([*tok.ids(text), tok.sep_id]) for text in texts)
 
 
 def read(shares: Mapping[str, float], settings: Mapping) -> Text:
-    """The mixture of these shares to train on, `size_bytes` in all; nothing is held out in it, see `held_out`."""
-    return _read(tuple(shares.items()), settings["size_bytes"], settings["vocab_size"])
+    """The mixture of these shares to train on, `size_bytes` in all; nothing is held out in it, see `held_out`.
+
+    Settings with a `percent` keep so much of the messages, speeches and files out of it and of its tokenizer.
+    """
+    percent = settings.get("percent", PERCENT)
+    return _read(tuple(shares.items()), settings["size_bytes"], settings["vocab_size"], percent)
 
 
 @cache
-def _read(shares: tuple[tuple[str, float], ...], size_bytes: int, vocab_size: int) -> Text:
-    texts = (passage.text for passage in mixture(dict(shares), size_bytes, seed=0))
-    return Text(tokenizer(vocab_size), as_ids(texts, vocab_size), ())
+def _read(shares: tuple[tuple[str, float], ...], size_bytes: int, vocab_size: int, percent: int) -> Text:
+    texts = (passage.text for passage in mixture(dict(shares), size_bytes, seed=0, percent=percent))
+    return Text(tokenizer(vocab_size, percent=percent), as_ids(texts, vocab_size, percent), ())
 
 
 @cache
