@@ -25,6 +25,8 @@ NAMES = (
     "growth",
     "annealing",
     "groups",
+    "cross_retrieval",
+    "transfer",
 )
 
 

@@ -48,7 +48,7 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
         encoder = _start(settings, arm, seed).encoder
         features, test_features = (states(encoder, rows).mean(1) for rows in (ids, test_ids))
     return {
-        f"accuracy at {n}": _best_probe(features[:n], labels[:n], settings["penalties"]).accuracy(
+        f"accuracy at {n}": best_probe(features[:n], labels[:n], settings["penalties"]).accuracy(
             test_features, test_labels
         )
         for n in settings["label_counts"]
@@ -103,7 +103,7 @@ def _bag(ids: Tensor, vocab_size: int) -> Tensor:
     return torch.zeros(len(ids), vocab_size).scatter_(1, ids, 1.0)
 
 
-def _best_probe(features: Tensor, labels: Tensor, penalties: tuple[float, ...]) -> Probe:
+def best_probe(features: Tensor, labels: Tensor, penalties: tuple[float, ...]) -> Probe:
     """Fitted with the penalty that does best on the last fifth of the labels, the test rows unseen."""
     fit = len(labels) * 4 // 5 // 2 * 2
 

@@ -43,9 +43,13 @@ SETTINGS = dict(  # what the experiments have in common
 TINY = dict(size_bytes=40_000, width=16, heads=4, feed_forward=16, layers=1, steps=4, rows_a_step=4, held_out_rows=4)
 
 
-@cache
 def tokenizer(vocab_size: int, size_bytes: int = 500_000, percent: int = PERCENT) -> ByteLevelBPETokenizer:
     """The tokenizer of all mixtures; the separator of parallel lines is one of its special tokens."""
+    return _tokenizer(vocab_size, size_bytes, percent)
+
+
+@cache
+def _tokenizer(vocab_size: int, size_bytes: int, percent: int) -> ByteLevelBPETokenizer:
     texts = (passage.text for passage in mixture(EVEN, size_bytes, seed=0, percent=percent))
     return ByteLevelBPETokenizer.train(texts, vocab_size, pattern="llama3", special=(*SPECIAL_TOKENS, SEPARATOR))
 
