@@ -29,9 +29,9 @@ HEAD = """# The claims, one by one
 
 Many people meet BERT through the primer at [aman.ai](https://aman.ai/primers/ai/bert/), and this course takes the same
 road. A good primer simplifies, and some sentences come out imprecise or wrong. So here is each of its claims about word
-vectors, BERT, ModernBERT and EuroBERT that a chapter has come to, in our words, with a verdict and the cell where you can
-see it measured or corrected. In JupyterLab a link opens the notebook at that cell; the number in brackets is the cell's, for
-other viewers.
+vectors, BERT, ModernBERT and EuroBERT that a chapter has come to, in our words, with a verdict and the cell where you
+can see it measured or corrected. In JupyterLab a link opens the notebook at that cell; the number in brackets is the
+cell's, for other viewers.
 
 *This page is made from `data/claims.json` by `python -m minibert.commands.claims`; edit that file, not this one.*
 """
