@@ -7,7 +7,7 @@ import torch
 
 from minibert import corpora
 from minibert.corpora.mixture import SEPARATOR, is_near_copy, mixture, words
-from minibert.experiments import across_languages, transfer
+from minibert.experiments import across_languages, code_search, transfer
 from minibert.experiments.across_languages import SHARES, pairs_of, sides, translations_to_train_on
 from minibert.experiments.many_languages import FOREIGN
 from minibert.experiments.transfer import PARTS, TRANSFER, labelled, without_words_of
@@ -88,3 +88,14 @@ def test_the_commonest_part_is_right_as_often_as_it_occurs():
     labels = torch.tensor([label for _, label in labelled(30, True)])
     assert found["en"] == pytest.approx((labels == PARTS.index("base")).double().mean().item())
     assert found["balanced, en"] == pytest.approx(1 / len(PARTS)) == found["balanced"]
+
+
+def test_no_tested_function_stands_in_a_training_file_and_names_are_hidden():
+    train, tested = code_search.sides(300)
+    assert len(tested) > 300
+    seen = {" ".join(code_search.code_words(pair.docstring)) for pair in train}
+    assert not seen & {" ".join(code_search.code_words(pair.docstring)) for pair in tested}
+    for pair in tested:
+        assert pair.docstring not in pair.code and f"def {pair.name}(" not in pair.hidden
+    held_out = {row.name for row in corpora.load("code-pairs") if corpora.is_held_out(row.name.split(":")[0], 10)}
+    assert {pair.name for pair in tested} <= {name.split(":")[1] for name in held_out}

@@ -27,6 +27,7 @@ NAMES = (
     "groups",
     "cross_retrieval",
     "transfer",
+    "code_search",
 )
 
 
