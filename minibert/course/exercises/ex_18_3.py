@@ -1,0 +1,203 @@
+"""18.3 The plan of a run in two phases: what every step is trained with."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minibert.course.exercise import Exercise, Wrong
+from minibert.course.lab import Case, Lab
+from minibert.course.tools import call, kind_of
+
+NAMES = ("learning_rate", "mask_rate", "length", "theta", "rows")
+
+
+def annealing_plan(steps, warmup, annealing, peak, tokens, first, second, K):
+    """What each step is trained with: a dict of five lists of `steps` numbers."""
+    border = steps - annealing  # the first step of the second phase
+    plan = {name: [] for name in ("learning_rate", "mask_rate", "length", "theta", "rows")}
+    for step in range(steps):
+        mask_rate, length, theta = first
+        factor = min(1.0, step / warmup) if warmup else 1.0
+        if step >= border:
+            factor = (1 + math.cos(math.pi * (step - border) / annealing)) / 2
+            mask_rate, length = second
+            theta *= (length / first[1]) ** (K / (K - 2))  # the last pair turns by theta ** -((K - 2) / K)
+        for name, value in zip(plan, (peak * factor, mask_rate, length, theta, tokens // length), strict=True):
+            plan[name].append(value)
+    return plan
+
+
+FIVE = "a dict with the keys " + ", ".join(NAMES)
+LENGTHS = "every list has `steps` numbers, one for each of the steps 0 ... steps - 1"
+
+
+def asked(answer, *inputs):
+    """The plan step by step, so that a difference is found at the step where it begins."""
+    got, steps = call(answer, *inputs), inputs[0]
+    if not isinstance(got, dict) or set(got) != set(NAMES):
+        has = f"a dict with the keys {', '.join(map(str, got))}" if isinstance(got, dict) else kind_of(got)
+        raise Wrong(f"the plan is {has}", FIVE, "is the `return` missing?" if got is None else "")
+    lists = {}
+    for name, values in got.items():
+        values = values.tolist() if isinstance(values, Tensor | np.ndarray) else values
+        if type(values) not in (list, tuple):
+            raise Wrong(f"plan[{name!r}] is {kind_of(values)}", f"a list of {steps} numbers", LENGTHS)
+        if len(values) != steps:
+            raise Wrong(f"plan[{name!r}] has {len(values)} numbers", f"{steps}", LENGTHS)
+        lists[name] = [number(value, name) for value in values]
+    return {f"step {step}": {name.replace("_", " "): lists[name][step] for name in NAMES} for step in range(steps)}
+
+
+def number(value, name):
+    """A plain number: whole numbers may count as learning rates, but a length is no float."""
+    value = value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
+    counts = name in ("length", "rows")
+    return float(value) if type(value) is int and not counts else value
+
+
+def cases(rng):
+    def case(steps, warmup, annealing, tokens, first, second, K, cause, peak=1.0):
+        settings = f"steps {steps}, warmup {warmup}, annealing {annealing}"
+        inputs = (steps, warmup, annealing, peak, tokens, first, second, K)
+        return Case(inputs, cause, f"the plan for {settings}", tolerance=1e-6)
+
+    whole = "phase 1 has the steps before steps - annealing, phase 2 all others"
+    yield case(10, 2, 4, 64, (0.5, 16, 10_000.0), (0.1, 32), 4, whole)
+    yield case(12, 4, 0, 96, (0.5, 16, 10_000.0), (0.1, 32), 8, "annealing 0: the first phase lasts to the end")
+    yield case(9, 0, 3, 96, (0.4, 12, 500.0), (0.2, 48), 8, "without warm-up step 0 has the peak", peak=3e-4)
+    yield case(11, 5, 6, 100, (0.5, 16, 10_000.0), (0.1, 24), 16, "the annealing may begin where the warm-up ends")
+    yield case(6, 0, 6, 100, (0.3, 20, 100.0), (0.1, 10), 6, "all steps belong to the second phase; texts get shorter")
+    yield case(7, 3, 1, 1000, (0.5, 64, 10_000.0), (0.1, 256), 64, "an annealing of one step: it still has the peak")
+    yield case(8, 2, 3, 100, (0.5, 30, 10_000.0), (0.1, 30), 64, "as long as before: theta stays, too")
+    draw = lambda low, high: int(torch.randint(low, high, (), generator=rng))  # noqa: E731
+    for _ in range(3):
+        annealing, warmup, length = draw(3, 12), draw(3, 12), draw(8, 40)
+        second = (0.15, length + draw(1, 90))
+        sizes = (warmup + annealing + draw(1, 20), warmup, annealing, 4000)
+        yield case(*sizes, (0.45, length, 10_000.0), second, 2 * draw(2, 40), whole, peak=2e-3)
+
+
+BORDER, UP, WARM = "border = steps - annealing", "step / warmup", "min(1.0, step / warmup) if warmup else 1.0"
+COSINE, PASSED = "(1 + math.cos(math.pi * (step - border) / annealing)) / 2", "(step - border) / annealing"
+THETA, POWER = "theta *= (length / first[1]) ** (K / (K - 2))", "(K / (K - 2))"
+SECOND, ROWS, LOOP = "mask_rate, length = second", "tokens // length", "for step in range(steps):"
+ROUND = "the rows are rounded {}; so many fit whole: tokens // length"
+MISTAKES = {
+    "the second phase begins a step too late: it has the last `annealing` steps": {BORDER: f"{BORDER} + 1"},
+    "the second phase begins a step too early: it has the last `annealing` steps": {
+        BORDER: f"{BORDER} - 1 if annealing else steps"
+    },
+    "the second phase begins at step `annealing`; that is its length": {BORDER: "border = annealing"},
+    "the second phase begins `annealing` steps after the warm-up; it has the last `annealing` steps": {
+        BORDER: "border = warmup + annealing"
+    },
+    "the settings change one step after the learning rate begins to fall; all change at the same step": {
+        SECOND: "mask_rate, length = second if step > border else first[:2]"
+    },
+    "the cosine is off by one: at the first step of the annealing the learning rate is still the peak": {
+        PASSED: "(step - border + 1) / annealing"
+    },
+    "the cosine is off by one: it would reach 0 at step `steps`, one after the last": {
+        PASSED: "(step - border) / max(annealing - 1, 1)"
+    },
+    "the cosine is off by one: it divides by annealing + 1": {PASSED: "(step - border) / (annealing + 1)"},
+    "the learning rate falls linearly; the annealing is a cosine": {COSINE: f"1 - {PASSED}"},
+    "the learning rate falls as 1 - sqrt(x), ModernBERT's decay; EuroBERT's is a cosine": {
+        COSINE: f"1 - math.sqrt({PASSED})"
+    },
+    "this is a quarter of a wave, cos(pi x / 2); half a wave is asked, (1 + cos(pi x)) / 2": {
+        COSINE: f"math.cos(math.pi / 2 * {PASSED})"
+    },
+    "this is cos(pi x), which falls to -1: add 1 and halve it": {COSINE: f"math.cos(math.pi * {PASSED})"},
+    "1 + cos(pi x) begins at 2: halve it": {COSINE: f"1 + math.cos(math.pi * {PASSED})"},
+    "cos(2 pi x) goes down and up again; half a wave is asked": {"math.pi *": "2 * math.pi *"},
+    "the cosine stays above 0 (at a tenth of the peak, or so); it would reach 0 at step `steps`": {
+        COSINE: f"0.1 + 0.9 * {COSINE}"
+    },
+    "the cosine begins at the end of the warm-up; in the first phase the learning rate is constant": {
+        "            mask_rate, length": "            pass\n        if step >= warmup:\n"
+        "            factor = (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1))) / 2\n"
+        "        if step >= border:\n            mask_rate, length"
+    },
+    "the cosine counts from step 0; it begins at the border": {PASSED: "step / steps"},
+    "the cosine counts from the end of the warm-up; it begins at the border": {
+        PASSED: "(step - warmup) / (steps - warmup)"
+    },
+    "the learning rate stays constant in the second phase; it falls to 0": {COSINE: "1.0"},
+    "the learning rate warms up anew in the second phase": {COSINE: f"{COSINE} * min(1.0, (step - border + 1) / 3)"},
+    "the warm-up is off by one: step 0 has 0, step `warmup` is the first with the peak": {UP: "(step + 1) / warmup"},
+    "the warm-up is off by one: it reaches the peak at step `warmup`": {UP: "step / max(warmup - 1, 1)"},
+    "the warm-up is off by one: it divides by warmup + 1": {UP: "(step + 1) / (warmup + 1)"},
+    "there is no warm-up": {WARM: "1.0"},
+    "with warmup 0 this divides by 0; there is no warm-up then": {WARM: "min(1.0, step / warmup)"},
+    "with warmup 0 step 0 has the learning rate 0; there is no warm-up then": {WARM: "min(1.0, step / max(warmup, 1))"},
+    "with annealing 0 this divides by 0; there is no second phase then": {
+        f"{LOOP}\n": f"{LOOP}\n        (step - border) / annealing\n"
+    },
+    "peak is not used: the learning rates are factors of it": {"(peak * factor,": "(factor,"},
+    "the mask rate does not change at the border": {SECOND: "length = second[1]"},
+    "the mask rate falls little by little; it changes at the border": {
+        SECOND: f"length = second[1]\n            mask_rate += (second[0] - first[0]) * {PASSED}"
+    },
+    "the length does not change at the border": {
+        SECOND: "mask_rate = second[0]",
+        "(length / first[1])": "(second[1] / length)",
+    },
+    "length and theta do not change at the border": {SECOND: "mask_rate = second[0]"},
+    "the phases are exchanged": {
+        "= first\n": "= *second, first[2] * (second[1] / first[1]) ** (K / (K - 2))\n",
+        SECOND: "mask_rate, length, theta = first",
+        THETA: "pass",
+    },
+    "theta is not raised with the length: the last pair must turn more slowly by as much as rows are longer": {
+        THETA: "pass"
+    },
+    "theta grows as the length; the last pair turns by theta ** -((K - 2) / K), so theta must grow a little more": {
+        POWER: "1"
+    },
+    "the exponent is turned round: K / (K - 2), a little more than 1": {POWER: "((K - 2) / K)"},
+    "theta is raised to a power; it is multiplied by one": {THETA: "theta **= length / first[1]"},
+    "theta falls; longer rows need slower rotations, so a larger theta": {"(length / first[1])": "(first[1] / length)"},
+    "theta is EuroBERT's 250,000; it follows from the lengths here": {THETA: "theta = 250_000.0"},
+    "theta is raised from step 0 on; it changes at the border": {
+        THETA: "pass",
+        "(peak * factor, mask_rate, length, theta": "(peak * factor, mask_rate, length, "
+        "theta * (second[1] / first[1]) ** (K / (K - 2)) if annealing else theta",
+    },
+    "theta grows anew at each step; it changes once, at the border": {
+        "mask_rate, length, theta = first": "mask_rate, length = first[:2]\n        theta = theta if step else first[2]"
+    },
+    "the rows stay as they were while the texts grow, and a step has more tokens: tokens // length": {
+        ROWS: "tokens // first[1]"
+    },
+    ROUND.format("up"): {ROWS: "-(-tokens // length)"},
+    ROUND.format("to the nearest number"): {ROWS: "round(tokens / length)"},
+    "a number of rows is an int: //, not /": {ROWS: "tokens / length"},
+    "these are tokens, not rows: tokens // length": {ROWS: "tokens // length * length"},
+    LENGTHS: {LOOP: "for step in range(steps + 1):", COSINE: "0.5"},
+    FIVE: {"return plan": "return list(plan.values())"},
+}
+
+EXERCISE = Exercise(
+    number="18.3",
+    title="The plan of a run in two phases",
+    minutes=25,
+    difficulty=3,
+    signature="annealing_plan(steps, warmup, annealing, peak, tokens, first: (mask rate, length, theta), second: "
+    "(mask rate, length), K) -> a dict of five lists of `steps` numbers",
+    hints=(
+        "Write down for ten steps, of which the last four belong to the second phase, which step is the first and\n"
+        "which is the last of each phase, and how much of the annealing is over before it. For theta: the slowest\n"
+        "pair shall turn by the same angle over a whole row before and after, and its speed is a power of theta.",
+        "five lists of `steps` numbers. Step s of the annealing has passed x = 0 at its first step, and x = 1 would\n"
+        "come one step after the last. Pair number K / 2 - 1 turns by theta to the power -(K - 2) / K a position.",
+        "for each step:\n"
+        "    in the first phase: its settings; the peak times the share of the warm-up that is over, one at most\n"
+        "    in the second: its mask rate and length; half of one plus cosine of pi times x\n"
+        "                   theta times (ratio of the lengths) to the power that undoes the pair's own exponent\n"
+        "    rows: how often the length fits into the tokens",
+    ),
+    parts=(Lab(annealing_plan, cases, MISTAKES, run=asked, in_pairs=False),),
+)

@@ -1,0 +1,133 @@
+"""18.5 Open task: raise the weakest language by the shares of the mix. The check trains and measures."""
+
+import math
+from functools import lru_cache
+from itertools import pairwise
+
+import torch
+
+from minibert.course.exercise import Exercise, Wrong
+from minibert.course.lab import Lab
+from minibert.course.tools import call, kind_of, show
+from minibert.tasks.language_mix import by_size, languages, train_mix
+
+
+def shares(sizes, losses):
+    """In which shares the languages of the next block come: {language: a number}, as a dict."""
+    total = dict.fromkeys(sizes, 1 / len(sizes))
+    for end in range(2, len(losses)):  # an average over all blocks so far: it hardly moves from one to the next
+        before, now = losses[max(0, end - 4)], losses[end]
+        fallen = {name: max(before[name] - now[name], 0.02) for name in sizes}
+        for name in sizes:
+            total[name] += fallen[name] / sum(fallen.values())
+    return total
+
+
+BAR, WORLDS, POWERS = 0.7, 2, (1.0, 0.5, 0.0)
+SIZE = (
+    "the shares never change: the amount of text does not say which language is weak; its losses do, after each block"
+)
+HIGH = (
+    "most of the budget goes to a language whose loss is high and falls no more: that is all that can be reached there"
+)
+SWING = "the shares jump from block to block: two languages share words, and one takes from the other what it learned; "
+SWING += "average over more blocks"
+STARVED = "a language gets next to nothing, and forgets: keep some share for each"
+MEAN = "the weakest is raised at the cost of all others: take from languages whose loss has stopped falling"
+MORE = "the right direction, and too timid: give more to the language that still learns the most"
+NUMBERS = "return a dict with a share for each language: numbers from 0 up, not all 0; they need not sum to 1"
+REMEMBERS = "shares must depend on its two arguments alone"
+
+
+@lru_cache(maxsize=8)
+def baseline(seed):
+    """The best worst language, and the mean with it, among shares by size to some power."""
+    runs = [train_mix(by_size(power), seed) for power in POWERS]
+    best = min(runs, key=lambda run: run.above[run.worst])
+    return best.above[best.worst], best.mean
+
+
+def checked(answer):
+    """The learner's policy; what it gives back is looked at each time."""
+
+    def policy(sizes, losses):
+        got = call(answer, sizes, losses)
+        if not isinstance(got, dict) or set(got) != set(sizes):
+            what = f"a dict with {', '.join(map(str, got)) or 'nothing'}" if isinstance(got, dict) else kind_of(got)
+            raise Wrong(f"after {len(losses)} blocks shares returns {what}", ", ".join(sizes), NUMBERS)
+        given = {name: one.item() if hasattr(one, "item") else one for name, one in got.items()}
+        for name, one in given.items():
+            if not isinstance(one, int | float) or not 0 <= one < math.inf:
+                raise Wrong(f"after {len(losses)} blocks the share of {name} is {show(one)}", "a number", NUMBERS)
+        if not sum(given.values()) > 0:
+            raise Wrong(f"after {len(losses)} blocks all shares are 0", "a sum above 0", NUMBERS)
+        return given
+
+    return policy
+
+
+def measure(answer, rng):
+    """Train with the answer's shares in two worlds of this seed, and compare with the best shares by size."""
+    for _ in range(WORLDS):
+        seed = int(torch.randint(2**31, (), generator=rng))
+        run, (worst, mean) = train_mix(checked(answer), seed), baseline(seed)
+        if run.above[run.worst] <= BAR * worst and run.mean <= mean:
+            continue
+        seen = (
+            f"the weakest language, {run.worst}, stays {show(round(run.above[run.worst], 3))} bits a word above what "
+        )
+        seen += f"can be reached, the mean is {show(round(run.mean, 3))}"
+        expected = f"at most {show(round(BAR * worst, 3))}, and a mean of at most {show(round(mean, 3))}"
+        raise Wrong(seen, expected, likely(run, languages(seed), worst))
+
+
+def likely(run, there, worst):
+    """What to try first."""
+    moved = [sum(abs(now[name] - before[name]) for name in now) for before, now in pairwise(run.shares)]
+    noisy = next(name for name, one in there.items() if one.kind == "noisy")
+    mean = {name: sum(one[name] for one in run.shares) / len(run.shares) for name in there}
+    if max(moved) < 0.01:
+        return SIZE
+    if mean[noisy] > 0.3:
+        return HIGH
+    if sum(moved[3:]) / len(moved[3:]) > 0.15:
+        return SWING
+    if min(min(one.values()) for one in run.shares[5:]) < 0.01:
+        return STARVED
+    return MEAN if run.above[run.worst] <= BAR * worst else MORE
+
+
+TOTAL, FALLEN = "total = dict.fromkeys(sizes, 1 / len(sizes))", "max(before[name] - now[name], 0.02)"
+MISTAKES = {
+    SIZE: {"    return total": "    return {name: size**0.3 for name, size in sizes.items()}"},
+    HIGH: {"    return total": "    return losses[-1] if losses else total"},
+    SWING: {
+        "    return total": "    return {n: max(losses[-4][n] - losses[-1][n], 0.0) ** 2 + 1e-3 for n in sizes} "
+        "if len(losses) > 3 else total"
+    },
+    STARVED: {"    return total": "    return {name: one**6 for name, one in total.items()}"},
+    MORE: {"    return total": "    return {name: one**0.2 for name, one in total.items()}"},
+    NUMBERS: {"    return total": "    return list(total.values())"},
+    "your code changes losses": {TOTAL: f"{TOTAL}\n    losses.append(total)"},
+}
+
+EXERCISE = Exercise(
+    number="18.5",
+    title="Open task: raise the weakest language",
+    minutes=60,
+    difficulty=5,
+    signature="shares(sizes: {language: rows of text}, losses: list of {language: bits a word}, one a block) "
+    "-> {language: share}",
+    hints=(
+        "A high loss may mean two things: there is much left to learn, or nothing more can be learned. Print the\n"
+        "losses of a run with equal shares, block by block. What tells the two apart, and how soon?",
+        "sizes: 6 numbers. losses: a list of 0 ... 29 dicts, the last one from the block just finished. One dict of 6\n"
+        "shares comes out; 320 rows a block are dealt out by it. Losses of two blocks differ by noise, too.",
+        "as long as too few blocks are over: equal shares\n"
+        "for every block so far: how much each language's loss fell over the few blocks before it, not below a little\n"
+        "                        as shares of the sum\n"
+        "give back the average of all these shares, so that no language is starved by one bad block",
+    ),
+    parts=(Lab(shares, lambda rng: [], MISTAKES, after=measure, coarse=True),),
+    seconds=120.0,
+)
