@@ -1,8 +1,8 @@
 """What the open task of chapter 18 trains: one small model of six generated languages, in shares that a policy sets.
 
 The languages differ in how much text there is, how many words they have, and how well a word follows from its
-neighbours; two of them share most of their words. A seed draws them and their names. The model predicts each word from
-its two neighbours, so what can be reached is known exactly: the entropy of a word between its neighbours.
+neighbours; two of them are dialects of one language. A seed draws them and their names. The model predicts each word
+from its two neighbours, so what can be reached is known exactly: the entropy of a word between its neighbours.
 """
 
 import math
@@ -17,7 +17,7 @@ from torch.nn import functional
 LENGTH, BLOCKS, STEPS, ROWS, WIDTH, RATE = 12, 30, 10, 32, 24, 0.03  # words a row; steps a block, rows a step
 KINDS = (  # words, how many may follow one, rows of text
     ("large", 40, 3, 3000),
-    ("cousin", 40, 3, 1000),  # three quarters of its words are those of "large"
+    ("cousin", 40, 3, 1000),  # words and grammar are those of "large"
     ("noisy", 16, 16, 600),
     ("rich", 120, 4, 700),
     ("plain", 40, 3, 300),
@@ -72,8 +72,8 @@ def languages(seed: int) -> dict[str, Language]:
     made, first, large = {}, 0, None
     for name, (kind, words, branches, count) in zip(names, KINDS, strict=True):
         ids = torch.arange(first, first + words)
-        if kind == "cousin":  # the same grammar, a quarter of the words its own
-            follows, ids[: words * 3 // 4] = large
+        if kind == "cousin":  # a dialect: what is learned of one is known of the other
+            follows, ids = large
         else:
             follows = torch.zeros(words, words, dtype=torch.float64)
             for word in range(words):
@@ -81,7 +81,7 @@ def languages(seed: int) -> dict[str, Language]:
                 follows[word, after] = torch.rand(branches, generator=rng, dtype=torch.float64) + 0.5
             follows /= follows.sum(1, keepdim=True)
         if kind == "large":
-            large = follows, ids[: words * 3 // 4]
+            large = follows, ids
         first += words
         count = int(count * (0.8 + 0.45 * float(torch.rand((), generator=rng))))
         text, held_out = _rows(follows, count, rng), _rows(follows, 300, rng)

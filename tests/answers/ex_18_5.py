@@ -55,7 +55,7 @@ def the_worst_doubled(sizes, losses):
 def last_fall(sizes, losses):
     if len(losses) < 2:
         return equal(sizes, losses)
-    return {name: max(losses[-2][name] - losses[-1][name], 0.0) for name in sizes}
+    return {name: max(losses[-2][name] - losses[-1][name], 1e-3) for name in sizes}
 
 
 def whole_fall(sizes, losses):
@@ -95,14 +95,14 @@ WRONG = {
     "inverse": (inverse, "never change"),
     "by loss": (by_loss, "falls no more"),
     "the worst alone": (the_worst_alone, "falls no more|jump"),
-    "the worst doubled": (the_worst_doubled, "likely"),
+    "the worst doubled": (the_worst_doubled, "falls no more"),
     "last fall": (last_fall, "jump"),
-    "whole fall": (whole_fall, "likely"),
+    "whole fall": (whole_fall, "too timid"),
     "missing": (missing, "share for each"),
     "negative": (negative, "numbers from 0 up"),
     "zeros": (zeros, "all shares are 0"),
     "hard-coded": (hard_coded, "a dict with en, de, fr"),
     "no losses yet": (at_once, "IndexError"),
-    "by chance": (by_chance, "likely"),
+    "by chance": (by_chance, "jump"),
     "nothing": (lambda sizes, losses: None, "None"),
 }
