@@ -90,7 +90,13 @@ def languages(seed: int) -> dict[str, Language]:
 
 
 class Neighbours(nn.Module):
-    """Predict each word of a row from the words to its left and right. Shape: (B, 12) -> (B, 10, V)."""
+    """Predict each word of a row from the words to its left and right.
+
+    Shape: (B, 12) -> (B, 10, V).
+
+    >>> Neighbours(50, torch.Generator().manual_seed(0))(torch.zeros(2, 12).long()).shape
+    torch.Size([2, 10, 50])
+    """
 
     def __init__(self, vocabulary: int, generator: torch.Generator):
         super().__init__()

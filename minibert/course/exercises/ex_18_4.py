@@ -12,7 +12,10 @@ from minibert.course.tools import call, kind_of, show
 
 def transfer(rows, held_out, learn_vectors, learn_labels):
     """For every language, and for "mean": (accuracy of what was learned from English, accuracy of the baseline)."""
-    normal = lambda text: "".join(c for c in text.casefold() if c.isalnum())  # noqa: E731
+
+    def normal(text):
+        return "".join(letter for letter in text.casefold() if letter.isalnum())
+
     train = [(text, label) for own, _, text, label in rows if own == "en" and not held_out(normal(text))]
     texts, labels = [text for text, _ in train], [label for _, label in train]
     encode = learn_vectors(texts)
