@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from minibert import corpora
-from minibert.corpora.mixture import SEPARATOR
-from minibert.experiments import annealing, groups
+from minibert.corpora.mixture import SEPARATOR, mixture
+from minibert.experiments import annealing, code_share, english_share, groups
 from minibert.experiments.many_languages import (
     ALL,
+    EVEN,
     SETTINGS,
     TINY,
     as_ids,
@@ -99,3 +100,19 @@ def test_groups_save_what_the_formula_says_and_given_back_is_equal(arm):
         assert count_parameters(whole) - count_parameters(config) == saved
         assert model_flops(whole, [32]) - model_flops(config, [32]) == 2 * 32 * saved
     assert config.replace(kv_heads=8, intermediate=whole.intermediate) == whole
+
+
+@pytest.mark.parametrize("experiment", [english_share, code_share])
+def test_mixtures_have_equal_bytes_and_the_share_that_the_arm_says(experiment):
+    for share in experiment.ARMS.values():
+        shares = experiment.shares_of(share)
+        assert sum(shares.values()) == pytest.approx(1)
+        found = dict.fromkeys(shares, 0)
+        for passage in mixture(shares, 600_000, 0):
+            found[passage.group] += len(passage.text.encode("utf-8"))
+        assert sum(found.values()) == pytest.approx(600_000, rel=0.02)
+        chosen = ("code",) if experiment is code_share else ("en", "speeches")
+        assert sum(found[group] for group in chosen) / sum(found.values()) == pytest.approx(share, abs=0.01)
+        rest = {group: shares[group] for group in shares if group not in chosen}
+        even = {group: EVEN[group] for group in rest}
+        assert all(rest[g] / sum(rest.values()) == pytest.approx(even[g] / sum(even.values())) for g in rest)

@@ -25,6 +25,8 @@ NAMES = (
     "growth",
     "annealing",
     "groups",
+    "english_share",
+    "code_share",
     "cross_retrieval",
     "transfer",
     "code_search",
