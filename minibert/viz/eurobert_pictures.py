@@ -239,7 +239,8 @@ def plot_panels(
         axes.margins(x=0.22)
         axes.set_xlim(0, None)
         _bare(axes)
-    grid[0].set_yticks(range(len(arms)), arms)
+    names = [arm.replace(", ", ",\n", 1) if len(arm) > 24 else arm for arm in arms]
+    grid[0].set_yticks(range(len(arms)), names)
     grid[0].invert_yaxis()
     return figure
 
