@@ -205,12 +205,10 @@ def untouched(seed: int) -> Iterator[list[str]]:
 
     The list has the names of what was replaced, once all is put back.
 
-    >>> before = torch.get_rng_state()
     >>> with untouched(0) as replaced:
-    ...     torch.allclose, drawn = len, torch.rand(2)
-    ...     print("unseen")
-    >>> bool((torch.get_rng_state() == before).all()), replaced
-    (True, ['torch.allclose'])
+    ...     torch.allclose = print("unseen") or len
+    >>> replaced
+    ['torch.allclose']
     """
     replaced: list[str] = []
     chance = [(put, get()) for get, put in CHANCE]

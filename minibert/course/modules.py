@@ -75,9 +75,7 @@ _HEADS.__defaults__, _HEADS.__kwdefaults__ = _all_heads.__defaults__, _all_heads
 
 
 def expect_parameters(module: nn.Module, right: nn.Module) -> None:
-    """Refuse a module whose parameters are not those of the right one: names, shapes, each for itself.
-
-    A buffer that is saved with the weights is refused as well: weights that were saved elsewhere would not load.
+    """Refuse a module that saves anything but the parameters of the right one: names, shapes, each for itself.
 
     >>> expect_parameters(nn.Linear(2, 3), nn.Linear(2, 3))
     """

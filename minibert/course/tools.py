@@ -51,12 +51,9 @@ def _expect_unchanged(before: Any, after: Any, name: str = "an input") -> None:
     elif isinstance(before, nn.Module) or alike(before, after):
         return
     else:
-        raise Wrong(
-            f"your code changes {name}: {show(before)} became {show(after)}",
-            "inputs are left as they came",
-            "an operation in place (a name ending in _, or x[...] = ...) on something it was given; "
-            "the caller still needs it, so make a new tensor",
-        )
+        cause = "an operation in place (a name ending in _, or x[...] = ...) on an input; make a new tensor"
+        seen = f"your code changes {name}: {show(before)} became {show(after)}"
+        raise Wrong(seen, "inputs are left as they came", cause)
     for pair in pairs:
         _expect_unchanged(*pair)
 
@@ -325,10 +322,9 @@ def expect_steady(function: Any, *arguments, run: Callable = call) -> Any:
     """
     first, second = run(function, *arguments), run(function, *arguments)
     if not alike(first, second):
-        raise Unsteady(
-            "two calls with the same inputs return different things",
-            "the same each time",
+        cause = (
             "randomness outside training (F.dropout needs training=self.training, nn.Dropout obeys eval() by itself), "
-            "dropout of your own making, or something that is kept from one call to the next",
         )
+        cause += "dropout of your own making, or something that is kept from one call to the next"
+        raise Unsteady("two calls with the same inputs return different things", "the same each time", cause)
     return first

@@ -59,7 +59,7 @@ class Graded(NamedTuple):
     @property
     def attempted(self) -> bool:
         """Whether there is an answer to anything, right or wrong."""
-        return not all(one.status in ("missing", "unreadable") or _blank(one) for one in self.outcomes.values())
+        return not all(map(_blank, self.outcomes.values()))
 
 
 def draw_seed(student: str, number: str) -> int:
@@ -177,7 +177,7 @@ def _clean(text: str) -> str:
 
 
 def _blank(outcome: Outcome) -> bool:
-    return outcome.status == "not attempted" or "no answer:" in outcome.message
+    return outcome.status in ("not attempted", "missing", "unreadable") or "no answer:" in outcome.message
 
 
 def grade_cells(

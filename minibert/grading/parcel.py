@@ -82,7 +82,7 @@ class Parcel:
         if value is None or kind in (bool, float, str) or (kind is int and abs(value) < 2**63):
             return value
         if issubclass(kind, Tensor):
-            return ["tensor", self.put_tensor(value)]
+            return ["tensor", self._tensor(value)]
         if name := NAMES.get(kind):
             return [name, *map(self.put, KINDS[name][1](value))]
         for handle, stand_in in self.ends.theirs.items():
@@ -93,9 +93,9 @@ class Parcel:
             return [word, self.put(torch.from_numpy(np.array(value)))]
         if kind in ITERATORS and not self.ends.is_judge:
             return ["iterator", self.put(list(value))]
-        return self.put_handle(value, kind)
+        return self._handle(value, kind)
 
-    def put_handle(self, value: Any, kind: type) -> list:
+    def _handle(self, value: Any, kind: type) -> list:
         """Something that stays here and is called here; the judge sends objects of other kinds as pickles."""
         name = str(getattr(value, "__name__", kind.__name__))[:100]
         if self.ends.is_judge:
@@ -109,7 +109,7 @@ class Parcel:
             return ["module", self.ends.keep(value), kind.__name__[:100], self.put(_parts(value))]
         return ["function", self.ends.keep(value), name] if callable(value) else ["thing", kind.__name__[:100]]
 
-    def put_tensor(self, value: Tensor) -> int:
+    def _tensor(self, value: Tensor) -> int:
         """Put a tensor's numbers beside the JSON, once, and return its place."""
         if id(value) not in self.places:
             data = value.detach().as_subclass(Tensor).resolve_conj().resolve_neg()

@@ -185,17 +185,17 @@ class Mirror(nn.Module):
     """
 
     def _ask(self, method: str, *arguments, **named) -> Any:
-        wire, handle, path, root = vars(self)["_remote"]
-        state = dict(root.named_parameters(remove_duplicate=False)) | dict(root.named_buffers(remove_duplicate=False))
-        training = {name: part.training for name, part in root.named_modules()}
-        return wire.call(handle, method, path, state, training, *arguments, **named)
+        wire, handle = vars(self)["_remote"]
+        state = dict(self.named_parameters(remove_duplicate=False)) | dict(self.named_buffers(remove_duplicate=False))
+        training = {name: part.training for name, part in self.named_modules()}
+        return wire.call(handle, method, state, training, *arguments, **named)
 
     def forward(self, *arguments, **named):
         return self._ask("forward", *arguments, **named)
 
     def train(self, mode: bool = True):
         for name, flag in self._ask("train", mode).items():
-            vars(self)["_remote"][3].get_submodule(name).training = flag
+            self.get_submodule(name).training = flag
         return self
 
     def __deepcopy__(self, memo):
@@ -205,11 +205,10 @@ class Mirror(nn.Module):
 def _mirror(wire: Wire, handle: int, parts: list) -> Mirror:
     made = {}
     for path, name, notes, parameters, buffers in parts:
-        family = type(name, (Mirror,), {})
+        family = type(name, (nn.Module if path else Mirror,), {})
         part = made[path] = family.__new__(family)
         nn.Module.__init__(part)
         vars(part).update({key: value for key, value in notes.items() if key[0] != "_" and not hasattr(nn.Module, key)})
-        vars(part)["_remote"] = (wire, handle, path, made[""])
         for key, value in parameters.items():
             part.register_parameter(key, value)
         for key, (value, persistent) in buffers.items():
@@ -217,12 +216,13 @@ def _mirror(wire: Wire, handle: int, parts: list) -> Mirror:
         if path:
             owner, _, leaf = path.rpartition(".")
             made[owner].add_module(leaf, part)
+    vars(made[""])["_remote"] = wire, handle
     return made[""]
 
 
 def _synchronised(module: nn.Module, method: str, arguments: tuple, tensors: list[Tensor]) -> Callable:
     """A method of a module that has taken over the numbers of its mirror; its own parameters then get the gradient."""
-    path, state, training = arguments[:3]
+    state, training = arguments[:2]
     for name, part in state.items():
         owner, _, leaf = name.rpartition(".")
         owner = module.get_submodule(owner)
@@ -237,15 +237,14 @@ def _synchronised(module: nn.Module, method: str, arguments: tuple, tensors: lis
         tensors[:] = [state[name] if x is part else x for x in tensors]
     for name, flag in training.items():
         module.get_submodule(name).training = flag
-    target = module.get_submodule(path)
 
-    def run(path, state, training, *arguments, **named):
+    def run(state, training, *arguments, **named):
         if method == "copy":
-            return copy.deepcopy(target)
+            return copy.deepcopy(module)
         if method == "train":
-            target.train(*arguments)
+            module.train(*arguments)
             return {name: part.training for name, part in module.named_modules(remove_duplicate=False)}
-        return target(*arguments, **named)
+        return module(*arguments, **named)
 
     return run
 

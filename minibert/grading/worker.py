@@ -109,15 +109,13 @@ def _hide(remark) -> None:
     vars(course).update(check=_nothing, hint=_nothing, plan=_nothing, passed=lambda *_, **__: False)
     minibert.course = course
 
-    class Closed:
-        @staticmethod
-        def find_spec(name, path=None, target=None):
-            if name.startswith(ours):
-                text = f"{name} cannot be imported while a submission is graded"
-                remark(text)
-                raise ImportError(text)
+    def find_spec(name, path=None, target=None):
+        if name.startswith(ours):
+            text = f"{name} cannot be imported while a submission is graded"
+            remark(text)
+            raise ImportError(text)
 
-    sys.meta_path.insert(0, Closed)
+    sys.meta_path.insert(0, types.SimpleNamespace(find_spec=find_spec))
 
 
 def _nothing(*arguments, **named) -> None:
