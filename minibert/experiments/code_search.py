@@ -34,7 +34,7 @@ SHARES = {  # of the bytes
 TUNED = "tuned on pairs, "
 PUBLISHED = {NANO: lambda: shipped(NANO), "MiniLM": lambda: corpora.path("minilm")}  # their folders
 LEARNERS = ("untrained", *SHARES)
-ARMS = ("words", "character n-grams", *LEARNERS, *(TUNED + arm for arm in LEARNERS), "MiniLM")
+ARMS = ("words", "character n-grams", *LEARNERS, *(TUNED + arm for arm in LEARNERS), NANO, "MiniLM")
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _FEWEST_WORDS = 4
 
