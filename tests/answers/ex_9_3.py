@@ -5,6 +5,8 @@ import random
 import torch
 from torch.nn import functional as F
 
+from minibert.course.exercises import find
+
 
 def seeded(*size, seed=1):
     return torch.randn(*size, generator=torch.Generator().manual_seed(seed))
@@ -79,11 +81,13 @@ def masking_within_the_ids(mask):
     assert strangers.min() >= 5 and strangers.max() <= 999
 
 
+SOLUTION = find("9.3").solution
 FIRST = (norm_at_width_two, pool_with_more_padding, loss_by_mirror, bias_of_nothing, masking_by_three_counts)
 
 
 def instead(place, test):
-    return (*FIRST[:place], test, *FIRST[place + 1 :])
+    """The solution's tests with one of them replaced; what the solution says of a million tokens is kept."""
+    return (*SOLUTION[:place], test, *SOLUTION[place + 1 :])
 
 
 def asserts(place, claim):
