@@ -19,6 +19,7 @@ from minibert.course.judged import PASSES, RAISES, Given
 EXERCISES = {one.number: one for chapter in chapters() for one in exercises(chapter) if one.parts}
 SEEDS = [0, 20_000]
 SLOW = {number for number, one in EXERCISES.items() if any(part.in_order or part.coarse for part in one.parts)}
+REPEATED = 3  # mistakes of a part are asked twice with one seed: what is drawn is the part's, not the mistake's
 FAST = 20.0  # seconds; a check takes a fraction of one, on a loaded machine a little more
 
 
@@ -82,7 +83,7 @@ def test_a_mistake_is_rejected_and_named(number, place, says):
         assert says in outcome.message, outcome.message
         assert "Traceback" not in outcome.message and "cannot make sense" not in outcome.message, outcome.message
         assert not re.search(r"0x[0-9a-f]{6,}|\d\.0*[1-9]\d{4,}", outcome.message), "addresses and long numbers drift"
-    if number not in SLOW:
+    if number not in SLOW and says in list(EXERCISES[number].parts[place].mistakes)[:REPEATED]:
         assert outcome == examine(number, wrong, seed, limit(number)), "the same answer, another diagnosis"
 
 

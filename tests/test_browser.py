@@ -371,6 +371,11 @@ STATE = """() => {
     errors: outputs.filter(output => output.output_type === 'error').map(output => output.evalue) };
 }"""
 
+RUN_ABOVE = """(place) => {
+  window.jupyterapp.shell.currentWidget.content.activeCellIndex = place;
+  return window.jupyterapp.commands.execute('notebook:run-all-above');
+}"""
+
 SCROLL = """() => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
   const place = notebook.widgets.findIndex(cell => cell.model.type === 'code' &&
@@ -402,14 +407,20 @@ def test_a_notebook_runs_and_answers_in_jupyterlab(browser, lab, chapter):
     if not (is_cached("minilm") and is_cached("sotu")):
         pytest.skip("needs the real data: python -m minibert data fetch")
     ARTIFACTS.mkdir(exist_ok=True)
+    cells = json.loads((ROOT / "notebooks" / f"{chapter}.ipynb").read_text(encoding="utf-8"))["cells"]
+    place = 1 + next(i for i, cell in enumerate(cells) if "mb-attention" in json.dumps(cell.get("outputs", [])))
+    asked = sum(cell["cell_type"] == "code" for cell in cells[:place])
     with watched_page(browser) as page:
         page.goto(f"{lab}/lab/tree/{chapter}.ipynb?token={TOKEN}")
         page.wait_for_function(READY, timeout=60_000)
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
         assert page.evaluate(STATE)["run"] == 0
-        page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        if chapter == CHAPTERS[0]:
+            page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        else:  # up to the first view; that all cells run is nbval's to show
+            page.evaluate(RUN_ABOVE, place)
         state = page.evaluate(STATE)
-        assert state["errors"] == [] and state["run"] == state["total"] > 0
+        assert state["errors"] == [] and state["run"] == (state["total"] if chapter == CHAPTERS[0] else asked) > 0
         view = page.locator(".mb-attention[data-live]").first
         scroll_until_there(page, view)
         use_attention_view(view)

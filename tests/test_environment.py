@@ -45,18 +45,33 @@ def test_every_import_of_the_package_is_a_declared_dependency():
 
 
 SYSTEMS = [(platform, "3.11") for platform in ("linux", "windows", "aarch64-apple-darwin")]
+SYSTEMS += [("linux", f"3.{minor}") for minor in (12, 13, 14)]
 
 
-@pytest.mark.parametrize(("platform", "python"), [*SYSTEMS, ("linux", "3.12"), ("linux", "3.13"), ("linux", "3.14")])
-def test_the_dependencies_resolve_to_wheels(platform, python, tmp_path):
-    """Needs the package index; says so and skips where there is none."""
-    requirements = tmp_path / "requirements.in"
+@pytest.fixture(scope="module")
+def resolutions(tmp_path_factory):
+    """Started together, since each of them waits for the package index most of the time."""
+    requirements = tmp_path_factory.mktemp("resolve") / "requirements.in"
     requirements.write_text("\n".join(project_dependencies()), encoding="utf-8")
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--only-binary", ":all:"]
-    command += ["--python-platform", platform, "--python-version", python, str(requirements)]
+    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--only-binary", ":all:", str(requirements)]
     environment = os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"}  # the oldest macOS that PyTorch supports
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
-    offline = any(word in done.stderr.lower() for word in ("network", "connect", "dns", "timed out", "offline"))
-    if done.returncode and offline:
+    started = {}
+    for platform, python in SYSTEMS:
+        asked = [*command, "--python-platform", platform, "--python-version", python]
+        pipes = dict(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        started[platform, python] = subprocess.Popen(asked, env=environment, **pipes)
+    yield started
+    for process in started.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("system", SYSTEMS, ids="-".join)
+def test_the_dependencies_resolve_to_wheels(resolutions, system):
+    """Needs the package index; says so and skips where there is none."""
+    process = resolutions[system]
+    said = process.communicate(timeout=120)[1]
+    offline = any(word in said.lower() for word in ("network", "connect", "dns", "timed out", "offline"))
+    if process.returncode and offline:
         pytest.skip("no package index within reach")
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, said

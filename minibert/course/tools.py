@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable
 from itertools import repeat
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -287,11 +288,11 @@ def _expect_equal(name: str, got: Any, want: Any) -> None:
 
 def _expect_number(name: str, got: Any, want: float, tolerance: float) -> None:
     """Refuse anything but a number (or a tensor or array holding one) within a share `tolerance` of `want`."""
-    number = got.item() if hasattr(got, "item") and getattr(got, "shape", None) == () else got
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    number = as_float(got)
+    if not isinstance(number, float):
         raise Wrong(f"{name} is {kind_of(got)}", "one number", "return the number itself")
     if not abs(number - want) <= tolerance * max(abs(want), 1e-3):
-        raise Wrong(f"{name} is {_apart(float(number), float(want))}", show(float(want)))
+        raise Wrong(f"{name} is {_apart(number, float(want))}", show(float(want)))
 
 
 def make_module(module_class: Any, *arguments, **named) -> nn.Module:
@@ -328,3 +329,23 @@ def expect_steady(function: Any, *arguments, run: Callable = call) -> Any:
         cause += "dropout of your own making, or something that is kept from one call to the next"
         raise Unsteady("two calls with the same inputs return different things", "the same each time", cause)
     return first
+
+
+def as_float(value: Any) -> Any:
+    """A number as a float, whatever kind of number it is, a tensor or an array that holds one too; else the value.
+
+    >>> as_float(torch.tensor(2)), as_float(True), as_float("2")
+    (2.0, True, '2')
+    """
+    value = value.item() if hasattr(value, "item") and getattr(value, "shape", None) == () else value
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+
+
+def drawn_word(rng: torch.Generator, letters: str, least: int, most: int) -> str:
+    """A word of so many of these letters, drawn with `rng`.
+
+    >>> len(drawn_word(torch.Generator(), "ab", 2, 2))
+    2
+    """
+    length = int(torch.randint(least, most + 1, (), generator=rng))
+    return "".join(letters[place] for place in torch.randint(len(letters), (length,), generator=rng).tolist())

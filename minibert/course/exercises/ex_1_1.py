@@ -103,9 +103,7 @@ MISTAKES = {
         YES: "functional.cosine_similarity(centre, positive, dim=-1)",
         NO: "functional.cosine_similarity(centre[:, None], negatives, dim=-1)",
     },
-    "the scores are divided by sqrt(D), which belongs to attention": scored(
-        f"yes / {WIDTH} ** 0.5, no / {WIDTH} ** 0.5"
-    ),
+    "the scores are divided by sqrt(D), as in attention": scored(f"yes / {WIDTH} ** 0.5, no / {WIDTH} ** 0.5"),
     "a logarithm of base 2; use the natural one": {RETURN: f"{RETURN} / 0.6931471805599453"},
     "the loss is half of what it should be": {RETURN: f"{RETURN} / 2"},
     f"{AXIS} - for the negatives": {NO: NO.replace("-1", "1")},

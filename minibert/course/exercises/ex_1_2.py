@@ -87,14 +87,10 @@ MISTAKES = {
     "only the words to the right are counted: the window has two sides": {LEFT: "place + 1"},
     "only the words to the left are counted: the window has two sides": {RIGHT: "place"},
     "each place counts itself as its neighbour: leave the distance 0 out": {PLACE: "True"},
-    "the window crosses the border between two sentences: count within each sentence": {
-        EACH: "for sentence in [[word for sentence in sentences for word in sentence]]:"
-    },
+    "the window crosses the border between two sentences": {EACH: "for sentence in [sum(sentences, [])]:"},
     "off by one: the window is one step too narrow; range ends before its last number": reach("window - 1"),
     "off by one: the window is one step too wide": reach("window + 1"),
-    "off by one: the right side is one step short; a range ends before its last number": {
-        RIGHT: "min(len(sentence), place + window)"
-    },
+    "the right side is one step short: a range ends before its end": {RIGHT: "min(len(sentence), place + window)"},
     "off by one: the left side is one step short": {LEFT: "max(0, place - window + 1)"},
     "window is taken as the width of the whole window; it is the reach to each side": reach("window // 2"),
     "the window is not used: the whole sentence counts": {"range(left, right)": "range(len(sentence))"},
@@ -105,9 +101,7 @@ MISTAKES = {
     "a word near itself is counted once; each of its two places has a neighbour": {END: f"{END} - {DIAGONAL} / 2"},
     "a word near itself is counted four times: table plus transpose doubles the diagonal": {END: f"{END} + {DIAGONAL}"},
     "the table is not symmetric: a pair is filed under the smaller id": {END: f"{END}.triu(1) + {DIAGONAL} / 2"},
-    "words near the ends are left out: a window that is cut off still counts": {
-        TEST: f"{TEST[:-1]} and window <= place < len(sentence) - window:"
-    },
+    "words near the ends are left out, but count": {TEST: f"{TEST[:-1]} and window <= place < len(sentence) - window:"},
     "an index below 0 counts from the end of the list, so the first words get the last ones as neighbours: begin at "
     "max(0, ...)": {LEFT: "max(place - window, -len(sentence))", PLACE: "other % len(sentence) != place or other < 0"},
     "a slice that begins below 0 counts from the end and is empty here: begin it at max(0, ...)": {
@@ -120,15 +114,8 @@ MISTAKES = {
     },
     "each pair of words counts once, however often it occurs: add 1, do not set to 1": {END: f"{END}.clamp(max=1)"},
     "each pair of words counts once in a sentence, however often it occurs there": once("word, sentence[other]"),
-    f"each place counts a word among its neighbours once, however often it is there; {ADDS_ONCE}": once(
-        "place, sentence[other]"
-    ),
-    f"at each distance, a pair of words counts once in a sentence; {ADDS_ONCE}": once(
-        "word, sentence[other], other - place"
-    ),
-    "all words in a window are paired with each other, again in each window: pair them with its middle word only": {
-        TEST: "for word in sentence[left:other] + sentence[other + 1 : right]:"
-    },
+    f"each place counts a word among its neighbours once, however often; {ADDS_ONCE}": once("place, sentence[other]"),
+    f"at each distance, a pair counts once in a sentence; {ADDS_ONCE}": once("word, sentence[other], other - place"),
     "id 0 is left out; it is a word like any other": {TEST: "if other != place and word and sentence[other]:"},
     "near words weigh more, 1 / distance, as in GloVe; here each pair counts 1": {STEP: "+= 1 / abs(place - other)"},
     "the rows are divided by their sums; the counts are wanted": {END: f"{END} / counts.sum(1, True).clamp(min=1)"},
@@ -137,9 +124,7 @@ MISTAKES = {
     "a sentence that comes twice is counted once": {EACH: "for sentence in map(list, set(map(tuple, sentences))):"},
     "only the first sentence is counted": {EACH: "for sentence in sentences[:1]:"},
     "only the last sentence is counted: is the table made anew for each?": {EACH: "for sentence in sentences[-1:]:"},
-    "each sentence is taken as a set of words; a word may stand in it twice": {
-        EACH: "for sentence in map(list, map(dict.fromkeys, sentences)):"
-    },
+    "a sentence is no set: a word may come twice": {EACH: "for sentence in map(list, map(dict.fromkeys, sentences)):"},
     "eight bits hold 256 different counts only; larger ones overflow": {TABLE: f"{TABLE[:-1]}, dtype=torch.uint8)"},
 }
 

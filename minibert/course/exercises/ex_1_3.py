@@ -3,13 +3,12 @@
 import re
 from collections import Counter
 from itertools import groupby
-from numbers import Real
 
 import torch
 
 from minibert.course.exercise import Exercise, Wrong
 from minibert.course.lab import Case, Lab
-from minibert.course.tools import call, expect_steady, kind_of, show
+from minibert.course.tools import as_float, call, expect_steady, kind_of, show
 
 
 def twins():
@@ -66,9 +65,7 @@ NO_TWINS = {
 
 def number_of(answer, *inputs):
     """The learner's share as a float, whatever kind of number it is."""
-    got = call(answer, *inputs)
-    got = got.item() if hasattr(got, "item") and getattr(got, "shape", None) == () else got
-    return float(got) if isinstance(got, Real) and not isinstance(got, bool) else got
+    return as_float(call(answer, *inputs))
 
 
 def cases(rng):
@@ -90,26 +87,15 @@ def cases(rng):
         yield Case((texts, labels), cause, f"for {spoken} with the labels {show(labels)}, the result", tolerance=2e-4)
     for longest in (2, 2, 3, 3):
         lengths = torch.randint(1, longest + 1, (24,), generator=rng).tolist()
-        texts = [
-            [("go", "og", "up", "no")[i] for i in torch.randint(0, 4, (n,), generator=rng).tolist()] for n in lengths
-        ]
+        texts = [[("go", "og", "up")[i] for i in torch.randint(0, 3, (n,), generator=rng).tolist()] for n in lengths]
         labels, cause = torch.randint(0, 3, (24,), generator=rng).tolist(), f"random texts of one to {longest} words"
         yield Case((texts, labels), cause, "for 24 random texts with three labels, the result", tolerance=2e-4)
     marks = [*(mark for mark in map(chr, range(128)) if not mark.isalnum()), "", ", ", "', '", " | ", "<sep>"]
     texts = [text for mark in marks for text in joined_alike("a", mark, "b", "c")]
-    yield Case(
-        (texts, [0, 1] * (len(texts) // 2)),
-        JOINED,
-        "for words with spaces and commas in them, the result",
-        tolerance=2e-4,
-    )
-    texts = [["us"], ["US"], ["us."], [" us"], ["1"], ["01"]]
-    yield Case(
-        (texts, [0, 1, 2, 3, 0, 1]),
-        CHANGED,
-        "for the words 'us', 'US', 'us.', ' us', '1', '01', the result",
-        tolerance=2e-4,
-    )
+    labels, name = [0, 1] * (len(texts) // 2), "for words with spaces and commas in them, the result"
+    yield Case((texts, labels), JOINED, name, tolerance=2e-4)
+    texts, name = [["us"], ["US"], ["us."], [" us"], ["1"], ["01"]], "for the words 'us', 'US', 'us.', ' us', '1', '01'"
+    yield Case((texts, [0, 1, 2, 3, 0, 1]), CHANGED, f"{name}, the result", tolerance=2e-4)
 
 
 def joined_alike(one, mark, other, third):
@@ -132,9 +118,7 @@ MISTAKES = {
     "the order is still in the bag, so every text has its own: sort or count the words": {BAG: "tuple(text)"},
     "a set forgets how often a word occurs; a bag counts: Counter, or the sorted words": {BAG: "frozenset(text)"},
     "which words there are, and how many in all: not which word comes twice": {BAG: "(frozenset(text), len(text))"},
-    "which words there are, and the counts apart: not which word has which count": {
-        BAG: f"(frozenset(text), {COUNTS})"
-    },
+    "which words there are, and the counts apart; not which has which": {BAG: f"(frozenset(text), {COUNTS})"},
     "texts of the same length are put together: compare their words": {BAG: "len(text)"},
     "the bag is made of letters: other words with the same letters share it": {BAG: '"".join(sorted("".join(text)))'},
     JOINED: {BAG: '" ".join(sorted(text))'},
@@ -152,18 +136,12 @@ MISTAKES = {
     "a label needs no majority, only to be the most frequent one": {BEST: f"{BEST} * (2 * {BEST} > len(group))"},
     "bags with two labels count as lost; one of them is still right": {BEST: "len(group) * (len(set(group)) == 1)"},
     "each bag counts one right answer; its most frequent label may be right several times": {BEST: "1"},
-    "each bag answers with the last label it has seen, not with the most frequent one": {
-        BEST: "group.count(group[-1])"
-    },
-    "each bag answers with the first label it has seen, not with the most frequent one": {
-        BEST: "group.count(group[0])"
-    },
+    "each bag answers with the last label it saw, not with the most frequent one": {BEST: "group.count(group[-1])"},
+    "each bag answers with the first label it saw, not with the most frequent one": {BEST: "group.count(group[0])"},
     "each bag answers with its rarest label": {BEST: "min(group.count(label) for label in group)"},
     "each bag answers with its largest label; the labels are names, not sizes": {BEST: "group.count(max(group))"},
     "only the labels 0 and 1 are counted; there may be more": {BEST: "max(group.count(0), group.count(1))"},
-    "each bag guesses at random among its labels; always the most frequent one is right more often": {
-        BEST: "sum(map(group.count, group)) / len(group)"
-    },
+    "each bag guesses at random; take its most frequent label": {BEST: "sum(map(group.count, group)) / len(group)"},
     "this is the average over the bags; add up texts, divide by N": {BEST: f"{BEST} / len(group)", RIGHT: PER_BAG},
     "the sum is divided by the number of bags; divide by the number of texts": {RIGHT: PER_BAG},
     "this is how many texts are lost; wanted is the share that can be right": {RIGHT: f"1 - {RIGHT}"},
@@ -172,9 +150,7 @@ MISTAKES = {
     "whole numbers: // throws the fraction away, / keeps it": {RIGHT: "right // len(texts)"},
     "the result is rounded": {RIGHT: f"round({RIGHT}, 2)"},
     "always one half: that is what minimal pairs give, other texts give more": {RIGHT: "0.5"},
-    "only neighbours in the list are put together: groupby wants its input sorted, a dictionary does not": (
-        groups_neighbours_only
-    ),
+    "only neighbours in the list are put together: groupby wants its input sorted": groups_neighbours_only,
 }
 
 EXERCISE = Exercise(

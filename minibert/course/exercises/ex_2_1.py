@@ -65,9 +65,7 @@ def cases(rng):
     large = "output for states twice as large, minus twice the output,"
     yield Case(((5,), mixed, False, states), LINEAR, large, tolerance=1e-4, run=doubled)
     cause = "the weights are 1/6, 2/6 and 3/6, the mixture is 1 + 4 + 9 = 14, gamma doubles it"
-    yield Case(
-        ((3,), thirds, False, hand), cause, "for scores ln 1, ln 2, ln 3, states 6, 12, 18 and gamma 2, the output"
-    )
+    yield Case(((3,), thirds, False, hand), cause, "for scores ln 1, ln 2, ln 3, states 6, 12, 18, gamma 2, the output")
     yield Case(((5,), mixed, False, states), "five layers, two texts of three tokens, width 4")
     yield Case(((5,), mixed, True, states), "the mix has no dropout", "output in train mode")
     zeros = weights([0.0] * 5, 1.0)
@@ -85,10 +83,8 @@ def cases(rng):
 SOFTMAX, SUM = "torch.softmax(self.scores, dim=0)", 'torch.einsum("l,lbtd->btd", weights, states)'
 OUTPUT, WIDE, GAMMA = f"self.gamma * {SUM}", "self.scores[:, None, None, None]", "torch.ones(())"
 COLD = "self.scores / len(self.scores) ** 0.5"
-INSIDE, OVER = (
-    "torch.softmax(self.gamma * self.scores, dim=0)",
-    "softmax over {} of the states; it belongs over the scores of the layers",
-)
+INSIDE = "torch.softmax(self.gamma * self.scores, dim=0)"
+OVER = "softmax over {} of the states; it belongs over the scores of the layers"
 
 
 def of_states(scores, axis):
@@ -97,9 +93,7 @@ def of_states(scores, axis):
 
 MISTAKES = {
     "there is no softmax: the scores themselves are no weights, they may be negative": {SOFTMAX: "self.scores"},
-    "softmax over an axis of length 1 is 1 everywhere: take it of the scores (L,)": {
-        SOFTMAX: "self.scores[:, None].softmax(1)[:, 0]"
-    },
+    "softmax over an axis of length 1 is 1 everywhere: use (L,)": {SOFTMAX: "self.scores[:, None].softmax(1)[:, 0]"},
     NO_ZERO: {SOFTMAX: "self.scores / self.scores.sum()"},
     "exp without dividing by the sum: the weights do not sum to 1": {SOFTMAX: "self.scores.exp()"},
     OVERFLOW: {SOFTMAX: "self.scores.exp() / self.scores.exp().sum()"},
@@ -117,9 +111,7 @@ MISTAKES = {
     "exp of gamma: gamma itself is the factor": {OUTPUT: f"self.gamma.exp() * {SUM}"},
     "the sign of gamma is lost: it is used as it is, without abs": {OUTPUT: f"self.gamma.abs() * {SUM}"},
     "a negative gamma becomes 0: it is used as it is, without relu": {OUTPUT: f"self.gamma.relu() * {SUM}"},
-    "gamma is made positive: it is used as it is, without softplus": {
-        OUTPUT: f"nn.functional.softplus(self.gamma) * {SUM}"
-    },
+    "gamma is made positive: it is used as it is, no softplus": {OUTPUT: f"nn.functional.softplus(self.gamma) * {SUM}"},
     "gamma becomes a number from 0 to 1: it is used as it is, no sigmoid": {OUTPUT: f"self.gamma.sigmoid() * {SUM}"},
     "the mixture is divided by the number of layers: sum, not mean": {SUM: f"{SUM} / len(states)"},
     "the weights are computed once, in __init__, before the scores have learned: compute them in forward": {
@@ -129,21 +121,14 @@ MISTAKES = {
     "the largest weighted layer is taken; add them up": {SUM: "(weights[:, None, None, None] * states).amax(0)"},
     "the first layer, the word table, is left out": {"weights, states": "weights[1:], states[1:]"},
     "the scores are divided by sqrt(L), which belongs to attention": {SOFTMAX: f"({COLD}).softmax(dim=0)"},
-    "the result is normalised; only gamma scales it": {
-        OUTPUT: f"nn.functional.layer_norm({OUTPUT}, states.shape[-1:])"
-    },
+    "it is normalised; only gamma scales it": {OUTPUT: f"nn.functional.layer_norm({OUTPUT}, states.shape[-1:])"},
     "this is the plain average of the layers: the scores are not used": {SUM: "states.mean(dim=0)"},
     "the layers are taken in reverse order": {SUM: SUM.replace("states)", "states.flip(0))")},
     "only the layer with the highest score is taken": {SUM: "states[self.scores.argmax()]"},
     "only the last layer is taken": {SUM: "states[-1]"},
-    "the tokens of a text are averaged; each keeps its own mixture": {
-        SUM: f"{SUM}.mean(1, True).expand(states.shape[1:])"
-    },
+    "the tokens of a text are averaged; each keeps its own": {SUM: f"{SUM}.mean(1, True).expand(states.shape[1:])"},
     "the texts of the batch are averaged": {SUM: f"{SUM}.mean(0, True).expand(states.shape[1:])"},
     "the layers are not added up": {SUM: "weights[:, None, None, None] * states"},
-    "each layer is normalised first; the mix takes it as it is": {
-        "weights, states": "weights, nn.functional.layer_norm(states, states.shape[-1:])"
-    },
     f"{TOKENS}: the scores are multiplied with the states": of_states(f"{WIDE} * states", 0),
     f"{TOKENS}: the scores are added to the states": of_states(f"{WIDE} + states", 0),
     f"{TOKENS}: the mean of each state is added": of_states(f"{WIDE} + states.mean(-1, keepdim=True)", 0),

@@ -2,10 +2,9 @@
 
 from functools import cache
 
-import torch
-
 from minibert.course.exercise import Exercise
 from minibert.course.lab import Case, Lab
+from minibert.course.tools import drawn_word
 
 
 def wordpiece(word, vocab, max_chars=100):
@@ -61,14 +60,11 @@ def cases(rng):
         pieces = f"{{{', '.join(sorted(vocab.split()))}}}{''.join(f', max_chars={n}' for n in limit)}"
         yield Case((word, set(vocab.split()), *limit), cause, f"wordpiece({shown}, {pieces})")
 
-    def draw(letters, least, most):
-        length = int(torch.randint(least, most + 1, (), generator=rng))
-        return "".join(letters[place] for place in torch.randint(len(letters), (length,), generator=rng).tolist())
-
     for letters in ("abc", "nüß", "字母x") * 8:
-        vocab = {"[UNK]", *letters, "##" + letters[0], "##" + letters[1], *(draw(letters, 2, 4) for _ in range(8))}
-        vocab |= {"##" + draw(letters, 2, 3) for _ in range(8)}
-        word, shown = draw(letters, 3, 9), ", ".join(sorted(vocab - {"[UNK]"}))
+        vocab = {"[UNK]", *letters, "##" + letters[0], "##" + letters[1]}
+        vocab |= {drawn_word(rng, letters, 2, 4) for _ in range(8)}
+        vocab |= {"##" + drawn_word(rng, letters, 2, 3) for _ in range(8)}
+        word, shown = drawn_word(rng, letters, 3, 9), ", ".join(sorted(vocab - {"[UNK]"}))
         yield Case((word, vocab), "work it out with a pencil, longest piece first", f"wordpiece({word!r}, {{{shown}}})")
 
 
@@ -123,18 +119,10 @@ MISTAKES = {
     "a piece is taken away wherever it occurs (str.replace); the next piece begins where this one stops": {
         "start = stop": 'word = word[:stop] + word[stop:].replace(word[start:stop], "")\n        start = stop'
     },
-    "behind the first piece the rest is taken as it is; it is cut and looked up in the same way": {
-        "start = stop": 'start = len(word)\n        pieces += ["##" + word[stop:]] * (stop < start)'
-    },
     "# is taken out of the word; any character may stand in a word": at_first('word = word.replace("#", "")'),
     "only letters and digits are let in; any character may stand in a word": {LIMIT: f"not word.isalnum() or {LIMIT}"},
     "a character outside ASCII makes [UNK]; é is a character like any other": {LIMIT: f"not word.isascii() or {LIMIT}"},
-    "accents are taken off; that is the normaliser's work, not done here": at_first(
-        'import unicodedata as u\n    word = "".join(c for c in u.normalize("NFD", word) if not u.combining(c))'
-    ),
-    "the cut with the fewest pieces; WordPiece does not look ahead, it takes the longest piece": (
-        of_all_cuts(lambda found: min(found, key=len))
-    ),
+    "the cut with the fewest pieces; WordPiece takes the longest piece": of_all_cuts(lambda found: min(found, key=len)),
     "it matches from the end of the word; begin at its first character": from_the_end,
     "the first piece is looked up with ##; ## marks pieces that do NOT begin the word": {LEAD: '"##" + '},
     "later pieces are looked up without ##; behind the first piece every candidate is '##' + characters": {LEAD: ""},
@@ -148,9 +136,7 @@ MISTAKES = {
     "a character that fits nowhere is skipped; the WHOLE word becomes one [UNK]": {STOP: "start += 1; continue"},
     "what was found before it got stuck is returned; the WHOLE word becomes one [UNK]": {STOP: "return pieces"},
     "nothing is returned where it gets stuck; the WHOLE word becomes one [UNK]": {STOP: "return []"},
-    "where it gets stuck it goes back and tries shorter pieces; WordPiece does not, the word is [UNK]": (
-        of_all_cuts(lambda found: found[0])
-    ),
+    "where it gets stuck it goes back to shorter pieces; the word is [UNK]": of_all_cuts(lambda found: found[0]),
     "max_chars is not used: a longer word is [UNK], whatever it consists of": {LIMIT: "False"},
     "max_chars characters are not too many yet: only longer words are [UNK]": {LIMIT: "len(word) >= max_chars"},
     "the limit is 100 here whatever max_chars says": {LIMIT: "len(word) > 100"},
@@ -170,9 +156,7 @@ MISTAKES = {
     "the last character gets lost when it stands alone": {"< len(word):": "< len(word) - (start > 0):"},
     "behind each piece one character is lost: the next piece begins where this one stops": {"= stop": "= stop + 1"},
     "equal pieces are shown once only; the list has all of them": {DONE: "    return list(dict.fromkeys(pieces))"},
-    "a word of one character is looked up, too, and may be [UNK]": at_first(
-        "if len(word) == 1:\n        return [word]"
-    ),
+    "a word of one letter is looked up, too, and may be [UNK]": at_first("if len(word) == 1:\n        return [word]"),
     "a text alone: put it into a list, and leave several pieces apart": {DONE: '    return " ".join(pieces)'},
 } | {f"the unknown piece is '[UNK]', not {name!r}": says(name) for name in ("UNK", "[unk]", "<unk>", "##[UNK]")}
 

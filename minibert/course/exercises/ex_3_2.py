@@ -3,10 +3,9 @@
 from collections import Counter
 from itertools import pairwise
 
-import torch
-
 from minibert.course.exercise import Exercise
 from minibert.course.lab import Case, Lab
+from minibert.course.tools import drawn_word
 
 
 def bpe_encode(word, merges):
@@ -43,21 +42,15 @@ def cases(rng):
     for word, merges, cause in TABLE:
         yield case(word, [tuple(merge.split("+")) for merge in merges.split()], cause)
     for letters in ("ab", "abc", "Ġné"):
-        merges = trained([draw(rng, letters, 3, 9) for _ in range(12)])
+        merges = trained([drawn_word(rng, letters, 3, 9) for _ in range(12)])
         for _ in range(8):
-            yield case(
-                draw(rng, letters, 2, 12), merges, "step by step: the pair with the lowest rank that is there now"
-            )
+            cause = "step by step: the pair of the lowest rank that is there now"
+            yield case(drawn_word(rng, letters, 2, 12), merges, cause)
 
 
 def case(word, merges, cause):
     shown = ", ".join(f"{left}+{right}" for left, right in merges)
     return Case((word, merges), cause, f"bpe_encode({word!r}, merges {shown or '[]'})")
-
-
-def draw(rng, letters, least, most):
-    length = int(torch.randint(least, most + 1, (), generator=rng))
-    return "".join(letters[place] for place in torch.randint(len(letters), (length,), generator=rng).tolist())
 
 
 def trained(words):
@@ -114,13 +107,6 @@ def longest_token(word, merges):
     return out
 
 
-def between_spaces(word, merges):
-    text = " ".join(word)
-    for left, right in merges:
-        text = text.replace(f" {left} {right} ", f" {left + right} ")
-    return text.split()
-
-
 def loses_the_last(word, merges):
     symbols = list(word)
     for merge in merges:
@@ -136,10 +122,7 @@ LEFTMOST = "(-sum(other == pair for other in pairs), place)"
 FREQUENT = "((-sum(other == pair for other in pairs), ranks[pair]), place)"
 MISTAKES = {
     "'a n' is replaced in a text with spaces, and is found in 'a nd' too; compare whole symbols": in_a_text,
-    "pairs are replaced only between spaces, so those at the beginning and the end of the word stay": between_spaces,
-    "in each pass the last symbol gets lost where no pair ends with it: a loop over pairs ends one symbol early": (
-        loses_the_last
-    ),
+    "in each pass the last symbol gets lost where no pair ends with it: a loop ends one symbol early": loses_the_last,
     "the first pair of neighbours is never joined: places count from 0": {IN: f"{IN} and place"},
     "rank 0 is taken for no rank, because 0 counts as False: ask `pair in ranks`": {IN: "if ranks.get(pair)"},
     "no pair is left, and min() of nothing fails: return the symbols before": {"if not found": "if False"},
@@ -149,9 +132,6 @@ MISTAKES = {
         "merges))) for one in ((b, a), (a, b))}"
     },
     "the symbols are joined in the wrong order": {JOIN: 'symbols[place : place + 2] = ["".join(pairs[place][::-1])]'},
-    "list.remove takes away the first symbol that is equal, not the one at this place: del symbols[place + 1]": {
-        JOIN: "both = symbols[place] + symbols[place + 1]; symbols.remove(symbols[place + 1]); symbols[place] = both"
-    },
     "a mark is added to the last symbol; it has none here": {DONE: 'return [*symbols[:-1], symbols[-1] + "</w>"]'},
     "## is WordPiece's mark; BPE has none": {DONE: 'return symbols[:1] + ["##" + symbol for symbol in symbols[1:]]'},
     "something is added at the end; the symbols, put together, are the word": {DONE: 'return [*symbols, "</w>"]'},
@@ -164,22 +144,16 @@ MISTAKES = {
     ),
     "all ranks are joined in one way from left to right, again and again; in each step only the lowest rank": sweeps,
     "the pair that was learnt last is joined first: the lowest place in `merges` wins": {"{pair: rank": "{pair: -rank"},
-    "overlapping pairs: in 'aaa' the middle a is used twice; what is joined is used up": (
-        lambda word, merges: each_merge(word, merges, overlap=True)
-    ),
+    "overlapping pairs: what is joined is used up": lambda word, merges: each_merge(word, merges, overlap=True),
     "of equals the rightmost is joined: 'aaa' is 'aa', 'a'": {FOUND: "(ranks[pair], -place)", BEST: "-min(found)[1]"},
     "it merges only once: go on until no pair of neighbours is in `merges`": {JOIN: f"{JOIN}\n        return symbols"},
     "pairs of single characters only are joined; joined ones count, too": {IN: f'{IN} and len("".join(pair)) == 2'},
-    "each merge is done at its first place only: the same pair may stand in the word again": (
-        lambda word, merges: each_merge(word, merges, most=1)
-    ),
+    "each merge is done once: its pair may stand there again": lambda word, merges: each_merge(word, merges, most=1),
     "neighbours are joined because they spell a token; the PAIR must be in `merges`": {
         "{pair: rank": '{"".join(pair): rank',
         "(symbols[place], symbols[place + 1])": "symbols[place] + symbols[place + 1]",
     },
-    "the longest token that fits is taken from the left, as WordPiece does; BPE joins, in the order of training": (
-        longest_token
-    ),
+    "the longest token is taken from the left, as WordPiece does; BPE joins, in the order of training": longest_token,
     "the merges are sorted; their order in the list is their rank": {"enumerate(merges)": "enumerate(sorted(merges))"},
     "the word is lower-cased; that is the normaliser's work, not done here": {"list(word)": "list(word.lower())"},
     "the last symbol gets lost: a loop over pairs ends one symbol early": {DONE: "return symbols[:-1]"},

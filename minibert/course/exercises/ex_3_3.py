@@ -1,13 +1,12 @@
 """3.3 A table of fertility: tokens for each word, by tokenizer and language, pooled over the texts."""
 
-import numbers
 from functools import cache
 
 import torch
 
 from minibert.course.exercise import Exercise
 from minibert.course.lab import Case, Lab
-from minibert.course.tools import call
+from minibert.course.tools import as_float, call
 from minibert.tokenization import ByteLevelBPETokenizer, WordPieceTokenizer
 
 
@@ -35,16 +34,8 @@ def tokenizers():
 def ask(answer, texts):
     """The learner's table; numbers of any kind count as floats."""
     table = call(lambda own: answer(dict(tokenizers()), own), texts)  # to copy the tokenizers takes its time
-    if isinstance(table, dict):
-        return {
-            str(k): {str(n): number(x) for n, x in v.items()} if isinstance(v, dict) else v for k, v in table.items()
-        }
-    return table
-
-
-def number(x):
-    x = x.item() if hasattr(x, "item") and getattr(x, "shape", None) == () else x
-    return float(x) if isinstance(x, numbers.Real) and not isinstance(x, bool) else x
+    as_row = lambda row: {str(k): as_float(x) for k, x in row.items()} if isinstance(row, dict) else row  # noqa: E731
+    return {str(name): as_row(row) for name, row in table.items()} if isinstance(table, dict) else table
 
 
 PAPER = {"en": ["the cats", "a  cat  sat on the\nmat."], "de": ["die katzen", "katze"]}
@@ -83,9 +74,7 @@ def table_of(cell):
 
 def average(count):
     """The mean of the texts' own ratios; a text without words counts nothing."""
-    return table_of(
-        lambda t, own: sum(ratios := [count(t, x) / len(x.split()) for x in own if x.split()]) / len(ratios)
-    )
+    return table_of(lambda t, own: sum(all := [count(t, x) / len(x.split()) for x in own if x.split()]) / len(all))
 
 
 def one_row(which):
@@ -93,22 +82,10 @@ def one_row(which):
     return lambda tokenizers, texts: fertility_table(dict.fromkeys(tokenizers, [*tokenizers.values()][which]), texts)
 
 
-def running(tokens_too, words_too, for_each_tokenizer=True):
-    """Counts that are not set back to zero."""
-
-    def fill(tokenizers, texts):
-        table, tokens, words = {}, 0, 0
-        for name, tokenizer in tokenizers.items():
-            table[name] = {}
-            if for_each_tokenizer:
-                tokens = words = 0
-            for language, own in texts.items():
-                tokens = tokens * tokens_too + sum(len(tokenizer.ids(text)) for text in own)
-                words = words * words_too + sum(len(text.split()) for text in own)
-                table[name][language] = tokens / words
-        return table
-
-    return fill
+def running(start, *counts):
+    """A patch: these counts are set to zero at `start` only."""
+    zeros = {f"{start} = {{}}": f"{start}, tokens, words = {{}}, 0, 0"}
+    return zeros | {f"    {count} = sum": f"    {count} += sum" for count in counts}
 
 
 COUNT, WORDS, CELL = "len(tokenizer.ids(text))", "len(text.split())", "tokens / words"
@@ -142,48 +119,37 @@ MISTAKES = {
     "words are counted as the tokenizer cuts them, punctuation apart; here white space alone ends a word": {
         WORDS: "len({*tokenizer.encode(text, add_special_tokens=False).word_ids})"
     },
-    "words are cut at punctuation; white space alone ends a word": {
-        WORDS: r'len(__import__("re").findall(r"\w+", text))'
-    },
+    "words are cut at punctuation; only white space ends one": {WORDS: r'len(__import__("re").findall(r"\w+", text))'},
     "the texts are joined, which changes the pieces at the seams": {ALL_TOKENS: 'len(tokenizer.ids(" ".join(own)))'},
-    "the texts are joined without a space, so that the last word of one and the first of the next become one": {
-        ALL_TOKENS: 'len(tokenizer.ids("".join(own)))',
-        ALL_WORDS: 'len("".join(own).split())',
-    },
     "unknown tokens are left out; they count, too": {COUNT: "sum(i != tokenizer.unk_id for i in tokenizer.ids(text))"},
     "each word is cut on its own, and what stands between is lost": {f"{COUNT} for text in own": EACH},
     "two things: each word is cut on its own; give the tokenizer whole texts; and: the special tokens are counted": {
         f"{COUNT} for text in own": EACH.replace("ids(word)", "encode(word)")
     },
     "whole numbers: // throws the fraction away, / keeps it": {CELL: "tokens // words"},
-    "the numbers are rounded to two digits; leave that to whoever prints them": {CELL: "round(tokens / words, 2)"},
-    "the numbers are rounded to one digit; leave that to whoever prints them": {CELL: "round(tokens / words, 1)"},
-    "the numbers are rounded to three digits; leave that to whoever prints them": {CELL: "round(tokens / words, 3)"},
+    **{
+        f"the numbers are rounded to {digits}; leave that to whoever prints them": {CELL: f"round(tokens / words, {n})"}
+        for n, digits in ((2, "two digits"), (1, "one digit"), (3, "three digits"))
+    },
     "these are percent; the table holds tokens divided by words": {CELL: "100 * tokens / words"},
-    "counts are not set back to zero for the next language": running(True, True),
-    "the tokens are not set back to zero for the next language": running(True, False),
-    "the words are not set back to zero for the next language": running(False, True),
-    "counts are not set back to zero for the next tokenizer": running(True, True, False),
-    "the words are not set back to zero for the next tokenizer": running(False, True, False),
+    "counts are not set back to zero for the next language": running("table[name]", "tokens", "words"),
+    "the tokens are not set back to zero for the next language": running("table[name]", "tokens"),
+    "the words are not set back to zero for the next language": running("table[name]", "words"),
+    "counts are not set back to zero for the next tokenizer": running("table", "tokens", "words"),
+    "the words are not set back to zero for the next tokenizer": running("table", "words"),
     "all languages are counted together; each has its own number": {
         "table[name][language] = ": "own = sum(texts.values(), [])\n            table[name][language] = ",
         CELL: f"{ALL_TOKENS} / {ALL_WORDS}",
     },
-    "the tokens of all languages are counted, and the words of one": {
-        ALL_TOKENS: f"sum({COUNT} for text in sum(texts.values(), []))"
-    },
+    "tokens of all languages, and words of one": {ALL_TOKENS: f"sum({COUNT} for text in sum(texts.values(), []))"},
     "all rows are that of the last tokenizer: each row needs a dictionary of its own": one_row(-1),
     "all rows are that of the first tokenizer: the loop's own tokenizer must be asked": one_row(0),
     "the table is the other way round: the tokenizers are the outer keys": {
         "    return table": "    return {key: {name: row[key] for name, row in table.items()} for key in texts}"
     },
-    "there is one row only, the last tokenizer's: the outer keys are tokenizers": {
-        "return table": "return table[name]"
-    },
+    "there is one row only, the last tokenizer's: outer keys are tokenizers": {"return table": "return table[name]"},
     "only the last tokenizer is there: is `table = {}` inside the loop?": {"table[name] = {}": "table = {name: {}}"},
-    "each row has the last language only: is it made anew for each?": {
-        "[language] = tokens / words": " = {language: tokens / words}"
-    },
+    "each row has the last language only: add to it": {"[language] = tokens / words": " = {language: tokens / words}"},
     "`return` stands inside the loop: the first tokenizer alone is in the table": {"    return": "        return"},
 }
 

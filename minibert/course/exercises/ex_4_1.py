@@ -84,9 +84,9 @@ def cases(rng):
     texts, few = torch.randint(0, V, (P + 2, 3), generator=rng), "only the length of a text is limited"
     yield Case((sizes, w, False, texts), f"{P + 2} texts are allowed: {few}", "output for many texts")
     for tokens in (P + 1, P + 5):
-        long, name = (
-            torch.randint(0, V, (1, tokens), generator=rng),
+        name, long = (
             f"the answer to {tokens} tokens with {P} positions",
+            torch.randint(0, V, (1, tokens), generator=rng),
         )
         yield Case((sizes, w, False, long), LONG, name, certain=True)
         yield Case((sizes, w, False, long, long % 2), LONG, f"{name} and segment_ids", certain=True)
@@ -123,16 +123,11 @@ def spread(divisor, centred="(x - x.mean(-1, True))"):
 
 MISTAKES = {
     "the sum is not normalised: a LayerNorm comes after it": {NORM: "x"},
-    EPS.format("1e-05"): {", eps=1e-12": ""},
-    EPS.format("1e-06"): {"1e-12": "1e-6"},
-    EPS.format("1e-07"): {"1e-12": "1e-7"},
-    EPS.format("1e-08"): {"1e-12": "1e-8"},
+    **{EPS.format(f"{eps:g}"): {"1e-12": f"{eps:g}"} for eps in (1e-5, 1e-6, 1e-7, 1e-8)},
     "there is no eps under the root; BERT's is 1e-12": {"1e-12": "0.0"},
     "the eps stands outside the root: (variance + eps) under one root": spread("(x.std(-1, False, True) + 1e-12)"),
     "the variance divides by D - 1 (Bessel's correction), not by D": spread("(x.var(-1, True, True) + 1e-12).sqrt()"),
-    "the mean is not subtracted (RMSNorm); LayerNorm does it": spread(
-        "(x.square().mean(-1, True) + 1e-12).sqrt()", "x"
-    ),
+    "the mean is not subtracted (RMSNorm); LayerNorm does": spread("(x.square().mean(-1, True) + 1e-12).sqrt()", "x"),
     "the norm runs over the whole text; LayerNorm normalises each token's D numbers for themselves": {
         NORM: "nn.functional.layer_norm(x, x.shape[-2:], eps=1e-12) * self.norm.weight + self.norm.bias"
     },
@@ -169,9 +164,7 @@ MISTAKES = {
     f"the limit is one too low: T = P = {P} tokens are allowed": {LIMIT: "if tokens >= limit:"},
     "the limit is one too high: P + 1 tokens have no row for the last one": {LIMIT: "if tokens > limit + 1:"},
     "segment_ids are not used": {f" + {SEGMENT}": ""},
-    "sentence A gets no row: 0 means row 0, which is added as well": {
-        SEGMENT: "segment_ids[..., None] * self.segment.weight[1]"
-    },
+    "sentence A gets no row: 0 means row 0, added too": {SEGMENT: "segment_ids[..., None] * self.segment.weight[1]"},
     "padding_idx keeps row 0 of the segment table from learning": {"(2, D)": "(2, D, padding_idx=0)"},
     "segment_ids are read as if none had come: row 0 is added everywhere": {SEGMENT: "self.segment(segment_ids * 0)"},
     "without segment_ids the segment row is left out; None means sentence A, which is row 0": {

@@ -111,9 +111,6 @@ MISTAKES = {
     f"the mask ends with the first pad_id: {GUESSED}": {MASK: f"{FIRST} - (ids == pad_id).long() == 0"},
     f"the mask lets one pad_id in every row pass: {GUESSED}": {MASK: f"{FIRST} <= 1"},
     f"the mask counts the ids that are not pad_id, plus one: {GUESSED}": {MASK: f"torch.arange(longest) <= {REAL}"},
-    f"the mask lets one pad_id in every row pass, at the place that counts the others: {GUESSED}": {
-        MASK: f"(ids != pad_id) | (torch.arange(longest) == {REAL})"
-    },
     f"the mask asks whether an id occurs in the text: {GUESSED}": {
         MASK: "torch.tensor([[word in text for word in row] for row, text in zip(ids.tolist(), texts)])"
     },
@@ -122,9 +119,7 @@ MISTAKES = {
     "the mask holds numbers, and ~ turns 1 into -2; boolean: a comparison, or .bool()": {MASK: f"({MASK}).long()"},
     "the mask holds 1.0 and 0.0; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).float()"},
     "the mask is uint8, and ~ turns a 1 into 254; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).byte()"},
-    "the mask holds numbers to be added to scores; it is boolean: True on real tokens": {
-        MASK: f"torch.where({MASK}, 0.0, -1e4)"
-    },
+    "the mask holds numbers to be added to scores; it is boolean": {MASK: f"torch.where({MASK}, 0.0, -1e4)"},
     "the ids are floats; they are row numbers of a table, so int64": {"])  #": "]).float()  #"},
     "the ids are int32; row numbers are int64, as torch.tensor makes of a list": {"])  #": "]).int()  #"},
     "the mask comes first; return ids, mask": {f"return ids, {MASK}": f"return {MASK}, ids"},

@@ -81,9 +81,7 @@ def quiet(weights):
 def cases(rng):
     weights, x = draw(rng, SIZES), torch.randn(3, 5, D, generator=rng)
     mask = torch.arange(5) < torch.tensor([[5], [3], [4]])
-    turned = (
-        "softmax over nothing: the mask is turned round (True marks real tokens), or rows of padding see no key at all"
-    )
+    turned = "softmax over nothing: the mask is turned round (True marks real tokens), or padding sees no key at all"
     plain, seen = torch.tensor([1.0, 2, 3]).repeat(4)[None, None], torch.ones(1, 1).bool()
     silent, hand = quiet(weights), "with attention and feed-forward silenced, x = (1, 2, 3, 1, 2, 3, ...), the output"
     only = "attention must pass through `output`, feed-forward through `narrow`; here both of these are zero"
@@ -109,10 +107,7 @@ def cases(rng):
     huge, name = weights | {"query.weight": 300 * weights["query.weight"]}, "output for scores of hundreds"
     cause = "exp overflows for large scores: leave it to torch.softmax"
     yield Case((SIZES, huge, False, x, mask), cause, name, cause, 5e-3)
-    low = weights | {
-        "query.weight": -60 * torch.eye(D),
-        "key.weight": 60 * torch.eye(D),
-    }  # far below -1e4 on real tokens
+    low = weights | {"query.weight": -60 * torch.eye(D), "key.weight": 60 * torch.eye(D)}  # far below -1e4
     cause = "hidden scores are set to a number such as -1e4, and the visible ones are lower still; set them to -inf"
     name = "output for scores below -10000 at all real tokens"
     yield Case((SIZES, low, False, 3 * x[1:2, 2:], mask[1:2, 2:]), cause, name, tolerance=1e-3)
@@ -129,10 +124,6 @@ def before(answer, rng):
         expect_parameters(make_module(answer, *sizes), BertBlock(*sizes))
     x = torch.randn(2, 5, D, generator=rng)
     expect_steady(make_module(answer, *SIZES), x, torch.ones(2, 5).bool())
-
-
-def bessel(norm, x):
-    return (x - x.mean(-1, True)) / (x.std(-1, keepdim=True) + norm.eps) * norm.weight + norm.bias
 
 
 FIRST = "self.attention_norm(x + self.dropout(self.attend(x, mask)))"
@@ -179,13 +170,7 @@ MISTAKES = {
     "neither sum is normalised": {"= self.attention_norm(x": "= (x", "return self.feed_forward_norm(": "return ("},
     "the first norm stands behind both sums": {"return self.feed_forward_norm(": "return self.attention_norm("},
     "the feed-forward layer reads the block's input": {"x = self.a": "start, x = x, self.a", WIDE: "self.widen(start)"},
-    "the two norms are swapped: attention_norm normalises the first sum": exchanged(
-        "self.attention_norm(x", "self.feed_forward_norm(x"
-    ),
-    "the variance divides by D - 1 (Bessel's correction); LayerNorm divides by D": {
-        "= self.attention_norm(x": "= bessel(self.attention_norm, x",
-        "return self.feed_forward_norm(": "return bessel(self.feed_forward_norm, ",
-    },
+    "both norms are swapped: attention_norm is first": exchanged("self.attention_norm(x", "self.feed_forward_norm(x"),
     "the norms' eps is 1e-5, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": eps("1e-5"),
     "the norms' eps is 1e-6, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": eps("1e-6"),
     "the first norm's eps is 1e-5, BERT's is 1e-12": eps("1e-5", "attention_norm"),
@@ -198,18 +183,14 @@ MISTAKES = {
         "functional.gelu(self.widen(x))": "self.widen(x)",
         "self.narrow(inner)": "functional.gelu(self.narrow(inner))",
     },
-    "an activation behind narrow; BERT has one, before narrow": {
-        "self.narrow(inner)": "functional.gelu(self.narrow(inner))"
-    },
+    "an activation behind narrow; BERT has none there": {"self.narrow(inner)": "functional.gelu(self.narrow(inner))"},
     "padding is set to zero, not hidden, and gets a weight": {PARTS: f"x = x * mask[..., None]\n        {PARTS}"}
     | NO_MASK,
     "the mask is not used, or hides queries instead of keys: padding is looked at": NO_MASK,
     "the mask is turned round: True marks real tokens": {"(~mask": "(mask"},
     "the mask of the first text is used for all; each text has its own": {HIDDEN: "(~mask[:1, None, None, :], float"},
     "the mask is added to the scores as 0 and 1; hide scores with masked_fill": {HIDE: f"scores + mask{KEEP}"},
-    "hidden scores are set to 0, and exp(0) is 1, a weight like any other; set them to -inf": {
-        HIDE: f"scores * mask{KEEP}"
-    },
+    "hidden scores are set to 0, and exp(0) is 1, a weight like any; set them to -inf": {HIDE: f"scores * mask{KEEP}"},
     "the mask is applied after the softmax: weights no longer sum to 1": NO_MASK | {WEIGHTS: f"{WEIGHTS} * mask{KEEP}"},
     "hidden scores are set to a number such as -1e4, and visible ones are lower; set them to -inf": {INF: "-1e4"},
     "exp overflows for large scores: leave it to torch.softmax": {SOFTMAX: "scores.exp() / scores.exp().sum(-1, True)"},
@@ -220,10 +201,6 @@ MISTAKES = {
     "the heads are not split: one head of width D instead of H of width K": {SPLIT: "part[:, None]"},
     "H and K are exchanged: H heads, each K = D / H wide": {"(self.heads, -1)": "(-1, self.heads)"},
     "heads are made by view alone, which mixes tokens": {SPLIT: "part.reshape(len(x), self.heads, x.shape[1], -1)"},
-    "the heads are interleaved: each head owns K neighbouring numbers": {
-        SPLIT: "part.unflatten(-1, (-1, self.heads)).permute(0, 3, 1, 2)",
-        MERGE: "mixed.permute(0, 2, 3, 1).flatten(2)",
-    },
     "the matrix `output` behind the heads is not used": {f"self.output({MERGE})": MERGE},
     "query and key are swapped": {"(self.query(x), self.key(x),": "(self.key(x), self.query(x),"},
     "key and value are swapped": {"self.key(x), self.value(x))": "self.value(x), self.key(x))"},

@@ -37,9 +37,7 @@ def file_of(layers, rng):
     tables = {"word": V, "position": P, "token_type": 2}
     shapes = {f"embeddings.{name}_embeddings.weight": (rows, D) for name, rows in tables.items()}
     shapes |= {"pooler.dense.weight": (D, D), "pooler.dense.bias": (D,)}
-    dense = {f"attention.self.{part}": (D, D) for part in ("query", "key", "value")} | {
-        "attention.output.dense": (D, D)
-    }
+    dense = {f"attention.self.{p}": (D, D) for p in ("query", "key", "value")} | {"attention.output.dense": (D, D)}
     dense |= {"intermediate.dense": (F, D), "output.dense": (D, F)}
     norms = ["embeddings.LayerNorm"]
     for i in range(layers):
@@ -80,10 +78,7 @@ MISTAKES = {
     "query and value are swapped: the order is query, key, value": {PARTS: '("value", "key", "query")'},
     "the order is key, value, query here; ours is query, key, value": {PARTS: '("key", "value", "query")'},
     "the order is value, query, key here; ours is query, key, value": {PARTS: '("value", "query", "key")'},
-    "the biases of query and key are swapped: the order is that of the matrices": {
-        PARTS: f'({PARTS} if kind == "weight" else ("key", "query", "value"))'
-    },
-    "the query is scaled; the weights come back as they are": {
+    "the query is scaled; weights are only copied": {
         JOINED: "= torch.cat([parts[0] / len(parts[0]) ** 0.5, *parts[1:]])"
     },
     "query, key and value are stacked; ours is (3 D, D): torch.cat": {JOINED: "= torch.stack(parts)"},
@@ -92,24 +87,16 @@ MISTAKES = {
     "the pooler's dense layer is called pooler.dense in ours, too": given("k.replace('pooler.dense', 'pooler'): v"),
     "the blocks keep the name encoder.layer; ours are called blocks": {'f"blocks.{i}."': THERE},
     "only block 0 is there; there are L blocks": {"range(L)": "range(1)"},
-    "the two layers of the feed-forward network are swapped: intermediate is the input": exchanged(
-        "{there}intermediate.dense", "{there}output.dense"
-    ),
-    "positions and segments are swapped: token_type is the segment": exchanged(
-        "position_embeddings", "token_type_embeddings"
-    ),
-    "tokens and positions are swapped: word_embeddings has the tokens": exchanged(
-        "word_embeddings", "position_embeddings"
-    ),
+    "the two feed-forward layers are swapped": exchanged("{there}intermediate.dense", "{there}output.dense"),
+    "positions and segments are swapped": exchanged("position_embeddings", "token_type_embeddings"),
+    "tokens and positions are swapped": exchanged("word_embeddings", "position_embeddings"),
     "layers are sorted as texts: 0, 1, 10, 11, 2": {THERE: 'f"encoder.layer.{sorted(map(str, range(L)))[i]}."'},
     "gamma and beta of the embeddings are swapped: gamma is the weight, beta the bias": TABLES,
     "the tensors are converted to float16; they come back as they are": given("k: v.half()"),
     "the query stands there three times": {PARTS: '("query", "query", "query")'},
     "query, key and value stand side by side; ours is (3 D, D)": {JOINED: "= torch.cat(parts, dim=-1)"},
     "the rows of query, key and value take turns": {JOINED: "= torch.stack(parts, dim=1).flatten(0, 1)"},
-    "the joined matrix is transposed; ours is (3 D, D), with their rows below each other": turn(
-        "query_key_value.weight"
-    ),
+    "the joined matrix is transposed; ours is (3 D, D), their rows below each other": turn("query_key_value.weight"),
     "query, key and value are added; they are joined, one below the other": {JOINED: "= sum(parts)"},
     "query, key and value are transposed first; PyTorch stores (out, in)": {
         JOINED: "= torch.cat([part.T if part.dim() == 2 else part for part in parts])"
@@ -120,9 +107,7 @@ MISTAKES = {
     "query, key and value keep the names of the file; in ours they are rows of query_key_value": {
         OURS: 'ours |= {f"{here}attention.self.{p}.{kind}": x for p, x in zip(("query", "key", "value"), parts)}'
     },
-    "all matrices are transposed; files of PyTorch store (out, in), as nn.Linear does, so nothing is turned": turn(
-        "weight"
-    ),
+    "all matrices are transposed; files store (out, in), as nn.Linear does, so nothing is turned": turn("weight"),
     "all matrices but the tables are transposed": given("k: v.mT if v.dim() == 2 and 'embed' not in k else v"),
     TURNED.format("attention.output.weight"): turn("attention.output.weight"),
     TURNED.format("feed_forward.input.weight"): turn("feed_forward.input.weight"),

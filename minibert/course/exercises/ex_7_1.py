@@ -20,9 +20,7 @@ def ask(answer, vectors, index, k):
     """The answer, once it is no pair of values and indices."""
     got = call(answer, vectors, index, k)
     if isinstance(got, tuple) and len(got) == 2 and all(isinstance(part, Tensor) for part in got):
-        raise Wrong(
-            f"the answer is {kind_of(tuple(got))}", "the indices alone", "topk gives values and indices: take .indices"
-        )
+        raise Wrong(f"the answer is {kind_of(tuple(got))}", "the indices alone", "take topk's .indices")
     return got
 
 
@@ -105,15 +103,11 @@ MISTAKES = {
     "divided by the squared norm: a short vector wins; divide by the norm": {"keepdim=True)": "keepdim=True) ** 2"},
     "divided by the sum of absolute entries; the norm is the root of the sum of squares": {"norm(dim": "norm(p=1, dim"},
     "normalised along the wrong axis: each row, dim=-1, gets length 1, not each column": {"(dim=-1": "(dim=0"},
-    "Euclidean distances instead of cosines: they depend on lengths": {
-        COSINE: "= -(vectors - vectors[index]).norm(dim=1)"
-    },
+    "Euclidean distances, not cosines: they depend on lengths": {COSINE: "= -(vectors - vectors[index]).norm(dim=1)"},
     "the largest distances instead of the largest cosines": {COSINE: "= (vectors - vectors[index]).norm(dim=1)"},
     "the absolute cosine: an opposite vector is the least similar of all": {COSINE: "= (unit @ unit[index]).abs()"},
     "the mean of all rows is taken away first": {"    unit": "    vectors = vectors - vectors.mean(0)\n    unit"},
-    "each row's mean is taken away first: a correlation": {
-        "    unit": "    vectors = vectors - vectors.mean(-1, True)\n    unit"
-    },
+    "each row's mean is taken away first": {"    unit": "    vectors = vectors - vectors.mean(-1, True)\n    unit"},
     "row `index` was cut out first, so the numbers of all rows behind it are one too small": {SELF: CUT},
     "row `index` was cut out first, and 1 is added to all numbers": {SELF: CUT, ".indices": ".indices + 1"},
     "row `index` was cut out first, so one is added from the number `index` on (>=, not >)": {

@@ -225,12 +225,8 @@ MISTAKES = {says: masks(*shares) for says, shares in SPLITS.items()} | {
     "time": {f"chosen = ({DRAW})": f"{KIND}\n    chosen = (kind < rate)", f"    {KIND}  #": "    #"},
     "special tokens are masked too: take them out of what may be chosen": {" & ~is_special": ""},
     "a random token is a special one in places: draw among the ordinary ids only": {LIST: "list(range(vocab_size))"},
-    "the random token may be [MASK] itself: draw among the ordinary ids": {
-        "special_ids]": "special_ids or i == mask_id]"
-    },
-    "the special ids do not stand in one block: list the ordinary ones": {
-        LIST: "[*range(len(special_ids), vocab_size)]"
-    },
+    "the random token may be [MASK] itself: draw ordinary ids": {"special_ids]": "special_ids or i == mask_id]"},
+    "special ids do not stand in one block: list the ordinary ones": {LIST: "[*range(len(special_ids), vocab_size)]"},
     "the random tokens are drawn from the texts: draw from all ordinary ids": {LIST: "ids[~is_special].tolist()"},
     "a random token may be vocab_size: range(n) and randint(n) stop before n": {"vocab_size)": "vocab_size + 1)"},
     "the last id is never drawn: range(n) and randint(n) stop before n already": {"vocab_size)": "vocab_size - 1)"},
@@ -238,22 +234,16 @@ MISTAKES = {says: masks(*shares) for says, shares in SPLITS.items()} | {
     "a random token is never the old one; drawn from all ordinary ids, it may be by chance": {PICKS: OTHER},
     "one random id is shared by all tokens: torch.randint(..., ids.shape)": instead(PICKS, "ids.shape", BATCH),
     "one random id is shared by the tokens of a text: torch.randint(..., ids.shape)": instead(PICKS, "ids.shape", TEXT),
-    "one random id is shared by the tokens at one place: torch.randint(..., ids.shape)": instead(
-        PICKS, "ids.shape", PLACE
-    ),
+    "one random id is shared by all at one place: torch.randint(..., ids.shape)": instead(PICKS, "ids.shape", PLACE),
     "labels everywhere: where a token is not chosen its label is -100": {LABELS: "labels = ids.clone()"},
-    "a chosen token that stays as it is has no label; it is predicted like the others": {
-        RETURN: "return inputs, ids.where(inputs != ids, -100)"
-    },
-    "only what became [MASK] has a label; random and unchanged tokens have one, too": {
+    "a chosen token that stays has no label; it needs one": {RETURN: "return inputs, ids.where(inputs != ids, -100)"},
+    "only [MASK] has a label; all chosen tokens need one": {
         RETURN: "return inputs, ids.where(inputs == mask_id, -100)"
     },
     "the labels are taken from the inputs after masking": {RETURN: "return inputs, inputs.where(chosen, -100)"},
     "the label -1 marks what is not predicted; it has to be -100, which losses leave out": {"-100": "-1"},
     "the label 0 marks what is not predicted; it has to be -100: 0 is a token's id": {"-100": "0"},
-    "labels and inputs are drawn apart; use one `chosen` for both": instead(
-        LABELS, "chosen", f"({DRAW}) & ~is_special"
-    ),
+    "labels and inputs are drawn apart: one `chosen` for both": instead(LABELS, "chosen", f"({DRAW}) & ~is_special"),
     SHARED.format("text"): instead(DRAW, "ids.shape", TEXT),
     SHARED.format("place"): instead(DRAW, "ids.shape", PLACE),
     SHARED.format("batch"): instead(DRAW, "ids.shape", BATCH),
@@ -266,9 +256,7 @@ MISTAKES = {says: masks(*shares) for says, shares in SPLITS.items()} | {
     "a fixed number of places is picked from the batch; draw each token for itself, with probability `rate`": {
         DRAW: "torch.randperm(ids.numel(), generator=generator).view(ids.shape) < rate * ids.numel()"
     },
-    "the rate holds for all tokens, not for the ordinary ones": {
-        "< rate": "< rate * ids.numel() / (~is_special).sum()"
-    },
+    "the rate holds for all, not for the ordinary ones": {"< rate": "< rate * ids.numel() / (~is_special).sum()"},
     "the comparison is turned round: a token is chosen where its draw lies below the rate": {"< rate": "> rate"},
     "`rate` is not used: 0.15 is written into the code": {"< rate": "< 0.15"},
     GLOBAL + "the one that chooses the tokens": instead(DRAW, ", generator=generator", ""),

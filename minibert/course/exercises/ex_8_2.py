@@ -106,9 +106,7 @@ MISTAKES = {
     "softmax twice: cross_entropy has its own log_softmax": {"logits[labelled]": "logits[labelled].softmax(-1)"},
     "the sign is missing: the loss is *minus* the log-probability": {RETURN: RETURN.replace("total", "-total")},
     "logarithms to base 2: nats are natural logarithms": {RETURN: f"{RETURN} / {log(2)}"},
-    "the softmax runs over the places of a text (dim 1), not the vocabulary": {
-        HEAD: "F.nll_loss(logits.log_softmax(1)["
-    },
+    "the softmax runs over the places (dim 1), not over the vocabulary": {HEAD: "F.nll_loss(logits.log_softmax(1)["},
     "the softmax runs over the texts (dim 0), not over the vocabulary": {HEAD: "F.nll_loss(logits.log_softmax(0)["},
     "the softmax runs over all numbers at once": {HEAD: "F.nll_loss(logits.flatten().log_softmax(0).view_as(logits)["},
     "the logits are used as if they were log-probabilities: log_softmax is missing": {"F.cross_entropy": "F.nll_loss"},

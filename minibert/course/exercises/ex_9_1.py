@@ -70,32 +70,29 @@ def forced(answer, documents, seed):
     return sorted(plain(call(answer, documents, random.Random(seed))))
 
 
+def part(flags, want):
+    """The share of True, or `want` where chance explains the difference."""
+    return share(sum(flags), len(flags), want)
+
+
 def rules(answer, documents, seeds):
     """What must hold whatever the dice say."""
     runs, again = drawn(answer, documents, seeds), drawn(answer, documents, seeds[:2])
-    pairs, every = [pair for run in runs for pair in run], len(runs) * sum(map(len, documents))
-    behind = [b == (a[0], a[1] + 1) for a, b, _ in pairs]
-    home = [a[0] == b[0] for a, b, label in pairs if label]
+    places = [(d, p) for d, document in enumerate(documents) for p in range(len(document))]
     used = [Counter([a for a, _, _ in run] + [b for _, b, label in run if not label]) for run in runs]
+    times = [one[place] for one in used for place in places]
+    first = [(d, 0) not in one for one in used for d in range(len(documents))]
+    behind = [b != (a[0], a[1] + 1) for run in runs for a, b, label in run if not label]
+    strange = [(a, b) for run in runs for a, b, label in run if label]
     return {
         "pairs with equal `rng` are equal": runs[:2] == again,
         "pairs with another `rng` are others": any(run != runs[0] for run in runs),
-        "the share of pairs with label 0 where B is not the sentence behind A": share(
-            sum(not true for true, pair in zip(behind, pairs, strict=True) if not pair[2]),
-            sum(not label for _, _, label in pairs),
-            0.0,
-        ),
-        "the share of random Bs that come from A's own document": share(sum(home), len(home), 0.0),
-        "the share of sentences that are in no pair, as A or as true B": share(every - sum(map(len, used)), every, 0.0),
-        "the share of sentences that are used twice, as A or as true B": share(
-            sum(n > 1 for one in used for n in one.values()), every, 0.0
-        ),
-        "the share of first sentences that are in no pair": share(
-            sum((d, 0) not in one for one in used for d in range(len(documents))), len(used) * len(documents), 0.0
-        ),
-        "random Bs stand further back than A's own document is long": any(
-            label and b[1] >= len(documents[a[0]]) for a, b, label in pairs
-        ),
+        "the share of pairs with label 0 where B is not the sentence behind A": part(behind, 0.0),
+        "the share of random Bs that come from A's own document": part([a[0] == b[0] for a, b in strange], 0.0),
+        "the share of sentences that are in no pair, as A or as true B": part([n == 0 for n in times], 0.0),
+        "the share of sentences that are used twice, as A or as true B": part([n > 1 for n in times], 0.0),
+        "the share of first sentences that are in no pair": part(first, 0.0),
+        "random Bs stand further back than A's own document": any(b[1] >= len(documents[a[0]]) for a, b in strange),
     }
 
 
@@ -105,17 +102,15 @@ def coins(answer, documents, seeds):
     tossed = [[(a, label) for a, _, label in run if a[1] + 1 < len(documents[a[0]])] for run in runs]
     labels = [[label for _, label in run] for run in tossed]
     first = [[label for a, label in run if a[1] == 0] for run in tossed]
+    every, fair = [label for run in labels for label in run], Counted(0.5, 0.0)
     changes, turns = ([x != y for run in some for x, y in pairwise(run)] for some in (labels, first))
-    seen = sum(map(sum, labels)) / max(sum(map(len, labels)), 1)
+    seen = sum(every) / max(len(every), 1)
     by_chance = 2 * seen * (1 - seen)  # of a coin, fair or not, that does not look back
-    differ, alone = (share(sum(changes), len(changes), want) for want in (0.5, by_chance))
-    apart = float(alone) == by_chance
+    apart = float(part(changes, by_chance)) == by_chance
     return {
-        "the share of labels that differ from the one before": Counted(0.5, 0.0) if apart else differ,
-        "the share of documents that begin with another label than the one before": share(sum(turns), len(turns), 0.5),
-        "the share of random Bs where A has a next sentence": share(sum(map(sum, labels)), sum(map(len, labels)), 0.5)
-        if apart
-        else Counted(0.5, 0.0),
+        "the share of labels that differ from the one before": fair if apart else part(changes, 0.5),
+        "the share of documents that begin with another label than the one before": part(turns, 0.5),
+        "the share of random Bs where A has a next sentence": part(every, 0.5) if apart else fair,
     }
 
 
@@ -145,10 +140,9 @@ def strangers(answer, documents, seeds):
     own = sum(n * (n - 1) for run in chosen for n in Counter(pair[0] for pair in run).values())  # of one document
     both, once = sum(len(run) * (len(run) - 1) for run in chosen), 1 / (count - 1) / size
     by_chance = (own + (both - own) * (count - 2) / (count - 1)) * once / max(both, 1)
-    met_again = share(equal / 2, both / 2, by_chance)
-    facts["how often two random Bs of a call are the same sentence (1: as often as chance makes them)"] = Counted(
-        met_again / max(by_chance, 1e-9), met_again.slack / max(by_chance, 1e-9)
-    )
+    again, most = share(equal / 2, both / 2, by_chance), max(by_chance, 1e-9)
+    name = "how often two random Bs of a call are the same sentence (1: as often as chance makes them)"
+    facts[name] = Counted(again / most, again.slack / most)
     anew = len(after) * torch.full((count,), (count - 2) / (count - 1) ** 2)
     anew[0] = len(after) / (count - 1)
     other = ~torch.eye(count).bool()
@@ -173,9 +167,7 @@ def twins(answer, documents, seeds):
     used = [Counter([a for a, _, _ in run] + [b for _, b, label in run if not label]) for run in runs]
     lost = sum(sum((Counter(given) - one).values()) for one in used)
     return {
-        "the share of random Bs of documents 0 and 2 that come from document 1": share(
-            sum(from_middle), len(from_middle), 0.5
-        ),
+        "the share of random Bs of documents 0 and 2 that come from document 1": part(from_middle, 0.5),
         "the share of sentences that are in no pair, as A or as true B": share(lost, len(runs) * len(given), 0.0),
     }
 
@@ -194,9 +186,8 @@ def cases(rng):
         return torch.randint(2**31, (count,), generator=rng).tolist()
 
     sizes = [1, 9, *torch.randint(2, 9, (6,), generator=rng).tolist()]
-    yield Case(
-        ([[[11, 12]], [[21]]], 0), "a last sentence gets a random B, label 1", "make_pairs([[[11, 12]], [[21]]])"
-    )
+    last = "a last sentence gets a random B, label 1"
+    yield Case(([[[11, 12]], [[21]]], 0), last, "make_pairs([[[11, 12]], [[21]]])")
     yield Case((made(sizes), seeds(40)), "the rules of the exercise, one by one", "in 40 calls", run=rules)
     equal = [[[1], [2], [3], [2]], [[7], [8], [9], [6]], [[1], [2], [3], [2]]]
     yield Case((made([6] * 9), seeds(150)), SPREAD, "in 150 calls", run=strangers)
@@ -228,9 +219,7 @@ def at(place):
 
 MISTAKES = {
     "the labels are flipped: 0 means that B follows A, 1 that B is random": {"r, 1))": "r, 0))", "1], 0))": "1], 1))"},
-    "a random B is drawn from all documents, A's own among them: draw it from another": {
-        OTHERS: "range(len(documents))"
-    },
+    "a random B is drawn from all documents, A's own too: draw it from another": {OTHERS: "range(len(documents))"},
     "a random B is drawn from A's own document: draw it from another document": {STRANGER: "rng.choice(document)"},
     "no coin is tossed, B is always the next sentence: rng.random() < 0.5 decides for each pair": {COIN: "False"},
     "no coin is tossed, B is always random: rng.random() < 0.5 decides for each pair": {COIN: "True"},
@@ -242,14 +231,6 @@ MISTAKES = {
         LAST: f"turn = not turn\n            {LAST}",
     },
     "a balance kept by counting labels can be learned: do not look at the labels before": {COIN: BALANCE},
-    "the label that came less often is next, so labels take turns": {
-        COIN: "2 * sum(p[2] for p in pairs) <= len(pairs)"
-    },
-    "a label stays for a while, and that can be learned: toss for each pair, whatever came before": {
-        PAIRS: "pairs, stays = [], False",
-        LAST: f"stays = stays if rng.random() < 0.65 else not stays\n            {LAST}",
-        COIN: "stays",
-    },
     "when B is random, the sentence that would have been B is put back: it is the next A": {"+= 1  #": "+= 2  #"},
     "a sentence that was a true B is used up: the next A is the one behind it": {"+= 2  #": "+= 1  #"},
     "the first sentence of a document is dropped: places count from 0": {ZERO: "place = 1"},
@@ -261,19 +242,11 @@ MISTAKES = {
         LAST: f"{LAST} and index == len(documents) - 1",
         NEXT: f"{BORDER}\n                start = int(place == len(document) - 1)",
     },
-    "all random Bs are the first of their document: draw the place as well": {
-        STRANGER: "documents[rng.choice(others)][0]"
-    },
-    "no random B is the last of its document: rng.randrange(n) draws 0 ... n - 1 already": at(
-        "rng.randrange(max(1, len(other) - 1))"
-    ),
-    "no random B is the first of its document: indices begin with 0": at(
-        "rng.randint(min(1, len(other) - 1), len(other) - 1)"
-    ),
+    "all random Bs are the first of a document: draw the place as well": {STRANGER: "documents[rng.choice(others)][0]"},
+    "no random B is the last of its document: randrange(n) ends at n - 1": at("rng.randrange(max(1, len(other) - 1))"),
+    "no random B is the first of its document: count from 0": at("rng.randint(min(1, len(other) - 1), len(other) - 1)"),
     "the random B stands at the same place as A: draw its place as well": at("place % len(other)"),
-    "the random B is never further back than A's own document is long": at(
-        "rng.randrange(min(len(other), len(document)))"
-    ),
+    "the random B is never further back than A's document is long": at("rng.randrange(min(len(other), len(document)))"),
     "the other document is always the following one: draw any but A's own": {OTHER: "(index + 1) % len(documents)"},
     "the other document is always the one before: it is drawn too, any but A's own": {OTHER: "index - 1"},
     "draw the other document anew for each pair, not once for each document": {
@@ -284,19 +257,12 @@ MISTAKES = {
         ZERO: "place, stranger = 0, None",
         STRANGER: f"stranger or {STRANGER}",
     },
-    "draw the other document for each pair, with rng, and do not go on from the last one": {
-        PAIRS: "pairs, last = [], rng.randrange(len(documents))",
-        STRANGER: "rng.choice(documents[last])",
-        OTHERS: "(last := [i % len(documents) for i in (last + 1, last + 2) if i % len(documents) != index][0])",
-    },
     "no sentence is drawn a second time; a random B is drawn anew for each pair, from all": {
         PAIRS: "pairs, used = [], set()",
         STRANGER: "rng.choice([s for n in others for s in documents[n] if id(s) not in used] or [[1]])",
         "stranger, 1))": "stranger, 1)) or used.add(id(stranger))",
     },
-    "only earlier documents are drawn, not all but A's own": {
-        OTHERS: "range(index) if index else range(1, len(documents))"
-    },
+    "only earlier documents are drawn, not all others": {OTHERS: "range(index) if index else range(1, len(documents))"},
     "only later documents are drawn, not all but A's own": {
         OTHERS: "range(index + 1, len(documents)) if index + 1 < len(documents) else range(index)"
     },
@@ -306,19 +272,11 @@ MISTAKES = {
     "one other document is never drawn, the one before A's own: is a range one too short?": {
         OTHERS: "[(index + step) % len(documents) for step in range(1, max(2, len(documents) - 1))]"
     },
-    "document 0 is never drawn: is an index off by one?": {
-        RANGE: "range(1, len(documents)) if number != index] or [0]"
-    },
-    "the last document is never drawn: is an index off by one?": {
-        RANGE: "range(len(documents) - 1) if number != index] or [len(documents) - 1]"
-    },
+    "document 0 is never drawn: an index off by one?": {RANGE: "range(1, len(documents)) if number != index] or [0]"},
+    "the last document never comes": {RANGE: "range(len(documents) - 1) if number != index] or [len(documents) - 1]"},
     EQUAL: {OTHERS: "[n for n, other in enumerate(documents) if other != document]"},
-    "some randomness does not come from `rng`: rng.random(), rng.choice(...)": {
-        PAIRS: "import random as rng\n    pairs = []"
-    },
-    "the generator is seeded inside: draw from the `rng` that is passed in": {
-        PAIRS: "rng = random.Random(0)\n    pairs = []"
-    },
+    "some randomness does not come from `rng`: rng.choice(...)": {PAIRS: "import random as rng\n    pairs = []"},
+    "the generator is seeded inside: use the `rng` that came": {PAIRS: "rng = random.Random(0)\n    pairs = []"},
 }
 
 EXERCISE = Exercise(

@@ -73,9 +73,7 @@ def meant(rng):
 
 def guessed(answer, labels):
     """Whether a guess is constant, says `random`, and looks perfect in the log."""
-    got = expect_tensor(
-        "constant_guess", call(answer, labels), (len(labels), 2), None, "infinite logits: 20 are enough"
-    )
+    got = expect_tensor("constant_guess", call(answer, labels), (len(labels), 2), None, "infinite logits: 20 will do")
     if not got.is_floating_point():
         raise Wrong(f"constant_guess has dtype {str(got.dtype)[6:]}", "logits are floats", "write -10.0, not -10")
     if not torch.equal(got, call(answer, labels)):
@@ -101,9 +99,7 @@ EACH, SUM = "F.cross_entropy(logits, labels, reduction='none')", "F.cross_entrop
 ONES = REPORTED[:-1] + ", reduction='sum')"
 REPORTS = {
     "it divides by all pairs, and those with label 0 are in that number: row 5 of the table": f"{ONES} / len(labels)",
-    "this leaves out the pairs with label 1; it is those with label 0 that the log does not see": REPORTED.replace(
-        "=0", "=1"
-    ),
+    "this leaves out the pairs with label 1; it is those with label 0 that the log omits": REPORTED.replace("=0", "=1"),
     "this is the right loss, which sees both labels; the log does not": RIGHT,
     "it adds up and does not divide: look at the last row": ONES,
     "the labels are flipped": "F.cross_entropy(logits, 1 - labels)",
@@ -149,7 +145,7 @@ LOSSES = {
 GUESSES = {
     RANDOM: {"-10.0, 10.0": "10.0, -10.0"},
     LOOKS: {"torch.tensor([[-10.0, 10.0]]).repeat(len(labels), 1)": "20.0 * F.one_hot(labels, 2) - 10.0"},
-    "infinite logits: 20 are enough": {"-10.0, 10.0": "-torch.inf, torch.inf"},
+    "infinite logits: 20 will do": {"-10.0, 10.0": "-torch.inf, torch.inf"},
     "write -10.0, not -10": {"-10.0, 10.0": "-10, 10"},
 }
 
