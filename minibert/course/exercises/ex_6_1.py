@@ -81,7 +81,7 @@ def quiet(weights):
 def cases(rng):
     weights, x = draw(rng, SIZES), torch.randn(3, 5, D, generator=rng)
     mask = torch.arange(5) < torch.tensor([[5], [3], [4]])
-    turned = "softmax over nothing: the mask is turned round (True marks real tokens), or padding sees no key at all"
+    turned = "softmax over nothing: the mask is turned (True marks real tokens), or rows of padding see no key at all"
     plain, seen = torch.tensor([1.0, 2, 3]).repeat(4)[None, None], torch.ones(1, 1).bool()
     silent, hand = quiet(weights), "with attention and feed-forward silenced, x = (1, 2, 3, 1, 2, 3, ...), the output"
     only = "attention must pass through `output`, feed-forward through `narrow`; here both of these are zero"

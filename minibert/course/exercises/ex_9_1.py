@@ -36,20 +36,24 @@ def plain(pairs):
     if type(pairs) not in (list, tuple):
         cause = "is the `return` missing?" if pairs is None else "collect the pairs in a list and return that"
         raise Wrong(f"make_pairs returns {kind_of(pairs)}", form, cause)
-    found = []
+    found, known = [], {}  # sentences by their id(): each comes many times
     for item in pairs:
         if type(item) not in (list, tuple) or len(item) != 3:
             raise Wrong(f"an item is {kind_of(item)}: {show(item)}", form, "one triple for each pair")
-        for name, part in zip("AB", item[:2], strict=True):
+        a, b, label = item
+        for name, part in (("A", a), ("B", b)):
+            if id(part) in known:
+                continue
             if type(part) not in (list, tuple) or not set(map(type, part)) <= {int}:
                 cause = "B is missing: is the last sentence of a document handled?" if part is None else ""
                 if type(part) in (list, tuple) and any(type(token) in (list, tuple) for token in part):
                     cause = "it is a list of sentences; here each part is one sentence"
                 raise Wrong(f"{name} is {kind_of(part)}: {show(part)}", form, cause)
-        label = item[2].item() if hasattr(item[2], "item") else item[2]
+            known[id(part)] = tuple(part)
+        label = label.item() if hasattr(label, "item") else label
         if label not in (0, 1):
             raise Wrong(f"a label is {show(label)}", "0 (B is the next sentence) or 1 (B is random)")
-        found.append((tuple(item[0]), tuple(item[1]), int(label)))
+        found.append((known[id(a)], known[id(b)], int(label)))
     return found
 
 
@@ -57,11 +61,11 @@ def drawn(answer, documents, seeds):
     """For each seed the pairs in the order of the text: places (document, place) of A and B, and the label."""
     places = {tuple(s): (d, p) for d, document in enumerate(documents) for p, s in enumerate(document)}
     several = call(lambda given: [plain(answer(given, random.Random(seed))) for seed in seeds], documents)
-    for a, b, _ in (pair for pairs in several for pair in pairs):
-        for name, part in (("A", a), ("B", b)):
-            if part not in places:
-                cause = "A and B are single whole sentences of the documents, unchanged and not joined"
-                raise Wrong(f"{name} is {show(part)}, which is no sentence of the documents", "a whole sentence", cause)
+    for place, name in enumerate("AB"):
+        if strange := {pair[place] for pairs in several for pair in pairs} - places.keys():
+            cause = "A and B are single whole sentences of the documents, unchanged and not joined"
+            seen = f"{name} is {show(min(strange))}, which is no sentence of the documents"
+            raise Wrong(seen, "a whole sentence", cause)
     return [sorted((places[a], places[b], label) for a, b, label in pairs) for pairs in several]
 
 

@@ -277,8 +277,8 @@ def masked(shares=(0.8, 0.9), rate=0.15, draw=0, forget=False, exact=False):
 
     def mask(ids, generator):
         own = torch.Generator().manual_seed(int(torch.randint(2**40, (1,), generator=generator)) + draw)
-        chosen, kind = (torch.rand(ids.shape, generator=own) for _ in range(2))
-        chosen = (chosen.argsort().argsort() / len(ids) if exact else chosen) < rate
+        chosen, kind = (torch.rand(ids.shape, generator=own, dtype=torch.float64) for _ in range(2))
+        chosen = chosen <= (chosen.kthvalue(max(round(rate * len(ids)), 1)).values if exact else rate)
         hidden, replaced = chosen & (kind < shares[0]), chosen & (kind >= shares[0]) & (kind < shares[1])
         strangers = torch.randint(5, 1000, ids.shape, generator=own)
         inputs = torch.where(replaced, strangers, ids).masked_fill(hidden, 4)
