@@ -95,6 +95,7 @@ class Case:
     run: Callable | None = None
     items: tuple[str, ...] = ()  # the names of the things where the answer is several
     certain: bool = False  # the cause holds, whatever goes wrong
+    once: bool = False  # it takes long, and another case sees whether two calls agree
 
     def variants(self) -> Iterator["Case"]:
         """The case itself, then the same question asked in the other ways that it demands."""
@@ -199,7 +200,9 @@ class Lab:
         """What the answer gives, twice the same if it is asked twice; an exception is an answer, too."""
         run = case.run or self.run
         try:
-            return expect_steady(answer, *case.inputs, run=run) if twice else run(answer, *case.inputs)
+            return (
+                expect_steady(answer, *case.inputs, run=run) if twice and not case.once else run(answer, *case.inputs)
+            )
         except Crash as crash:
             return crash
 

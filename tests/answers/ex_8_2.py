@@ -66,7 +66,7 @@ WRONG = {
     "NaN gradient": (repairs_the_nan, "its gradient is not"),
     "torch's own": (lambda logits, labels: F.cross_entropy(logits.mT, labels), "NaN where no place has a label"),
     "ignores 0": (lambda x, y: F.cross_entropy(x.flatten(0, 1), y.clamp(min=0).flatten(), ignore_index=0), "label 0"),
-    "a float": (lambda logits, labels: by_hand(logits, labels).item(), "has no gradient"),
+    "a float": (lambda logits, labels: by_hand(logits, labels).item(), "plain Python number"),
     "each place": (lambda x, y: F.cross_entropy(x.mT, y, reduction="none"), "each place has its own loss"),
     "shape (1,)": (lambda logits, labels: by_hand(logits, labels)[None], r"\(1,\)"),
     "float32": (lambda logits, labels: by_hand(logits.float(), labels), "dtype of the inputs"),

@@ -153,7 +153,8 @@ def cases(rng):
         return torch.Generator().manual_seed(int(torch.randint(2**31, (), generator=rng)))
 
     def case(run, cause, name, ids, rate, vocabulary=(SPECIAL, VOCAB, MASK)):
-        return Case((ids, *vocabulary, rate, seeded()), cause, f"with rate {rate:g}{name}", run=run)
+        once = run not in (roles, seeds)
+        return Case((ids, *vocabulary, rate, seeded()), cause, f"with rate {rate:g}{name}", run=run, once=once)
 
     small, wide, some = texts(40, 50), texts(380, 300, padded=False), texts(160, 290)
     plain, tiny = ORDINARY[torch.randint(30, (4, 25), generator=rng)], torch.tensor([1, 2, 4, 5])

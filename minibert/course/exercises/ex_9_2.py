@@ -36,15 +36,6 @@ HUGE = torch.tensor([[300.0, 0.0], [0.0, 200.0], [0.0, 300.0], [90.0, -90.0]]), 
 LOG = "the log of a probability that is rounded to 0 is infinite: use log_softmax or cross_entropy"
 
 
-def scalar(answer, logits, labels):
-    """The loss, once it is no Python number."""
-    got = call(answer, logits, labels)
-    if isinstance(got, float | int):
-        cause = "a float has no gradient, so nothing could be learned from it: no .item() and no float()"
-        raise Wrong(f"the loss is {show(got)}, a Python number", "a scalar tensor", cause)
-    return got
-
-
 def drawn(rng):
     """Seven pairs, three of them with label 0."""
     return 2 * torch.randn(7, 2, generator=rng), (torch.randperm(7, generator=rng) >= 3).long()
@@ -167,8 +158,8 @@ EXERCISE = Exercise(
         "guess:    one row whose probability for the label that counts is nearly 1, once for each pair",
     ),
     parts=(
-        Lab(reported_loss, clues, {says: {REPORTED: how} for says, how in REPORTS.items()}, run=scalar),
-        Lab(nsp_loss, meant, {says: {RIGHT: how} for says, how in LOSSES.items()}, run=scalar),
+        Lab(reported_loss, clues, {says: {REPORTED: how} for says, how in REPORTS.items()}),
+        Lab(nsp_loss, meant, {says: {RIGHT: how} for says, how in LOSSES.items()}),
         Lab(constant_guess, labelled, GUESSES, run=guessed),
     ),
 )
