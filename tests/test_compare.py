@@ -10,6 +10,7 @@ from minibert.__main__ import main
 from minibert.bench import compare
 from minibert.commands.compare import ENDINGS
 from minibert.config import EncoderConfig
+from minibert.experiments import stored
 from minibert.presets import PRESETS
 from minibert.shipped_models import SHIPPED
 
@@ -84,6 +85,15 @@ def test_nothing_is_measured_that_was_not_asked_for(monkeypatch):
 def test_a_shipped_model_is_its_folder_and_not_its_preset(name):
     line = call(name).stdout.splitlines()[1]
     assert "English" in line or "languages" in line
+
+
+def test_scores_are_those_of_the_stored_experiment():
+    header, line = call("modernbert-nano").stdout.splitlines()[:2]
+    assert header.split("  ")[-1].strip() == "bits/byte"
+    assert float(line.split()[-1]) == pytest.approx(
+        stored("three_encoders").mean("bits per byte")["modernbert-nano"], abs=0.006
+    )
+    assert "bits/byte" not in call("bert-base").stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize(

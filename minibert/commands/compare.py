@@ -10,6 +10,7 @@ from minibert.files import write_text
 from minibert.shipped_models import DATA, SHIPPED
 
 ENDINGS = (".json", ".md", ".html")
+SCORES = {"news topic": "topic", "film": "film", "found in fr": "found in fr", "bits/byte": "bits per byte"}
 
 
 def find_model(name: str) -> tuple[object, str]:
@@ -50,8 +51,21 @@ def rows_of(names: list[str], lengths: tuple[int, ...], measured: dict) -> list[
     for name in names:
         config, languages = find_model(name)
         row = describe(name, config, languages, lengths)
-        rows.append(row | {"measured": measured.get(name)})
+        rows.append(row | {"measured": measured.get(name), "scores": scores_of(name)})
     return rows
+
+
+def scores_of(name: str) -> dict[str, str]:
+    """What the stored experiment `three_encoders` found about a model: means over its seeds, by the column's head.
+
+    >>> list(scores_of("minilm")), scores_of("bert-base")
+    (['news topic', 'film', 'found in fr'], {})
+    """
+    from minibert.experiments import stored
+
+    result = stored("three_encoders")
+    means = {head: result.mean(measure) for head, measure in SCORES.items()}
+    return {head: f"{found[name]:.2f}" for head, found in means.items() if name in found}
 
 
 @click.command()
@@ -99,5 +113,5 @@ def compare(models, length, measure, workload, repeats, out):
     if any(row["measured"] for row in rows):
         on = report["machine"]
         print_text(
-            f"Measured on {on['processor']}, {on['threads']} of {on['cores']} cores, {report['workload']['workload']}."
+            f"Speed: {on['processor']}, {on['threads']} of {on['cores']} cores, {report['workload']['workload']}."
         )

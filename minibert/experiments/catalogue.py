@@ -30,6 +30,7 @@ NAMES = (
     "cross_retrieval",
     "transfer",
     "code_search",
+    "three_encoders",
 )
 
 
