@@ -21,7 +21,7 @@ NOTEBOOKS = sorted(
 MASTERS = [path for path in NOTEBOOKS if path.relative_to(ROOT).parts[0] == "solutions"]
 TIMES = re.compile(
     r"\*Reading and running: about (\d+) minutes\. Exercises: about (\d+) minutes"
-    r" \((\d+) exercises in `exercises/([^`]+)/`\)"
+    r" \((\d+) exercises? in `exercises/([^`]+)/`\)"
 )
 WAITING = ("19_three_encoders",)  # their exercises were there before they were; take a name out once it is there
 WORDS = (40, 100)  # of prose for each code cell

@@ -73,6 +73,25 @@ def plot_encoders(configs: Mapping[str, EncoderConfig]) -> Figure:
     return figure
 
 
+def plot_streams(trained: Mapping[str, Sequence[float]], untrained: Mapping[str, Sequence[float]]) -> Figure:
+    """The norm of a token's vector by blocks passed, a line for each model; dotted: the same model before training.
+
+    >>> len(plot_streams({"a": [1.0, 2.0]}, {"a": [1.0, 1.0]}).axes[0].lines)
+    2
+    """
+    figure = new_figure(9.2, 3.4)
+    axes = figure.subplots()
+    for (name, norms), style in zip(trained.items(), STYLES, strict=False):
+        axes.plot(range(len(norms)), norms, label=name, ms=7, **style)
+        before = style | dict(ls=":", mfc="white")
+        axes.plot(range(len(norms)), untrained[name], label=f"{name}, untrained", ms=6, **before)
+    axes.set(xlabel="blocks passed", ylabel="norm of a token's vector", ylim=(0, None))
+    axes.set_xticks(range(max(map(len, trained.values()))))
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def plot_costs(lengths: Sequence[int], lines: Mapping[str, Sequence[float | None]]) -> Figure:
     """Operations for a token by the length of its text, both axes logarithmic; None where a model cannot go.
 
