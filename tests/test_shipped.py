@@ -78,8 +78,11 @@ def test_the_nano_eurobert_has_read_speeches_code_and_other_languages():
     assert best("The Congress of the United [MASK]") == "States"
     assert best("def __init__([MASK], name):") == "self"
     assert best("Please enter a valid email [MASK].") == "address"
-    assert best("tên người [MASK]") == "dùng"  # user name
-    assert best("这个[MASK]不能为空") == "文件夹"  # this folder must not be empty
+    # from messages that are held out
+    assert best("Por [MASK] seleccione un único tipo para clonar.") == "favor"
+    assert best("Questo prodotto non può [MASK] disinstallato!") == "essere"
+    assert best("Ordner, in denen gesucht [MASK] soll.") == "werden"
+    assert best("Thêm portlet có nội [MASK] tĩnh") == "dung"
 
 
 def test_the_nano_eurobert_was_trained_in_two_phases_and_measured_in_every_language():

@@ -31,6 +31,7 @@ NAMES = (
     "transfer",
     "code_search",
     "three_encoders",
+    "languages",
 )
 
 
