@@ -26,6 +26,7 @@ def test_every_arm_names_the_same_hidden_tokens(monkeypatch):
         return {"bits_per_byte": 1.0, "accuracy": 0.0, "loss": math.log(2)}
 
     monkeypatch.setattr(languages, "evaluate", spy)
+    monkeypatch.setattr(languages, "translations", lambda *_: {})  # asks the nano alone
     for arm in ARMS:
         LANGUAGES.measure(TINY, arm, 1)
     groups = len(TINY["groups"])

@@ -28,7 +28,11 @@ FAMILIES = {  # next sentences and a clipped gradient; masked tokens alone, and 
     "bert": Recipe(STEPS, 3e-3, accumulate=4, clip=0.5, log_every=1, validate_every=3, checkpoint_every=STOP),
     "modernbert": Recipe(STEPS, 3e-3, "stable_adamw", accumulate=4, clip=None, log_every=1, checkpoint_every=STOP),
 }
-COMMAND = "--preset modernbert-nano --steps 2 --vocab-size 400 --batch-tokens 300 --accumulate 2 --corpus"
+COMMAND = "--steps 2 --vocab-size 400 --batch-tokens 300 --accumulate 2 --corpus"
+COMMANDS = {  # the folder of a run and its options
+    "command": f"--preset modernbert-nano {COMMAND}",
+    "annealed": f"--preset eurobert-nano --anneal 2 --max-len 32 {COMMAND}",
+}
 
 
 def make_data(pairs):
@@ -62,8 +66,9 @@ def processes(folder: Path, task: str) -> None:
     with distributed.process_group("cpu"):
         if task == "kill":
             run(folder / "ddp killed", dropout=0.2, kill_at=STOP + 1)
-        command = [*COMMAND.split(), str(folder / "corpus.txt"), "--parallel", "fsdp", "--out", str(folder / "command")]
-        pretrain.main(command, standalone_mode=False)
+        for name, command in COMMANDS.items():
+            options = [*command.split(), str(folder / "corpus.txt"), "--parallel", "fsdp", "--out", str(folder / name)]
+            pretrain.main(options, standalone_mode=False)
         for parallel in ("ddp", "fsdp"):
             for family in FAMILIES:
                 run(folder / f"{parallel} {family}", family, parallel)
@@ -183,10 +188,12 @@ def test_the_number_of_processes_may_change_in_a_run(folder, parallel):
     assert_equal_runs(folder / f"{parallel} to one", folder / "one modernbert")
 
 
-def test_the_command_writes_the_same_model_folder(folder, tmp_path):
-    done = CliRunner().invoke(pretrain, [*COMMAND.split(), str(folder / "corpus.txt"), "--out", str(tmp_path / "one")])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_command_writes_the_same_model_folder(folder, tmp_path, name):
+    options = [*COMMANDS[name].split(), str(folder / "corpus.txt"), "--out", str(tmp_path / "one")]
+    done = CliRunner().invoke(pretrain, options)
     assert done.exit_code == 0, done.output
-    ours, theirs = folder / "command", tmp_path / "one"
+    ours, theirs = folder / name, tmp_path / "one"
     assert sorted(p.name for p in ours.iterdir()) == sorted(p.name for p in theirs.iterdir())
     ours_weights, theirs_weights = (load_file(path / "model.safetensors") for path in (ours, theirs))
     assert ours_weights.keys() == theirs_weights.keys()
