@@ -66,8 +66,9 @@ def plot_lines(
     ylabel: str,
     level: float | None = None,
     spreads: Mapping[str, Sequence[float]] | None = None,
+    low: float = 0.0,
 ) -> Figure:
-    """A line for each name over `x`; a shorter one ends early.
+    """A line for each name over `x`; a shorter one ends early. The vertical axis begins at `low`.
 
     `level` is a height marked with a dotted line, `spreads` are the half-lengths of error bars.
 
@@ -81,7 +82,7 @@ def plot_lines(
         axes.errorbar(x[: len(values)], values, error, label=name, ms=6, capsize=4, **style)
     if level is not None:
         axes.axhline(level, color="#555555", lw=1, ls=":")
-    axes.set(xlabel=xlabel, ylabel=ylabel, xticks=x, ylim=(0, None))
+    axes.set(xlabel=xlabel, ylabel=ylabel, xticks=x, ylim=(low, None))
     axes.legend(frameon=False)
     _bare(axes)
     return figure
