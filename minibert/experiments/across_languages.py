@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from random import Random
 
+import torch
 from torch import Tensor
 
+from minibert.checkpoints.folder import load_config
 from minibert.corpora.mixture import Message, is_near_copy, messages, without_marks, words
 from minibert.experiments.many_languages import FOREIGN, new_run, read
 from minibert.model.encoder import Encoder
+from minibert.model.models import MaskedLanguageModel
 from minibert.shipped_models import shipped
 from minibert.tasks.bags import Bag, character_ngrams
 from minibert.tasks.bags import words as all_words
@@ -56,8 +59,9 @@ FEW = dict(  # for tests
 )
 NANO = "eurobert-nano"  # the shipped model; a tenth of the messages is held out from it
 TUNED = "tuned on translations, "
+DRAWN_NANO = "eurobert-nano untrained"  # its config and tokenizer, its weights drawn anew
 STARTS = ("untrained", *SHARES, NANO)
-ARMS = (*STARTS, *(TUNED + start for start in ("untrained", "trained with parallel lines", NANO)))
+ARMS = (*STARTS, *(TUNED + start for start in ("untrained", "trained with parallel lines", NANO, DRAWN_NANO)))
 BAGS = {"words": all_words, "character n-grams": character_ngrams}
 Embed = Callable[[Sequence[str]], Tensor]  # texts -> (B, D)
 
@@ -129,6 +133,10 @@ def _encoder(items: tuple, arm: str, seed: int) -> tuple[Encoder, ByteLevelBPETo
     settings = dict(items)
     if arm == NANO:
         return Encoder.from_pretrained(shipped(NANO)), load_tokenizer(shipped(NANO))
+    if arm == DRAWN_NANO:
+        config = load_config(shipped(NANO))
+        drawn = MaskedLanguageModel(config, torch.Generator().manual_seed(seed))
+        return drawn.encoder, load_tokenizer(shipped(NANO))
     if arm.startswith(TUNED):
         encoder, tok = copy.deepcopy(_encoder(items, arm.removeprefix(TUNED), seed))
         tune(encoder, tok, translations_to_train_on(settings["percent"], settings["pairs_a_step"], seed), settings)
