@@ -50,7 +50,7 @@ ENCODERS = dict(  # the settings of all encoders here; the first ones are many_l
     percent=30,  # held out: there are few labels, and so few tests
     pairs_a_step=32,
     tuning_steps=400,
-    tuning_rate=5e-3,  # of 1e-3, 2e-3, 5e-3 and 1e-2 the best with seed 3 and 100 steps, from both small starts
+    tuning_rate=5e-3,  # of 1e-3, 2e-3, 5e-3 and 1e-2 the best with seed 3 from both small starts, see LOG.md
     temperature=0.05,
 )
 FEW = dict(  # for tests

@@ -63,5 +63,5 @@ CROSS_RETRIEVAL = Experiment(
     settings=ENCODERS | dict(pieces=20_000, tested=1000, directions=200),
     arms=(*BAGS, *ARMS),
     measure=_one,
-    tiny=FEW | dict(pieces=300, tested=40, directions=5),
+    tiny=FEW | dict(tested=40, directions=5),
 )
