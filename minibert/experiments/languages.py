@@ -106,10 +106,10 @@ def beside(tokenizer, pairs: Sequence[tuple[str, str]], rate: float, seed: int, 
     The seed and the texts decide what is hidden, whatever stands in English before them.
 
     >>> from minibert import ByteLevelBPETokenizer
-    >>> tokenizer = ByteLevelBPETokenizer.train(["ab cd"], 265, special=("[CLS]", "[SEP]", "[MASK]", SEPARATOR))
-    >>> [batch] = beside(tokenizer, [("ab", "cd")], 1.0, 0)
+    >>> tokenizer = ByteLevelBPETokenizer.train(["a"], 260, special=("[CLS]", "[SEP]", "[MASK]", SEPARATOR))
+    >>> [batch] = beside(tokenizer, [("a", "bc")], 1.0, 0)
     >>> [tokenizer.id_to_token(token) for token in batch.ids.tolist()]
-    ['[CLS]', 'ab', '<|parallel_sep|>', '[MASK]', '[MASK]', '[SEP]']
+    ['[CLS]', 'a', '<|parallel_sep|>', '[MASK]', '[MASK]', '[SEP]']
     """
     generator = torch.Generator().manual_seed(seed)
     ids, labels = [], []
