@@ -113,7 +113,10 @@ WRONG = {
     "mask rate one late": (changed(mask_rate=one_late), "mask rate"),
     "mask rate stays": (changed(mask_rate=stays), "mask rate does not change"),
     "rows stay": (changed(rows=stays), "rows stay"),
-    "zeros in front": (changed(learning_rate=zeros_in_front), "step 1, learning rate"),
+    "zeros in front": (
+        changed(learning_rate=zeros_in_front),
+        "learning rate for steps 10, warmup 2, annealing 4, step 1",
+    ),
     "floats": (changed(length=rounded), "value of type float|length"),
     "one step": (a_step_alone, "a list of"),
     "steps of dicts": (steps_of_dicts, "a dict with the keys"),

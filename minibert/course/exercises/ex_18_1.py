@@ -89,16 +89,22 @@ NORM = {
         ROOT: "mean_square.sqrt().clamp(min=eps)",
     },
     "the mean of |x| is no root mean square": {MEAN: "wide.abs().mean(dim=axes, keepdim=True).square()"},
+    "x is multiplied by the root; divide by it": {"wide / (mean": "wide * (mean"},
+    "x is divided by its largest number, not by a root mean square": {
+        MEAN: "wide.abs().amax(dim=axes, keepdim=True)",
+        ROOT: "(mean_square + eps)",
+    },
+    "the result is rounded to bfloat16, whatever the dtype of x": {CAST: ".to(torch.bfloat16).to(x.dtype) * weight"},
     "the root is missing: x is divided by the mean square": {ROOT: "(mean_square + eps)"},
     f"{SMALL}": {ROOT: "(mean_square.sqrt() + eps)"},
     "eps is not used": {ROOT: "mean_square.sqrt()"},
     "eps is a floor here (clamp, max); it is added to the mean square": {ROOT: "mean_square.clamp(min=eps).sqrt()"},
     "eps is squared; it is added as it is": {"+ eps": "+ eps**2"},
-    "eps is added to x, not to the mean square": {"wide.square()": "(wide + eps).square()"},
     "eps is always 1e-5 here; use the one that comes in": {"+ eps": "+ 1e-5"},
     "eps is always 1e-6 here; use the one that comes in": {"+ eps": "+ 1e-6"},
     "eps is PyTorch's own here, because none is passed on": {"+ eps": "+ torch.finfo(wide.dtype).eps"},
     "only the last axis is taken; there are as many as weight has": LAST,
+    "the last two axes are taken; as many are as weight has": {AXES: "tuple(range(-min(2, x.dim()), 0))"},
     "all axes are taken; only as many as weight has, from the end": {AXES: "tuple(range(x.dim()))"},
     "all axes but the first are taken; only as many as weight has, from the end": {
         AXES: "tuple(range(1, x.dim())) or (0,)"
@@ -150,9 +156,13 @@ CENTRED = {
     "the bias keeps its mean, and so do the outputs": {BIAS: "bias"},
     "the bias is left out": {f"None if bias is None else {BIAS}": "None"},
     "the matrix is not changed": {f" - {COLUMNS}": ""},
-    "the mean of the matrix is subtracted from the bias; it has its own": {BIAS: "bias - matrix.mean()"},
     "the columns are also divided by their deviation; the norm that follows does that": {
-        f"matrix - {COLUMNS}": f"(matrix - {COLUMNS}) / matrix.std(dim=0, correction=0).clamp(min=1e-9)"
+        f"matrix - {COLUMNS}": f"(matrix - {COLUMNS}) / (matrix.std(dim=0) + 1e-5)"
+    },
+    "the first output is subtracted from all; the mean is": {COLUMNS: "matrix[:1]", BIAS: "bias - bias[0]"},
+    "matrix and bias have one mean here; every column has its own, and the bias, too": {
+        COLUMNS: "(matrix.mean() if bias is None else torch.cat([matrix, bias[:, None]], 1).mean())",
+        BIAS: "bias - torch.cat([matrix, bias[:, None]], 1).mean()",
     },
     "the mean is added; the outputs shall lose it": {"matrix - ": "matrix + ", "bias - ": "bias + "},
     "the sum is subtracted, not the mean": {COLUMNS: "matrix.sum(dim=0, keepdim=True)", BIAS: "bias - bias.sum()"},

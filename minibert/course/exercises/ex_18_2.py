@@ -62,9 +62,11 @@ def attentions(rng):
     yield case(2, 4, 4, 3, 5, (2, 1), turned, name="output for T = S", if_nan=turned)
     yield case(2, 3, 5, 64, 8, (2, 3), "K may be anything", name="output for K=64", tolerance=2e-5)
     low = "visible scores may be as low as -50,000, and hidden ones must be lower still: -inf"
-    deep = (torch.full((1, 4, 1, 2), -4e4), torch.ones(1, 3, 3, 2), *half[2:])
-    zero = "exp of such a score is 0: leave it to softmax"
-    yield Case(deep, low, "output where all scores are about -57,000", if_nan=zero)
+    zero = "exp of such a score is 0 or infinity: leave it to softmax"
+    for hidden, says in ((1.0, "are about -57,000"), (-1.0, "are -57,000 where visible, and 57,000 where hidden")):
+        keys = torch.tensor([1.0, hidden, hidden]).view(1, 1, 3, 1).expand(1, 3, 3, 2)
+        deep = (torch.full((1, 4, 1, 2), -4e4), keys, *half[2:])
+        yield Case(deep, low, f"output where the scores {says},", if_nan=zero)
     yield case(2, 3, 5, 6, 4, (2, 1), low, size=3e3, name="output for large queries", tolerance=1e-3)
 
 
@@ -90,8 +92,10 @@ ATTENTION = {
     "all groups have the same size here, rounded; sizes says how many query heads each has": {
         OWNER: "torch.arange(sum(sizes)) * len(sizes) // sum(sizes)"
     },
+    "the borders of the groups are off by one": {
+        OWNER: "torch.bucketize(torch.arange(sum(sizes)), torch.tensor(sizes).cumsum(0)).clamp(max=len(sizes) - 1)"
+    },
     "the sizes are read from the last to the first": {"torch.tensor(sizes)": "torch.tensor(sizes[::-1])"},
-    "all query heads read the first key head": {OWNER: f"0 * {OWNER}"},
     "all query heads read the mean of the key heads: each group has its own": {
         "key[:, owner], value[:, owner]": "key.mean(1, keepdim=True), value.mean(1, keepdim=True)"
     },
@@ -112,9 +116,6 @@ ATTENTION = {
     "the scale has the width of all query heads, H K; it is the root of K, the size of one head": {
         ROOT: "(query.shape[1] * query.shape[-1]) ** 0.5"
     },
-    "the scale has the width of all key heads, G K; it is the root of K, the size of one head": {
-        ROOT: "(key.shape[1] * query.shape[-1]) ** 0.5"
-    },
     "the scores are divided by 8, which is sqrt(K) for K = 64 only": {ROOT: "8"},
     "visible is not used": {HIDE: "scores.softmax(dim=-1)"},
     "visible is turned round: True marks the keys that may be seen": {"(~visible": "(visible"},
@@ -122,10 +123,13 @@ ATTENTION = {
         HIDE: "scores.softmax(dim=-1) * visible[:, None, None, :]"
     },
     "hidden scores are set to 0, and exp(0) is 1; set them to -inf": {'float("-inf")': "0.0"},
-    "hidden scores are set to a number such as -1e4, and the visible ones are lower still": {'float("-inf")': "-1e4"},
-    "later keys are hidden, too (a causal mask)": {
-        "~visible[:, None, None, :]": "~visible[:, None, None, :] | torch.ones_like(scores).bool().triu(1)"
+    "visible is added to the scores as 0 and 1; hidden ones must become -inf": {
+        HIDE: "(scores + visible[:, None, None, :]).softmax(dim=-1)"
     },
+    "a number such as -1e4 is added to hidden scores, and one of them is still the highest: set them to -inf": {
+        HIDE: "(scores - 1e4 * ~visible[:, None, None, :]).softmax(dim=-1)"
+    },
+    "hidden scores are set to a number such as -1e4, and the visible ones are lower still": {'float("-inf")': "-1e4"},
     "softmax over the queries (dim -2); the weights of a query sum to 1 over the keys, dim=-1": {"dim=-1": "dim=-2"},
     "softmax over the heads (dim 1); the weights of a query sum to 1 over the keys, dim=-1": {"dim=-1": "dim=1"},
     "the heads are not side by side: (B, H, T, E) is cut into rows as it lies; transpose H and T first": {
@@ -137,7 +141,6 @@ ATTENTION = {
     "the heads come out in another order: rank by rank of all groups; group 0's heads come first": {
         MIX: f"(weights @ values)[:, torch.argsort({RANK}, stable=True)]"
     },
-    "the heads are not put side by side: (B, T, H E)": {BACK: ""},
     "the axes are (B, T, H, E); put the last two together": {BACK: ".transpose(1, 2)"},
     "one result for each group: the heads of a group are averaged": {
         MIX: "torch.stack([(weights @ values)[:, owner == g].mean(1) for g in range(len(sizes))], 1)"
@@ -160,6 +163,9 @@ MEANS, HEADS = "group.mean(dim=0) for group in heads.split(list(sizes))", "weigh
 POOL = {
     "the first head of each group is kept; all of its heads are averaged": {"group.mean(dim=0)": "group[0]"},
     "the heads of a group are summed; they are averaged": {"group.mean(dim=0)": "group.sum(dim=0)"},
+    "the sum over a group is divided by the number of all heads; divide it by the group's own": {
+        "group.mean(dim=0)": "group.sum(dim=0) / len(heads)"
+    },
     "heads that are G apart are averaged; neighbours form a group": {
         MEANS: "heads[g :: len(sizes)].mean(dim=0) for g in range(len(sizes))"
     },
@@ -172,7 +178,6 @@ POOL = {
     "all groups have the same size here; sizes says how many heads each has": {
         "heads.split(list(sizes))": "heads.tensor_split(len(sizes))"
     },
-    "the sizes are read from the last to the first": {"list(sizes)": "list(sizes)[::-1]"},
     "the result has a head axis; it is a matrix again, (G K, D)": {"torch.cat": "torch.stack"},
     "sizes count rows here; they count heads of K rows": {HEADS: "weight[:, None]"},
 }

@@ -1,6 +1,7 @@
 """18.3 The plan of a run in two phases: what every step is trained with."""
 
 import math
+from functools import partial
 
 import numpy as np
 import torch
@@ -33,21 +34,18 @@ FIVE = "a dict with the keys " + ", ".join(NAMES)
 LENGTHS = "every list has `steps` numbers, one for each of the steps 0 ... steps - 1"
 
 
-def asked(answer, *inputs):
-    """The plan step by step, so that a difference is found at the step where it begins."""
+def asked(name, answer, *inputs):
+    """One of the lists, step by step, so that a difference is found at the step where it begins."""
     got, steps = call(answer, *inputs), inputs[0]
     if not isinstance(got, dict) or set(got) != set(NAMES):
         has = f"a dict with the keys {', '.join(map(str, got))}" if isinstance(got, dict) else kind_of(got)
         raise Wrong(f"the plan is {has}", FIVE, "is the `return` missing?" if got is None else "")
-    lists = {}
-    for name, values in got.items():
-        values = values.tolist() if isinstance(values, Tensor | np.ndarray) else values
-        if type(values) not in (list, tuple):
-            raise Wrong(f"plan[{name!r}] is {kind_of(values)}", f"a list of {steps} numbers", LENGTHS)
-        if len(values) != steps:
-            raise Wrong(f"plan[{name!r}] has {len(values)} numbers", f"{steps}", LENGTHS)
-        lists[name] = [number(value, name) for value in values]
-    return {f"step {step}": {name.replace("_", " "): lists[name][step] for name in NAMES} for step in range(steps)}
+    values = got[name].tolist() if isinstance(got[name], Tensor | np.ndarray) else got[name]
+    if type(values) not in (list, tuple):
+        raise Wrong(f"plan[{name!r}] is {kind_of(values)}", f"a list of {steps} numbers", LENGTHS)
+    if len(values) != steps:
+        raise Wrong(f"plan[{name!r}] has {len(values)} numbers", f"{steps}", LENGTHS)
+    return {f"step {step}": number(value, name) for step, value in enumerate(values)}
 
 
 def number(value, name):
@@ -57,26 +55,37 @@ def number(value, name):
     return float(value) if type(value) is int and not counts else value
 
 
-def cases(rng):
-    def case(steps, warmup, annealing, tokens, first, second, K, cause, peak=1.0):
-        settings = f"steps {steps}, warmup {warmup}, annealing {annealing}"
-        inputs = (steps, warmup, annealing, peak, tokens, first, second, K)
-        return Case(inputs, cause, f"the plan for {settings}", tolerance=1e-6)
+CAUSES = {
+    "learning_rate": "it rises to the peak, stays there, and falls from the first step of the second phase on, as "
+    "(1 + cos(pi x)) / 2 with x = 0 at that step",
+    "mask_rate": "it is the first phase's before step steps - annealing, and the second phase's from there on",
+    "length": "it is the first phase's before step steps - annealing, and the second phase's from there on",
+    "theta": "the last pair turns by theta ** -((K - 2) / K) a position, and by as much over a row in both phases",
+    "rows": "so many rows of this length as fit whole into `tokens`",
+}
 
-    whole = "phase 1 has the steps before steps - annealing, phase 2 all others"
-    yield case(10, 2, 4, 64, (0.5, 16, 10_000.0), (0.1, 32), 4, whole)
-    yield case(12, 4, 0, 96, (0.5, 16, 10_000.0), (0.1, 32), 8, "annealing 0: the first phase lasts to the end")
-    yield case(9, 0, 3, 96, (0.4, 12, 500.0), (0.2, 48), 8, "without warm-up step 0 has the peak", peak=3e-4)
-    yield case(11, 5, 6, 100, (0.5, 16, 10_000.0), (0.1, 24), 16, "the annealing may begin where the warm-up ends")
-    yield case(6, 0, 6, 100, (0.3, 20, 100.0), (0.1, 10), 6, "all steps belong to the second phase; texts get shorter")
-    yield case(7, 3, 1, 1000, (0.5, 64, 10_000.0), (0.1, 256), 64, "an annealing of one step: it still has the peak")
-    yield case(8, 2, 3, 100, (0.5, 30, 10_000.0), (0.1, 30), 64, "as long as before: theta stays, too")
+
+def cases(rng):
+    def case(steps, warmup, annealing, tokens, first, second, K, peak=1.0):
+        inputs = (steps, warmup, annealing, peak, tokens, first, second, K)
+        for name, cause in CAUSES.items():
+            says = f"{name.replace('_', ' ')} for steps {steps}, warmup {warmup}, annealing {annealing}"
+            yield Case(inputs, cause, says, tolerance=1e-6, run=partial(asked, name))
+
+    yield from case(10, 2, 4, 64, (0.5, 16, 10_000.0), (0.1, 32), 4)
+    yield from case(12, 4, 0, 96, (0.5, 16, 10_000.0), (0.1, 32), 8)
+    yield from case(9, 0, 3, 96, (0.4, 12, 500.0), (0.2, 48), 8, peak=3e-4)
+    yield from case(11, 5, 6, 100, (0.5, 16, 10_000.0), (0.1, 24), 16)
+    yield from case(6, 0, 6, 100, (0.3, 20, 100.0), (0.1, 10), 6)  # all of it is annealing, and texts get shorter
+    yield from case(7, 3, 1, 1000, (0.5, 64, 10_000.0), (0.1, 256), 64)
+    yield from case(8, 2, 3, 100, (0.5, 30, 10_000.0), (0.1, 30), 64)
+    yield from case(9, 1, 2, 100, (0.5, 30, 10_000.0), (0.1, 50), 12)
     draw = lambda low, high: int(torch.randint(low, high, (), generator=rng))  # noqa: E731
     for _ in range(3):
         annealing, warmup, length = draw(3, 12), draw(3, 12), draw(8, 40)
-        second = (0.15, length + draw(1, 90))
         sizes = (warmup + annealing + draw(1, 20), warmup, annealing, 4000)
-        yield case(*sizes, (0.45, length, 10_000.0), second, 2 * draw(2, 40), whole, peak=2e-3)
+        second = (0.15, length + draw(1, 90))
+        yield from case(*sizes, (0.45, length, 10_000.0), second, 2 * draw(2, 40), peak=2e-3)
 
 
 BORDER, UP, WARM = "border = steps - annealing", "step / warmup", "min(1.0, step / warmup) if warmup else 1.0"
@@ -85,6 +94,9 @@ THETA, POWER = "theta *= (length / first[1]) ** (K / (K - 2))", "(K / (K - 2))"
 SECOND, ROWS, LOOP = "mask_rate, length = second", "tokens // length", "for step in range(steps):"
 ROUND = "the rows are rounded {}; so many fit whole: tokens // length"
 MISTAKES = {
+    "the settings change one step after the learning rate begins to fall; all change at the same step": {
+        SECOND: "mask_rate, length = second if step > border else first[:2]"
+    },
     "the second phase begins a step too late: it has the last `annealing` steps": {BORDER: f"{BORDER} + 1"},
     "the second phase begins a step too early: it has the last `annealing` steps": {
         BORDER: f"{BORDER} - 1 if annealing else steps"
@@ -93,15 +105,13 @@ MISTAKES = {
     "the second phase begins `annealing` steps after the warm-up; it has the last `annealing` steps": {
         BORDER: "border = warmup + annealing"
     },
-    "the settings change one step after the learning rate begins to fall; all change at the same step": {
-        SECOND: "mask_rate, length = second if step > border else first[:2]"
-    },
     "the cosine is off by one: at the first step of the annealing the learning rate is still the peak": {
         PASSED: "(step - border + 1) / annealing"
     },
     "the cosine is off by one: it would reach 0 at step `steps`, one after the last": {
         PASSED: "(step - border) / max(annealing - 1, 1)"
     },
+    "the cosine is off by one: it begins a step too late": {PASSED: "max(step - border - 1, 0) / annealing"},
     "the cosine is off by one: it divides by annealing + 1": {PASSED: "(step - border) / (annealing + 1)"},
     "the learning rate falls linearly; the annealing is a cosine": {COSINE: f"1 - {PASSED}"},
     "the learning rate falls as 1 - sqrt(x), ModernBERT's decay; EuroBERT's is a cosine": {
@@ -111,22 +121,14 @@ MISTAKES = {
         COSINE: f"math.cos(math.pi / 2 * {PASSED})"
     },
     "this is cos(pi x), which falls to -1: add 1 and halve it": {COSINE: f"math.cos(math.pi * {PASSED})"},
-    "1 + cos(pi x) begins at 2: halve it": {COSINE: f"1 + math.cos(math.pi * {PASSED})"},
-    "cos(2 pi x) goes down and up again; half a wave is asked": {"math.pi *": "2 * math.pi *"},
-    "the cosine stays above 0 (at a tenth of the peak, or so); it would reach 0 at step `steps`": {
-        COSINE: f"0.1 + 0.9 * {COSINE}"
-    },
+    "pi is missing in the cosine: half a wave is cos(pi x) for x from 0 to 1": {"math.pi *": "1.0 *"},
+    "x is divided by `steps`; it is the share of the annealing that is over": {PASSED: "(step - border) / steps"},
     "the cosine begins at the end of the warm-up; in the first phase the learning rate is constant": {
         "            mask_rate, length": "            pass\n        if step >= warmup:\n"
         "            factor = (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1))) / 2\n"
         "        if step >= border:\n            mask_rate, length"
     },
-    "the cosine counts from step 0; it begins at the border": {PASSED: "step / steps"},
-    "the cosine counts from the end of the warm-up; it begins at the border": {
-        PASSED: "(step - warmup) / (steps - warmup)"
-    },
     "the learning rate stays constant in the second phase; it falls to 0": {COSINE: "1.0"},
-    "the learning rate warms up anew in the second phase": {COSINE: f"{COSINE} * min(1.0, (step - border + 1) / 3)"},
     "the warm-up is off by one: step 0 has 0, step `warmup` is the first with the peak": {UP: "(step + 1) / warmup"},
     "the warm-up is off by one: it reaches the peak at step `warmup`": {UP: "step / max(warmup - 1, 1)"},
     "the warm-up is off by one: it divides by warmup + 1": {UP: "(step + 1) / (warmup + 1)"},
@@ -166,11 +168,11 @@ MISTAKES = {
         "(peak * factor, mask_rate, length, theta": "(peak * factor, mask_rate, length, "
         "theta * (second[1] / first[1]) ** (K / (K - 2)) if annealing else theta",
     },
-    "theta grows anew at each step; it changes once, at the border": {
-        "mask_rate, length, theta = first": "mask_rate, length = first[:2]\n        theta = theta if step else first[2]"
-    },
     "the rows stay as they were while the texts grow, and a step has more tokens: tokens // length": {
         ROWS: "tokens // first[1]"
+    },
+    "the rows come from the whole rows of the first phase; count anew from tokens": {
+        ROWS: "tokens // first[1] * first[1] // length"
     },
     ROUND.format("up"): {ROWS: "-(-tokens // length)"},
     ROUND.format("to the nearest number"): {ROWS: "round(tokens / length)"},
@@ -199,5 +201,5 @@ EXERCISE = Exercise(
         "                   theta times (ratio of the lengths) to the power that undoes the pair's own exponent\n"
         "    rows: how often the length fits into the tokens",
     ),
-    parts=(Lab(annealing_plan, cases, MISTAKES, run=asked, in_pairs=False),),
+    parts=(Lab(annealing_plan, cases, MISTAKES, in_pairs=False),),
 )
