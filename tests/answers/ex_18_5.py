@@ -90,14 +90,14 @@ def by_chance(sizes, losses):
 
 RIGHT = {"numpy": in_numpy, "percent": in_percent}
 WRONG = {
-    "equal": (equal, "never change"),
-    "as much as there is": (by_size(1.0), "never change"),
-    "inverse": (inverse, "never change"),
+    "equal": (equal, "do not depend"),
+    "as much as there is": (by_size(1.0), "do not depend"),
+    "inverse": (inverse, "do not depend"),
     "by loss": (by_loss, "falls no more"),
     "the worst alone": (the_worst_alone, "falls no more|jump"),
     "the worst doubled": (the_worst_doubled, "falls no more"),
     "last fall": (last_fall, "jump"),
-    "whole fall": (whole_fall, "too timid"),
+    "whole fall": (whole_fall, "too little goes"),
     "missing": (missing, "share for each"),
     "negative": (negative, "numbers from 0 up"),
     "zeros": (zeros, "all shares are 0"),
