@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from minibert import corpora
-from minibert.corpora.mixture import SEPARATOR, mixture
-from minibert.experiments import annealing, code_share, english_share, groups
+from minibert.corpora.mixture import PERCENT, SEPARATOR, mixture, passages
+from minibert.experiments import annealing, code_share, english_share, groups, parallel_lines
+from minibert.experiments.across_languages import pairs_of, sides
 from minibert.experiments.many_languages import (
     ALL,
     EVEN,
@@ -58,6 +59,27 @@ def test_tokens_give_the_text_back_and_the_separator_is_one_token(settings):
 def trained_on(seen) -> torch.Tensor:
     """The tokens of every step before any was hidden. Shape: (steps, N)."""
     return torch.stack([torch.where(labels == IGNORE, ids, labels) for ids, labels, _ in seen])
+
+
+def test_special_tokens_are_never_hidden(settings, watched):
+    settings = parallel_lines.PARALLEL_LINES.settings | parallel_lines.PARALLEL_LINES.tiny | dict(steps=20)
+    parallel_lines._one(settings, "parallel lines", 0)
+    tok = tokenizer(settings["vocab_size"])
+    hidden = torch.cat([labels[labels != IGNORE] for _, labels, _ in watched])
+    assert len(hidden) > 500 and not set(hidden.tolist()) & set(tok.special_ids)
+    assert tok.ids(SEPARATOR)[0] in trained_on(watched).flatten().tolist()
+
+
+def test_nothing_held_out_is_trained_on():
+    trained = {line for p in mixture(EVEN, 600_000, 0) for line in p.text.split("\n")}
+    held = {line for group in ("en", "de", "ja") for p in passages(group, "held-out") for line in p.text.split("\n")}
+    assert len(held) > 500 and not trained & held
+    tested = sides(PERCENT)[1]
+    for arm in parallel_lines.TRAINED:
+        trained = {text for line in parallel_lines.lines(arm, ("de", "ja")) for text in line.split(SEPARATOR)}
+        for language in ("en", "de", "ja"):
+            kept = set(pairs_of(tested, language)[0])
+            assert len(kept) > 100 and not trained & kept
 
 
 def test_a_held_out_group_is_its_own_text_and_scored_alike_for_all(settings):
@@ -116,3 +138,51 @@ def test_mixtures_have_equal_bytes_and_the_share_that_the_arm_says(experiment):
         rest = {group: shares[group] for group in shares if group not in chosen}
         even = {group: EVEN[group] for group in rest}
         assert all(rest[g] / sum(rest.values()) == pytest.approx(even[g] / sum(even.values())) for g in rest)
+
+
+def test_parallel_lines_hold_the_same_words_as_the_lines_apart(settings):
+    together, apart = (parallel_lines.lines(arm, ("de", "ja")) for arm in parallel_lines.TRAINED)
+    assert sorted(text for line in together for text in line.split(SEPARATOR)) == sorted(apart)
+    assert all(line.count(SEPARATOR) == 1 for line in together) and not any(SEPARATOR in line for line in apart)
+    size = settings["vocab_size"]
+    one, other = (parallel_lines.read_lines(arm, ("de",), size).train[0] for arm in parallel_lines.TRAINED)
+    assert len(one) == len(other)  # the separator stands where the end of the English text stood
+
+
+def test_foreign_text_hides_the_same_tokens_alone_and_beside_the_english(settings, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        parallel_lines, "evaluate", lambda model, batches, sizes: seen.extend(batches) or {"bits_per_byte": 0.0}
+    )
+    for beside in (False, True):
+        parallel_lines.foreign_bits(None, ("de",), settings["vocab_size"], beside)
+    alone, both = seen
+    assert torch.equal(alone.labels[alone.labels != IGNORE], both.labels[both.labels != IGNORE])
+    assert 0.1 < (alone.labels != IGNORE).double().mean() < 0.18 and len(alone.cu_seqlens) == len(both.cu_seqlens)
+    tok = tokenizer(settings["vocab_size"])
+    tested = [m.texts for m in sides(PERCENT)[1] if "de" in m.texts]
+    for batch, starts in ((alone, ""), (both, tested[0]["en"] + SEPARATOR)):
+        ids, labels = (tensor[: batch.cu_seqlens[1]] for tensor in (batch.ids, batch.labels))
+        assert set(ids[labels != IGNORE].tolist()) <= {tok.mask_id}
+        whole = torch.where(labels == IGNORE, ids, labels)[:-1].tolist()
+        assert tok.decode(whole, skip_special_tokens=False) == starts + tested[0]["de"]
+
+
+def test_recall_of_known_vectors_and_what_centring_mends():
+    train, tested = sides(PERCENT)
+    english = {m.texts["en"]: number for number, m in enumerate((*train, *tested))}
+    german = {m.texts["de"]: number for number, m in enumerate((*train, *tested)) if "de" in m.texts}
+    meaning = torch.randn(len(english) + 1000, 64, generator=torch.Generator().manual_seed(0))
+    own, other = 300 * torch.eye(64)[:2]  # what all texts of a language have in common
+
+    def recall(embed):
+        return parallel_lines.recall(lambda texts: torch.stack([embed(t) for t in texts]), ("de",), 200)
+
+    both = set(english) & set(german)  # said alike in both languages
+    assert len(both) < 20
+    alike = recall(lambda text: meaning[english.get(text, german.get(text))])
+    assert alike["de"] > 0.95 and alike["de, centred"] > 0.95
+    shifted = recall(lambda t: meaning[english[t]] + own if t in english else meaning[german[t]] + other)
+    assert shifted["de, centred"] > 0.9 > shifted["de"]
+    apart = recall(lambda t: meaning[english[t]] if t in english else meaning[-1 - german[t] % 999])
+    assert apart["de"] < 0.05 and apart["de, centred"] < 0.05

@@ -27,6 +27,7 @@ NAMES = (
     "groups",
     "english_share",
     "code_share",
+    "parallel_lines",
     "cross_retrieval",
     "transfer",
     "code_search",
