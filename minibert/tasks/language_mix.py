@@ -20,8 +20,8 @@ KINDS = (  # words, how many may follow one, rows of text
     ("cousin", 40, 3, 1000),  # words and grammar are those of "large"
     ("noisy", 16, 16, 600),
     ("rich", 120, 4, 700),
-    ("plain", 40, 3, 300),
-    ("small", 40, 3, 150),
+    ("plain", 40, 3, 300),  # or, for odd seeds, a second noisy one
+    ("small", 40, 3, 200),
 )
 NAMES = ("Aro", "Bel", "Cim", "Dun", "Esk", "Fal")
 Policy = Callable[[dict[str, int], list[dict[str, float]]], Mapping[str, float]]
@@ -71,6 +71,8 @@ def languages(seed: int) -> dict[str, Language]:
     names = [NAMES[at] for at in torch.randperm(len(NAMES), generator=rng).tolist()]
     made, first, large = {}, 0, None
     for name, (kind, words, branches, count) in zip(names, KINDS, strict=True):
+        if kind == "plain" and seed % 2:
+            kind, words, branches, count = "noisy", 24, 24, 900
         ids = torch.arange(first, first + words)
         if kind == "cousin":  # a dialect: what is learned of one is known of the other
             follows, ids = large

@@ -23,7 +23,7 @@ def shares(sizes, losses):
     return {name: one**1.5 for name, one in total.items()}  # sharper: the averages lie close together
 
 
-BAR, WORLDS, POWERS = 0.58, 2, (1.0, 0.5, 0.0)
+BAR, WORLDS, POWERS = 0.55, 2, (1.0, 0.5, 0.0)
 SIZE = "the shares do not depend on the losses: which language is weak shows in its losses, not in the amount of text"
 HIGH = "much goes to a language whose loss is high and falls no more: that is all that can be reached there"
 SWING = (
@@ -64,8 +64,8 @@ def checked(answer):
 
 def measure(answer, rng):
     """Train with the answer's shares in two worlds of this seed, and compare with the best shares by size."""
-    for _ in range(WORLDS):
-        seed = int(torch.randint(2**31, (), generator=rng))
+    first = 2 * int(torch.randint(2**30, (), generator=rng))
+    for seed in range(first, first + WORLDS):  # one noisy language in the first, two in the second
         run, (worst, mean) = train_mix(checked(answer), seed), baseline(seed)
         if run.above[run.worst] <= BAR * worst and run.mean <= mean:
             continue
@@ -80,13 +80,13 @@ def measure(answer, rng):
 def likely(answer, run, there, worst):
     """What to try first."""
     moved = [sum(abs(now[name] - before[name]) for name in now) for before, now in pairwise(run.shares)]
-    noisy = next(name for name, one in there.items() if one.kind == "noisy")
+    noisy = [name for name, one in there.items() if one.kind == "noisy"]
     mean = {name: sum(one[name] for one in run.shares) / len(run.shares) for name in there}
     sizes, names = {name: len(one.text) for name, one in there.items()}, list(there)
     turned = [dict(zip(names, [*one.values()][::-1], strict=True)) for one in run.losses]
     if all(call(answer, sizes, run.losses[:n]) == call(answer, sizes, turned[:n]) for n in (1, 9, 29)):
         return SIZE
-    if mean[noisy] > 0.22:
+    if max(mean[name] for name in noisy) > 0.22:
         return HIGH
     if run.above[run.worst] <= BAR * worst:
         return MEAN
