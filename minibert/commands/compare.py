@@ -112,6 +112,7 @@ def compare(models, length, measure, workload, repeats, out):
     print_text(table.LEGEND)
     if any(row["measured"] for row in rows):
         on = report["machine"]
+        when = "measured now" if measure else "stored; --measure measures here"
         print_text(
-            f"Speed: {on['processor']}, {on['threads']} of {on['cores']} cores, {report['workload']['workload']}."
+            f"Speed ({when}): {on['processor']}, {on['threads']} of {on['cores']} cores, {report['workload']['workload']}."
         )

@@ -25,8 +25,8 @@ QUIZ = {  # chapter: question, answer
         "Words that both sentences share: a random sentence is about something else.",
     ),
     "14": (
-        "What does the bias of the keys do?",
-        "Nothing: it adds the same to all scores of a query, and softmax ignores that.",
+        "What does the bias of the keys do in BERT?",
+        "Nothing: it adds the same to all scores of a query, and softmax ignores that. (RoPE would turn it.)",
     ),
     "15": (
         "A text moves 1,000 places to the right. What changes in the scores with RoPE?",
@@ -34,7 +34,7 @@ QUIZ = {  # chapter: question, answer
     ),
     "16": (
         "A local layer has a window of 128. How many keys does a query see?",
-        "129: 64 to each side and itself.",
+        "129 at most: 64 to each side and itself.",
     ),
     "17": (
         "Clipping or StableAdamW: which of them keeps a bad gradient out of Adam's averages?",

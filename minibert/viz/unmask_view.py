@@ -120,7 +120,7 @@ class UnmaskView(View):
     def figure(self) -> Figure:
         """The first run as a picture: a row for each step, a column for each token, blue where the model is sure.
 
-        A place that is filled keeps its word from there on; a frame marks where it was filled.
+        A frame marks the step in which a place was filled; the rows below leave it empty.
         """
         name, steps = next(iter(self.runs.items()))
         order = order_of_filling(steps)
