@@ -112,7 +112,5 @@ def compare(models, length, measure, workload, repeats, out):
     print_text(table.LEGEND)
     if any(row["measured"] for row in rows):
         on = report["machine"]
-        when = "measured now" if measure else "stored; --measure measures here"
-        print_text(
-            f"Speed ({when}): {on['processor']}, {on['threads']} of {on['cores']} cores, {report['workload']['workload']}."
-        )
+        when, texts = "measured now" if measure else "stored; --measure measures here", report["workload"]["workload"]
+        print_text(f"Speed ({when}): {on['processor']}, {on['threads']} of {on['cores']} cores, {texts}.")
