@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minibert.course.exercises.ex_3_1 import wordpiece
-from minibert.course.exercises.ex_3_2 import bpe_encode, draw, trained
+from minibert.course.exercises.ex_3_2 import bpe_encode, trained
+from minibert.course.tools import drawn_word
 from minibert.tokenization.merges import merge_by_rank
 from minibert.tokenization.wordpiece import greedy_pieces
 
@@ -22,10 +23,10 @@ def test_the_cut_is_that_of_the_package(word, parts):
 @pytest.mark.parametrize("seed", range(20))
 def test_the_merges_are_those_of_the_package(seed):
     rng = torch.Generator().manual_seed(seed)
-    merges = trained([draw(rng, "abc", 3, 9) for _ in range(12)])
+    merges = trained([drawn_word(rng, "abc", 3, 9) for _ in range(12)])
     names = ["a", "b", "c", *(left + right for left, right in merges)]
     ranks = {(names.index(a), names.index(b)): (rank, rank + 3) for rank, (a, b) in enumerate(merges)}
     assert len(set(names)) == len(names), "each token is made by one merge only"
     for length in range(1, 12):
-        word = draw(rng, "abc", length, length)
+        word = drawn_word(rng, "abc", length, length)
         assert bpe_encode(word, merges) == [names[i] for i in merge_by_rank(["abc".index(c) for c in word], ranks)]
