@@ -281,6 +281,13 @@ def test_generators_and_gradients_survive_copying():
     assert copied(handle) is handle
 
 
+def test_two_calls_may_differ_by_rounding_and_by_no_more():
+    calls = iter([0.0, 1e-7, 0.0, 1e-4])
+    assert expect_steady(lambda x: x + next(calls), torch.ones(3)).tolist() == [1.0] * 3
+    with pytest.raises(Wrong, match="two calls"):
+        expect_steady(lambda x: x + next(calls), torch.ones(3))
+
+
 def test_a_module_must_be_one_and_follow_the_mode():
     class Always(nn.Module):
         def forward(self, x):
