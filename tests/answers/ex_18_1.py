@@ -91,6 +91,24 @@ def scale_without_graph(x, weight, eps):
     return (wide / (wide.detach().square().mean(axes, keepdim=True) + eps).sqrt()).to(x.dtype) * weight
 
 
+def root_first(x, weight, eps):
+    axes = tuple(range(-weight.dim(), 0))
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    rms = wide.square().mean(axes, keepdim=True).sqrt()  # its slope is infinite at 0
+    return (wide / (rms**2 + eps).sqrt()).to(x.dtype) * weight
+
+
+def eps_in_half(x, weight, eps):
+    axes = tuple(range(-weight.dim(), 0))
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    rms = (wide.square().mean(axes, keepdim=True) + torch.tensor(eps, dtype=x.dtype)).sqrt()
+    return (wide / rms).to(x.dtype) * weight
+
+
+def any_bias(matrix, bias):
+    return matrix - matrix.mean(0), bias - bias.mean() if bias is not None and bias.any() else None
+
+
 def always_float(x, weight, eps):
     return by_torch(x.float(), weight.float(), eps)
 
@@ -142,6 +160,9 @@ WRONG = {
     "numpy": ((by_numpy, centred), "only the last axis|no gradient"),
     "no_grad": ((without_graph, centred), "no gradient"),
     "detached scale": ((scale_without_graph, centred), "gradient is not"),
+    "the root, then its square": ((root_first, centred), "NaN"),
+    "eps in half precision": ((eps_in_half, centred), "NaN"),
+    "a bias if it is not 0": ((rms_norm, any_bias), "whether it is None"),
     "always float32": ((always_float, centred), "float32"),
     "scale in half precision": ((rounded_scale, centred), "rounded"),
     "L2": ((l2, centred), "a norm of 1"),

@@ -148,7 +148,28 @@ RIGHT = {
     "torch's for each group": (torch_for_each_group, to_groups),
     "head by head": (head_by_head, to_groups),
 }
+
+
+def in_float32(query, key, value, visible, sizes):
+    return grouped_attention(query.float(), key.float(), value.float(), visible, sizes).to(query.dtype)
+
+
+def by_length(query, key, value, visible, sizes):
+    first = torch.arange(visible.shape[1]) < visible.sum(1, keepdim=True)
+    return grouped_attention(query, key, value, first, sizes)
+
+
+def causal(query, key, value, visible, sizes):
+    own = torch.tensor(sizes)
+    seen = visible[:, None, None] & torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
+    keys, values = key.repeat_interleave(own, 1), value.repeat_interleave(own, 1)
+    return F.scaled_dot_product_attention(query, keys, values, seen).transpose(1, 2).flatten(2)
+
+
 WRONG = {
+    "in float32": ((in_float32, to_groups), "computed in float64"),
+    "by length": ((by_length, to_groups), "read as a number of keys"),
+    "causal": ((causal, to_groups), "causal mask"),
     "the package's": ((the_packages, to_groups), "same size"),
     "tiled": ((tiled, to_groups), "h % G"),
     "torch's groups": ((torchs_groups, to_groups), "same size"),

@@ -73,6 +73,10 @@ def for_the_last_k(thetas, steps, warmup, annealing, peak, tokens, first, second
     return thetas[:early] + [first[2] * (second[1] / first[1]) ** (K / (K - 1))] * annealing
 
 
+def one_at_least(rows, *inputs):
+    return [max(1, count) for count in rows]
+
+
 def one_late(mask_rates, *inputs):
     return [mask_rates[0], *mask_rates[:-1]]
 
@@ -112,6 +116,7 @@ WRONG = {
     "theta stays": (changed(theta=stays), "not raised"),
     "mask rate one late": (changed(mask_rate=one_late), "mask rate"),
     "mask rate stays": (changed(mask_rate=stays), "mask rate does not change"),
+    "a row at least": (changed(rows=one_at_least), "fit whole"),
     "rows stay": (changed(rows=stays), "rows stay"),
     "zeros in front": (
         changed(learning_rate=zeros_in_front),

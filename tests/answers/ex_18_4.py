@@ -119,9 +119,29 @@ def baseline_of_the_test(rows, held_out, *learn):
     return found
 
 
+def letters_of_english(*given):
+    return by_counter(*given, key=lambda text: re.sub("[^a-z0-9]", "", text.lower()))
+
+
+def without_digits(*given):
+    return by_counter(*given, key=lambda text: "".join(filter(str.isalpha, text.lower())))
+
+
+def underscores_kept(*given):
+    return by_counter(*given, key=lambda text: re.sub(r"\W", "", text.lower()))
+
+
+def normal_forms(rows, *given):
+    return transfer([(own, form(english), form(text), label) for own, english, text, label in rows], *given)
+
+
 RIGHT = {"one by one": one_by_one, "all at once": all_at_once, "lists": as_lists}
 WRONG = {
     "raw texts": (raw_texts, "are one message"),
+    "a to z": (letters_of_english, "leak|accuracy|baseline"),
+    "no digits": (without_digits, "leak|accuracy|baseline"),
+    "underscores": (underscores_kept, "leak|accuracy|baseline"),
+    "normal forms": (normal_forms, "the texts themselves"),
     "by line": (by_line, "split by line"),
     "no filter": (no_filter, "the same as in English"),
     "no filter, one by one": (no_filter_one_by_one, "the same as in English|accuracy"),

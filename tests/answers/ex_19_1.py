@@ -92,6 +92,21 @@ def of_bert(config):
     }
 
 
+def final_before_the_end(config):
+    extra = config.norm_placement == "pre" and not config.final_norm
+    row = table_row(config)
+    return row | {"vectors": row["vectors"] + extra * config.hidden * (1 + config.norm_bias)}
+
+
+def linear_without_bias(config):
+    row = table_row(config)
+    return row | {"head": row["head"] - (config.mlm_head == "linear" and config.decoder_bias) * config.vocab_size}
+
+
+def cut_off(config):
+    return min(break_even(config), 10_000)
+
+
 def a_float(config):
     return float(break_even(config))
 
@@ -111,6 +126,9 @@ WRONG = {
     "a sum too many": ((with_the_sum, break_even), "unknown, such as 'all'"),
     "BERT only": ((of_bert, break_even), "table_row: "),
     "as if global": ((table_row, as_if_global), "as if they were global"),
+    "a final norm in all": ((final_before_the_end, break_even), "stands in final_norm"),
+    "a linear head has no bias": ((linear_without_bias, break_even), "where decoder_bias says so"),
+    "up to 10,000": ((table_row, cut_off), "modernbert-large"),
     "a float": ((table_row, a_float), "int"),
     "within the context": ((table_row, within_the_context), "break_even: "),
     "one thing": (table_row, "all in parentheses"),

@@ -45,7 +45,9 @@ def norms(rng):
         yield Case((other, weight, 1e-5), says, f"output for x (3, 2, 5, 6) and weight {shape}")
     yield Case((1e-3 * x, weight[0, 0], 1e-5), "for small x eps shows", "output for a small x", tolerance=1e-6)
     yield Case((1e-3 * x, weight[0, 0], 1e-6), "eps is the number that comes in", "output for a small x, eps 1e-6,")
-    yield Case((0 * x, weight[0, 0], 1e-5), "", "output for zeros", "0 / 0: eps stands inside the root, with the mean")
+    zeros = "0 / 0: eps stands inside the root, with the mean"
+    yield Case((0 * x, weight[0, 0], 1e-5), "", "output for zeros", zeros, gradient=True)
+    yield Case((0 * x.half(), weight[0, 0].half(), 1e-9), "", "output for zeros in float16", f"{zeros}, in float32")
     exact = "float64 is computed in float64 from beginning to end"
     yield Case((x.double(), weight[0, 0].double(), 1e-5), exact, "output in float64", tolerance=1e-10, certain=True)
     half = "half precision: the norm in float32, then rounded to x's dtype, then times weight"
@@ -146,6 +148,8 @@ def layers(rng):
         matrix, bias = torch.randn(D, F, generator=rng) + 1, torch.randn(D, generator=rng) - 2
         name = f"for a matrix ({D}, {F}) and a bias the answer"
         yield Case((matrix, bias), "the outputs are the D rows", name, items=("the matrix", "the bias"), double=True)
+    zeros = "a bias of zeros is a bias: ask whether it is None"
+    yield Case((matrix, 0 * bias), zeros, "with a bias of zeros the answer", certain=True)
     yield Case((matrix, None), "without a bias there is none afterwards", "without a bias the answer")
 
 

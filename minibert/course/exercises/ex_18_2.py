@@ -33,15 +33,15 @@ def asked(answer, query, key, value, visible, sizes):
 
 
 def attentions(rng):
-    def case(B, T, S, K, E, sizes, cause, size=1.0, **more):
+    def case(B, T, S, K, E, sizes, cause, size=1.0, dtype=torch.float32, **more):
         query = size * torch.randn(B, sum(sizes), T, K, generator=rng)
         key, value = (torch.randn(B, len(sizes), S, n, generator=rng) for n in (K, E))
         visible = torch.rand(B, S, generator=rng) < 0.6
         visible[:, -1], visible[:, 0] = False, True
         name = more.pop("name", f"output for H={sum(sizes)}, G={len(sizes)}, sizes {sizes}")
-        return Case((query, key, value, visible, sizes), cause, name, **more)
+        return Case((query.to(dtype), key.to(dtype), value.to(dtype), visible, sizes), cause, name, **more)
 
-    even = "groups of equal size: neighbouring query heads share a key head"
+    even = "each query head mixes the values that it may see in its group's head; neighbouring query heads share one"
     yield case(2, 3, 5, 6, 7, (2, 2, 2), even)
     yield case(2, 3, 5, 6, 7, (3, 3), even)
     query = torch.zeros(1, 4, 1, 2)
@@ -55,6 +55,8 @@ def attentions(rng):
     own = "group 0 is read by the first sizes[0] query heads, group 1 by the next sizes[1], and so on"
     yield case(2, 3, 4, 5, 6, (3, 1, 2), own)
     yield case(3, 2, 4, 6, 3, (1, 3), own, gradient=True, double=True)
+    exact = dict(dtype=torch.float64, tolerance=1e-10, certain=True, name="output in float64")
+    yield case(2, 2, 9, 4, 5, (1, 2), "float64 is computed in float64 from beginning to end", **exact)
     yield case(2, 2, 3, 4, 5, (1, 1, 1), "a key head for each query head: that is multi-head attention")
     yield case(2, 3, 4, 5, 2, (4,), "one key head for all query heads (multi-query attention)")
     yield case(2, 1, 1, 3, 4, (1, 2), "one query, one key")
@@ -118,6 +120,10 @@ ATTENTION = {
     },
     "the scores are divided by 8, which is sqrt(K) for K = 64 only": {ROOT: "8"},
     "visible is not used": {HIDE: "scores.softmax(dim=-1)"},
+    "visible of the first text is used for all texts": {"(~visible[:": "(~visible[:1].expand_as(visible)[:"},
+    "visible is read as a number of keys, the first ones; any of them may be hidden": {
+        "~visible[:": "(torch.arange(visible.shape[1]) >= visible.sum(1, keepdim=True))[:"
+    },
     "visible is turned round: True marks the keys that may be seen": {"(~visible": "(visible"},
     "visible acts after the softmax, so the weights do not sum to 1": {
         HIDE: "scores.softmax(dim=-1) * visible[:, None, None, :]"
@@ -132,6 +138,10 @@ ATTENTION = {
     "hidden scores are set to a number such as -1e4, and the visible ones are lower still": {'float("-inf")': "-1e4"},
     "softmax over the queries (dim -2); the weights of a query sum to 1 over the keys, dim=-1": {"dim=-1": "dim=-2"},
     "softmax over the heads (dim 1); the weights of a query sum to 1 over the keys, dim=-1": {"dim=-1": "dim=1"},
+    "later keys are hidden, too (a causal mask)": {
+        "~visible[:, None, None, :]": "~visible[:, None, None, :] | torch.ones_like(scores).bool().triu(1)"
+    },
+    "the heads are not put side by side: (B, T, H E)": {BACK: ""},
     "the heads are not side by side: (B, H, T, E) is cut into rows as it lies; transpose H and T first": {
         BACK: ".reshape(query.shape[0], query.shape[2], -1)"
     },

@@ -80,6 +80,7 @@ def cases(rng):
     yield from case(7, 3, 1, 1000, (0.5, 64, 10_000.0), (0.1, 256), 64)
     yield from case(8, 2, 3, 100, (0.5, 30, 10_000.0), (0.1, 30), 64)
     yield from case(9, 1, 2, 100, (0.5, 30, 10_000.0), (0.1, 50), 12)
+    yield from case(5, 1, 2, 100, (0.5, 30, 10_000.0), (0.1, 130), 8)  # no whole row fits in the second phase
     draw = lambda low, high: int(torch.randint(low, high, (), generator=rng))  # noqa: E731
     for _ in range(3):
         annealing, warmup, length = draw(3, 12), draw(3, 12), draw(8, 40)
@@ -161,6 +162,22 @@ MISTAKES = {
     },
     "the exponent is turned round: K / (K - 2), a little more than 1": {POWER: "((K - 2) / K)"},
     "theta is raised to a power; it is multiplied by one": {THETA: "theta **= length / first[1]"},
+    "theta is rounded; it may be any number": {THETA: f"theta = round({THETA[9:]} * theta)"},
+    "theta is cut to a whole number; it may be any number": {THETA: f"theta = int({THETA[9:]} * theta)"},
+    "theta starts from 10,000; it starts from the one of the first phase": {THETA: f"theta = 10_000.0 * {THETA[9:]}"},
+    "theta is four times as large, as in the example; it follows from the lengths and from K": {THETA: "theta *= 4"},
+    "theta is raised for longer rows alone; shorter ones lower it": {
+        "(length / first[1])": "max(length / first[1], 1)"
+    },
+    "the lengths are divided as whole numbers (//)": {"(length / first[1])": "(length // first[1])"},
+    "the angle over a row is position (its length) times frequency; one less is not meant": {
+        "(length / first[1])": "((length - 1) / (first[1] - 1))"
+    },
+    "the exponent is K / (K - 1); the slowest pair has theta ** -(2 k / K) with k = K / 2 - 1": {
+        POWER: "(K / (K - 1))"
+    },
+    "the exponent is K / 2; the slowest pair has theta ** -(2 k / K) with k = K / 2 - 1": {POWER: "(K / 2)"},
+    "the exponent is 2, as for K = 4; it is K / (K - 2)": {POWER: "2"},
     "theta falls; longer rows need slower rotations, so a larger theta": {"(length / first[1])": "(first[1] / length)"},
     "theta is EuroBERT's 250,000; it follows from the lengths here": {THETA: "theta = 250_000.0"},
     "theta is raised from step 0 on; it changes at the border": {

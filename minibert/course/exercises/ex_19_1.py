@@ -1,5 +1,7 @@
 """19.1 A table that the code fills: where an encoder's parameters are, and when attention costs more than matrices."""
 
+import warnings
+
 import torch
 
 from minibert.config import EncoderConfig
@@ -77,10 +79,12 @@ MODELS = {  # what each is called in a message: its fields
     "pre-norm with biases": PRE,
     "pre-norm, the first attention norm left out": PRE | dict(skip_first_attn_norm=True),
     "pre-norm without an embedding norm": PRE | dict(embed_norm=False),
+    "pre-norm without a final norm": dict(norm_placement="pre"),
     "a gate and biases": dict(mlp="glu"),
     "two key heads for six query heads, with biases": dict(kv_heads=2),
-    "an untied head": dict(tie=False),
+    "an untied head": dict(tie=False, act="silu"),
     "a linear head without a bias": dict(mlm_head="linear", decoder_bias=False, pool="mean"),
+    "a linear head with a bias": dict(mlm_head="linear", pool="mean"),
     "windows": ROPE | WINDOWS,
     "EuroBERT, small": ROPE
     | PRE
@@ -163,6 +167,48 @@ ROW = {
     "an untied head has a matrix of its own": {"if not config.tie:": "if False:"},
     "the decoder's bias is missing": {"if config.decoder_bias:": "if False:"},
     "the decoder has a bias only where decoder_bias says so": {"if config.decoder_bias:": "if True:"},
+    "whether there is a final norm stands in final_norm; not every pre-norm model has one": {
+        NORMS: NORMS.replace("config.final_norm", '(config.norm_placement == "pre")')
+    },
+    "RMSNorm has a gain": {"else D\n    tables": 'else D * (config.norm != "rmsnorm")\n    tables'},
+    "norm_bias says whether a norm has a bias; a LayerNorm may have none": {
+        "norm = 2 * D if config.norm_bias": 'norm = 2 * D if config.norm == "layernorm"'
+    },
+    "`norm_bias` is about the norms; the matrices of the blocks have `bias`": {
+        "if config.bias:": "if config.norm_bias:"
+    },
+    "the biases of attention are missing": {BIASES: "L * (inner + D)"},
+    "the biases of the feed-forward layers are missing": {BIASES: "L * (D + 2 * kept + D)"},
+    "`bias` is about the blocks; the dense layer of the head has head_bias": {
+        "D if config.head_bias": "D if config.bias"
+    },
+    "`mlp` says whether a feed-forward layer is gated, not `act`": {'config.mlp == "glu"': 'config.act == "silu"'},
+    "`mlp` says whether a feed-forward layer is gated, not `norm`": {'config.mlp == "glu"': 'config.norm == "rmsnorm"'},
+    "`mlp` says whether a feed-forward layer is gated, not `norm_placement`": {
+        'config.mlp == "glu"': 'config.norm_placement == "pre"'
+    },
+    "`mlp` says whether a feed-forward layer is gated, not the family": {
+        'config.mlp == "glu"': 'config.family != "bert"'
+    },
+    "the last matrix of a gated layer has F columns: gate and up are multiplied first": {"F * D": "inner * D"},
+    "the norm of the head is one of the norms: norm_bias says whether it has a bias": {
+        "else 0) + norm": "else 0) + 2 * D"
+    },
+    "the norm of the head counts with the head": {
+        "else 0) + norm": "else 0)",
+        NORMS: f'{NORMS} + (config.mlm_head == "transform")',
+    },
+    "the matrix of an untied head counts with the head, not with the tables": {
+        "        head += V * D": "        tables += V * D"
+    },
+    "a linear head has a bias where decoder_bias says so": {
+        "if config.decoder_bias:": 'if config.decoder_bias and config.mlm_head == "transform":'
+    },
+    "the decoder's bias has a number for each entry of the vocabulary": {"        head += V\n": "        head += D\n"},
+    "the first attention norm alone is left out, not one in each layer": {
+        NORMS: NORMS.replace("- config", "- L * config")
+    },
+    "there is no pooler here": {"head = 0": "head = D * D + D if config.pool == 'bert' else 0"},
     "only one of the L layers is counted": {"L * (2 * D * D + 2 * D * kept)": "2 * D * D + 2 * D * kept"},
 }
 
@@ -174,11 +220,13 @@ def lengths(rng):
     windows = "count the keys that a query sees in a local layer: fewer at both ends of the text"
     for name in ("BERT, small", "a gate and biases", "two key heads for six query heads, with biases"):
         yield Case((EncoderConfig(**SMALL | MODELS[name]),), cause, f"the length for {name}")
-    for every, window in ((2, 10), (4, 2), (4, 60), (2, 200)):
-        fields = ROPE | dict(global_every=every, local_window=window, rope_theta_local=10_000.0)
-        config = EncoderConfig(**SMALL | fields)
-        yield Case((config,), windows, f"the length for windows of {window}, every {every}. layer global")
-    for name in ("bert-base", "modernbert-base", "eurobert-610m"):
+    for every, window, layers in ((2, 10, 5), (4, 2, 5), (4, 52, 5), (2, 200, 5), (3, 8, 6)):
+        fields = ROPE | dict(global_every=every, local_window=window, rope_theta_local=10_000.0, layers=layers)
+        with warnings.catch_warnings(action="ignore"):  # the last layer may be local, though no published model's is
+            config = EncoderConfig(**SMALL | fields)
+        name = f"the length for windows of {window}, every {every}. of {layers} layers global"
+        yield Case((config,), windows, name)
+    for name in ("bert-base", "modernbert-base", "modernbert-large", "eurobert-610m"):
         yield Case((EncoderConfig.preset(name),), windows if "modern" in name else cause, f"the length for {name}")
     for name in ("BERT, small", "EuroBERT, small", "windows"):
         yield Case(
@@ -189,6 +237,7 @@ def lengths(rng):
 
 
 BRANCH, LAYER = "4 * D * pairs >= 2 * T * config.layers * layer", "2 * D * D + 2 * D * kept + (3 if"
+WIDE = "sum(config.is_global(number) for number in range(config.layers))"
 NEAR = "near = T * (2 * W + 1) - W * (W + 1)"
 EVEN = {
     "local layers are counted as if they were global": {"if W is not None and T > W:": "if False:"},
@@ -217,6 +266,27 @@ EVEN = {
     "a gated layer has three matrices, the plain one two": {"(3 if": "(2 if"},
     "the feed-forward layer is missing": {'(3 if config.mlp == "glu" else 2) * D * F': "0"},
     "the matrices of attention are missing": {LAYER: "(3 if"},
+    "each end cuts off 1 + 2 + ... + W keys: W (W + 1) at both": {NEAR: NEAR.replace("W * (W + 1)", "W * W")},
+    "a text of up to W tokens is seen whole in a local layer, too: T T pairs": {" and T > W": ""},
+    "a pair takes four operations for each channel of each head, D in all; this is one head": {
+        BRANCH: BRANCH.replace("4 * D", "4 * config.head_size")
+    },
+    "a pair takes four operations for each channel of each head; D counts the heads already": {
+        BRANCH: BRANCH.replace("4 * D", "4 * config.heads * D")
+    },
+    "an encoder is not causal: each token sees those behind it, too": {"wide * T * T": "wide * T * (T + 1) // 2"},
+    "the token table multiplies nothing: look-ups take no operations": {
+        BRANCH: BRANCH.replace("config.layers * layer", "(config.layers * layer + config.vocab_size * D)")
+    },
+    "the head is left out": {BRANCH: BRANCH.replace("config.layers * layer", "(config.layers * layer + D * D)")},
+    "layer 0 is global, so their number is rounded up": {WIDE: "config.layers // config.global_every"},
+    "layers 0, n, 2 n, ... are global: a layer too many is counted as global": {
+        WIDE: "config.layers // config.global_every + 1"
+    },
+    "the length is not bounded by max_len": {"return high": "return min(high, config.max_len)"},
+    "`mlp` says whether a feed-forward layer is gated, not the family": {
+        'config.mlp == "glu"': 'config.family != "bert"'
+    },
 }
 
 EXERCISE = Exercise(
