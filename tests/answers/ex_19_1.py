@@ -128,7 +128,7 @@ WRONG = {
     "as if global": ((table_row, as_if_global), "as if they were global"),
     "a final norm in all": ((final_before_the_end, break_even), "stands in final_norm"),
     "a linear head has no bias": ((linear_without_bias, break_even), "where decoder_bias says so"),
-    "up to 10,000": ((table_row, cut_off), "modernbert-large"),
+    "up to 10,000": ((table_row, cut_off), "answers go beyond"),
     "a float": ((table_row, a_float), "int"),
     "within the context": ((table_row, within_the_context), "break_even: "),
     "one thing": (table_row, "all in parentheses"),

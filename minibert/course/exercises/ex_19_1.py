@@ -208,6 +208,13 @@ ROW = {
     "the first attention norm alone is left out, not one in each layer": {
         NORMS: NORMS.replace("- config", "- L * config")
     },
+    "query and output are D x D; only keys and values have fewer rows": {"2 * D * D + 2 * D * kept": "4 * D * kept"},
+    "the biases of the matrices count with the vectors": {
+        "L * (D * inner + F * D)": "L * (D * inner + F * D + config.bias * (inner + D))",
+        "L * (2 * D * D + 2 * D * kept)": "L * (2 * D * D + 2 * D * kept + config.bias * (2 * D + 2 * kept))",
+        BIASES: "0",
+    },
+    "the dense layer of a head has a matrix, too": {"head += D * D + (D": "head += (D"},
     "there is no pooler here": {"head = 0": "head = D * D + D if config.pool == 'bert' else 0"},
     "only one of the L layers is counted": {"L * (2 * D * D + 2 * D * kept)": "2 * D * D + 2 * D * kept"},
 }
@@ -283,6 +290,7 @@ EVEN = {
     "layers 0, n, 2 n, ... are global: a layer too many is counted as global": {
         WIDE: "config.layers // config.global_every + 1"
     },
+    "the search ends at 10,000; answers go beyond": {"return high": "return min(high, 10_000)"},
     "the length is not bounded by max_len": {"return high": "return min(high, config.max_len)"},
     "`mlp` says whether a feed-forward layer is gated, not the family": {
         'config.mlp == "glu"': 'config.family != "bert"'
