@@ -109,6 +109,11 @@ def any_bias(matrix, bias):
     return matrix - matrix.mean(0), bias - bias.mean() if bias is not None and bias.any() else None
 
 
+def centred_in_float32(matrix, bias):
+    new = centred(matrix.float(), bias if bias is None else bias.float())
+    return new[0].to(matrix.dtype), bias if bias is None else new[1].to(bias.dtype)
+
+
 def always_float(x, weight, eps):
     return by_torch(x.float(), weight.float(), eps)
 
@@ -163,6 +168,7 @@ WRONG = {
     "the root, then its square": ((root_first, centred), "NaN"),
     "eps in half precision": ((eps_in_half, centred), "NaN"),
     "a bias if it is not 0": ((rms_norm, any_bias), "whether it is None"),
+    "the layer in float32": ((rms_norm, centred_in_float32), "computed in float64"),
     "always float32": ((always_float, centred), "float32"),
     "scale in half precision": ((rounded_scale, centred), "rounded"),
     "L2": ((l2, centred), "a norm of 1"),

@@ -150,6 +150,9 @@ def layers(rng):
         yield Case((matrix, bias), "the outputs are the D rows", name, items=("the matrix", "the bias"), double=True)
     zeros = "a bias of zeros is a bias: ask whether it is None"
     yield Case((matrix, 0 * bias), zeros, "with a bias of zeros the answer", certain=True)
+    exact = "float64 is computed in float64 from beginning to end"
+    inputs = [torch.randn(*size, generator=rng, dtype=torch.float64) for size in ((5, 3), (5,))]
+    yield Case(tuple(inputs), exact, "in float64 the answer", tolerance=1e-10, certain=True)
     yield Case((matrix, None), "without a bias there is none afterwards", "without a bias the answer")
 
 
