@@ -9,6 +9,7 @@ from minibert.corpora.mixture import (
     GROUPS,
     LONGEST,
     SEPARATOR,
+    _linked_messages,
     is_near_copy,
     messages,
     mixture,
@@ -102,7 +103,8 @@ def test_wrong_mixtures_are_refused(shares, size, complaint):
 
 def test_messages_that_are_not_there_say_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIBERT_CACHE", str(tmp_path))
-    messages.cache_clear()
+    for remembered in (messages, _linked_messages):
+        remembered.cache_clear()
     with pytest.raises(corpora.DataUnavailable, match="data fetch"):
         passages("de")
 
