@@ -72,11 +72,21 @@ def sleeps(*_):
 
 @pytest.mark.parametrize("answer", [endless, stubborn, catches_everything_for_a_while, sleeps])
 def test_endless_code_is_given_up_in_time(answer):
-    outcomes = []
+    outcomes, before = [], set(threading.enumerate())
     waiter = threading.Thread(target=lambda: outcomes.append(examine("5.1", answer, seconds=0.2)), daemon=True)
     waiter.start()
     waiter.join(60)
     assert outcomes and outcomes[0].status == "too slow" and "never ends" in outcomes[0].message
+    if answer is catches_everything_for_a_while:  # no further case is asked of it, and so its thread ends
+        assert _ends(lambda: all(t in before or t.name != "minibert check" for t in threading.enumerate()))
+
+
+def _ends(condition) -> bool:
+    for _ in range(200):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @pytest.mark.parametrize("answer", [stubborn, catches_everything_for_a_while])

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from operator import attrgetter, is_
 from sys import _current_frames, getrecursionlimit
+from threading import get_ident
 from time import monotonic
 from typing import Any
 
@@ -75,6 +76,9 @@ FLAGS = (  # how to read a setting, and how to set it
 )
 
 
+TOLD: set[int] = set()  # the threads that were asked to stop
+
+
 class Stop(SystemExit):
     """Planted in a thread whose time is up; `except Exception` does not catch it, and threads end on it silently."""
 
@@ -89,6 +93,7 @@ def run_limited(work: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
     busy.acquire()
 
     def body():
+        TOLD.discard(get_ident())  # a thread may have the number of one that has ended
         try:
             try:
                 results.append(work())
@@ -119,6 +124,8 @@ def run_limited(work: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
 def _stop(thread: int, busy: Any = None, how: type[BaseException] = Stop) -> None:
     """Plant an exception in a thread; with the lock that it holds, again and again until it ends."""
     deadline, pause = monotonic() + GRACE, 0.05
+    if how is Stop:
+        TOLD.add(thread)
     while True:
         PLANT(ctypes.c_ulong(thread), ctypes.py_object(how))
         if busy is None or monotonic() > deadline or busy.acquire(timeout=pause):
