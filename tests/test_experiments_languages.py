@@ -6,7 +6,7 @@ import torch
 from minibert import corpora
 from minibert.corpora.mixture import PERCENT, SEPARATOR, mixture, passages
 from minibert.experiments import annealing, code_share, english_share, groups, parallel_lines
-from minibert.experiments.across_languages import pairs_of, sides
+from minibert.experiments.across_languages import first_share, pairs_of, sides, translation_ranks
 from minibert.experiments.many_languages import (
     ALL,
     EVEN,
@@ -176,7 +176,8 @@ def test_recall_of_known_vectors_and_what_centring_mends():
     own, other = 300 * torch.eye(64)[:2]  # what all texts of a language have in common
 
     def recall(embed):
-        return parallel_lines.recall(lambda texts: torch.stack([embed(t) for t in texts]), ("de",), 200)
+        ranks = translation_ranks(lambda texts: torch.stack([embed(t) for t in texts]), tested, ("de",), PERCENT, 200)
+        return {name: first_share(found) for name, found in ranks.items()}
 
     both = set(english) & set(german)  # said alike in both languages
     assert len(both) < 20

@@ -51,7 +51,7 @@ def describe(name: str, config: EncoderConfig, languages: str = "", lengths: Seq
     >>> row["parameters"], row["flops_a_token"]
     ({'embeddings': 23837184, 'blocks': 85054464, 'head': 622650}, {128: 174587904.0, 512: 188743680.0, 8192: None})
     """
-    parts = parameters_by_part(config)
+    parts = {part: count for part, count in parameters_by_part(config).items() if part != "pooler"}
     return {
         "model": name,
         "family": config.family,
@@ -62,8 +62,8 @@ def describe(name: str, config: EncoderConfig, languages: str = "", lengths: Seq
         "heads": config.heads,
         "key_value_heads": config.groups,
         "vocabulary": config.vocab_size,
-        "parameters": {part: count for part, count in parts.items() if part != "pooler"},
-        "weights_bytes": 4 * count_parameters(config),
+        "parameters": parts,
+        "weights_bytes": 4 * sum(parts.values()),
         "flops_a_token": {
             length: token_flops(config, length)[0] if length <= config.max_len else None for length in lengths
         },
@@ -91,7 +91,8 @@ def measure_all(
                 f"shorter ones, such as --workload 8x{config.max_len}"
             )
     report = {"bench": "compare", "notes": NOTES, "machine": machine(), "versions": versions()}
-    needed, there = sum(4 * count_parameters(config) for config in configs.values()), report["machine"]["memory_gib"]
+    sizes = {name: count_parameters(config) for name, config in configs.items()}
+    needed, there = 4 * sum(sizes.values()), report["machine"]["memory_gib"]
     if there is not None and needed > there * 2**30 / 2:
         raise ValueError(
             f"the weights of {', '.join(configs)} take {needed / 2**30:.1f} GiB and this machine has {there} GiB: name "
@@ -99,7 +100,7 @@ def measure_all(
         )
     calls, held = {}, {}
     for name, config in configs.items():
-        say(f"{name}: {count_parameters(config):,} parameters")
+        say(f"{name}: {sizes[name]:,} parameters")
         model = Encoder(config, pooler=False, generator=torch.Generator().manual_seed(0)).eval()
         ids, mask = padded_batch(texts, config)
         calls[name] = torch.inference_mode()(lambda model=model, ids=ids, mask=mask: model(ids, mask).hidden)

@@ -83,6 +83,15 @@ class Stop(SystemExit):
     """Planted in a thread whose time is up; `except Exception` does not catch it, and threads end on it silently."""
 
 
+def told_to_stop() -> bool:
+    """Whether the thread that asks was asked to stop: its code may have swallowed that.
+
+    >>> told_to_stop()
+    False
+    """
+    return get_ident() in TOLD
+
+
 def run_limited(work: Callable[[], Any], seconds: float) -> tuple[bool, Any]:
     """Run `work()` for at most `seconds`: (True, its result), or (False, None) when it took too long.
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from random import Random
+from statistics import mean
 
 import torch
 from torch import Tensor
@@ -22,6 +23,8 @@ from minibert.model.models import MaskedLanguageModel
 from minibert.shipped_models import shipped
 from minibert.tasks.bags import Bag, character_ngrams
 from minibert.tasks.bags import words as all_words
+from minibert.tasks.metrics import ndcg
+from minibert.tasks.retrieval import Index
 from minibert.tasks.sentence_embeddings import embed_texts, tune_on_pairs
 from minibert.tokenization import ByteLevelBPETokenizer, load_tokenizer
 from minibert.training.recipe import Recipe
@@ -164,6 +167,43 @@ def tune(encoder: Encoder, tok: ByteLevelBPETokenizer, batches: Iterable, settin
 def vectors_of(texts: Sequence[str], encoder, tok: ByteLevelBPETokenizer) -> Tensor:
     """The mean of the last states of each text, at length 1: (B, D)."""
     return embed_texts(texts, encoder, tok, batch_size=128)
+
+
+def translation_ranks(
+    embed: Embed, tested: Sequence[Message], languages: Iterable[str], percent: int, directions: int
+) -> dict[str, list[int]]:
+    """The rank at which each text of a language finds its English text among all that are tested, by language.
+
+    "de, centred" are those of vectors from which the language's common direction was taken away, as found on
+    `directions` training messages.
+    """
+    english = embed([message.texts["en"] for message in tested]).double()
+    index, centred = Index(english), Index(english - common_direction(embed, "en", percent, directions))
+    found = {}
+    for language in languages:
+        texts, right = pairs_of(tested, language)
+        queries, own = embed(texts).double(), common_direction(embed, language, percent, directions)
+        found[language] = index.ranks(queries, torch.tensor(right)).tolist()
+        found[f"{language}, centred"] = centred.ranks(queries - own, torch.tensor(right)).tolist()
+    return found
+
+
+def first_share(ranks: Sequence[int]) -> float:
+    """Recall@1 where each query has one right document: how many of the ranks are 1.
+
+    >>> first_share([1, 3, 1, 2])
+    0.5
+    """
+    return mean(float(rank == 1) for rank in ranks)
+
+
+def gain(ranks: Sequence[int]) -> float:
+    """The mean nDCG@10 where each query has one right document, found at these ranks.
+
+    >>> gain([1, 11])
+    0.5
+    """
+    return mean(ndcg([0.0] * (rank - 1) + [1.0], 10) for rank in ranks)
 
 
 def common_direction(embed: Embed, language: str, percent: int, count: int) -> Tensor:

@@ -18,12 +18,21 @@ import torch
 
 from minibert import corpora
 from minibert.corpora.mixture import PERCENT
-from minibert.experiments.across_languages import ENCODERS, FEW, NANO, Embed, small_encoder, tune, vectors_of
+from minibert.experiments.across_languages import (
+    ENCODERS,
+    FEW,
+    NANO,
+    Embed,
+    first_share,
+    gain,
+    small_encoder,
+    tune,
+    vectors_of,
+)
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
 from minibert.shipped_models import shipped
 from minibert.tasks.bags import Bag, character_ngrams
-from minibert.tasks.metrics import ndcg
 from minibert.tasks.retrieval import Index
 from minibert.tokenization import ByteLevelBPETokenizer, load_tokenizer
 
@@ -131,17 +140,13 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     found = {"candidates": len(tested)}
     for what, texts in (("", [p.code for p in tested]), (", name hidden", [p.hidden for p in tested])):
         ranks = Index(embed(texts)).ranks(queries, own).tolist()
-        found[f"nDCG@10{what}"] = _gain(ranks)
-        found[f"recall@1{what}"] = mean(float(rank == 1) for rank in ranks)
+        found[f"nDCG@10{what}"] = gain(ranks)
+        found[f"recall@1{what}"] = first_share(ranks)
         if not what:
             silent = [not set(code_words(p.name)) & set(code_words(p.docstring)) for p in tested]
-            found["nDCG@10, no word of the name"] = _gain([r for r, told in zip(ranks, silent, strict=True) if told])
+            found["nDCG@10, no word of the name"] = gain([r for r, told in zip(ranks, silent, strict=True) if told])
             found["share of them"] = mean(map(float, silent))
     return found
-
-
-def _gain(ranks: Sequence[int]) -> float:
-    return mean(ndcg([0.0] * (rank - 1) + [1.0], 10) for rank in ranks)
 
 
 CODE_SEARCH = Experiment(

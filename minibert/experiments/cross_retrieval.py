@@ -9,8 +9,6 @@ The encoders are those of `transfer`, from which more messages are held out than
 
 from statistics import mean
 
-import torch
-
 from minibert.corpora.mixture import PERCENT
 from minibert.experiments.across_languages import (
     ARMS,
@@ -19,15 +17,14 @@ from minibert.experiments.across_languages import (
     FEW,
     LATIN,
     OTHER_SCRIPTS,
-    common_direction,
     embedder,
-    pairs_of,
+    first_share,
+    gain,
     sides,
+    translation_ranks,
 )
 from minibert.experiments.many_languages import FOREIGN
 from minibert.experiments.record import Experiment
-from minibert.tasks.metrics import ndcg
-from minibert.tasks.retrieval import Index
 
 
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
@@ -36,20 +33,10 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     The bags draw nothing: their numbers are the same for every seed.
     """
     embed, tested = embedder(settings, arm, seed), sides(PERCENT)[1][: settings["tested"]]
-    english = embed([message.texts["en"] for message in tested]).double()
-    middle = common_direction(embed, "en", settings["percent"], settings["directions"])
-    index, centred = Index(english), Index(english - middle)
-    found = {"candidates": len(english)}
-    for language in FOREIGN:
-        texts, right = pairs_of(tested, language)
-        queries = embed(texts).double()
-        own = common_direction(embed, language, settings["percent"], settings["directions"])
-        for name, ranks in (
-            (language, index.ranks(queries, torch.tensor(right))),
-            (f"{language}, centred", centred.ranks(queries - own, torch.tensor(right))),
-        ):
-            found[f"recall@1 {name}"] = mean(float(rank == 1) for rank in ranks.tolist())
-            found[f"nDCG@10 {name}"] = mean(ndcg([0.0] * (rank - 1) + [1.0], 10) for rank in ranks.tolist())
+    ranks = translation_ranks(embed, tested, FOREIGN, settings["percent"], settings["directions"])
+    found = {"candidates": len(tested)}
+    for name, found_at in ranks.items():
+        found[f"recall@1 {name}"], found[f"nDCG@10 {name}"] = first_share(found_at), gain(found_at)
     for metric in ("recall@1", "nDCG@10"):
         for where in ("", ", centred"):
             for name, group in (("", FOREIGN), (", same letters", LATIN), (", other scripts", OTHER_SCRIPTS)):

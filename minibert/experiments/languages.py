@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from minibert import load_tokenizer
+from minibert.checkpoints import load_config
 from minibert.corpora.mixture import GROUPS, SEPARATOR, languages, messages, passages
 from minibert.experiments.record import Experiment
 from minibert.experiments.small_bert import ONLY_MASK
@@ -77,8 +78,7 @@ def _model(arm: str, group: str, seed: int) -> torch.nn.Module:
     if arm == NANO:
         return MaskedLanguageModel.from_pretrained(shipped(NANO))
     if arm == "untrained":
-        config = MaskedLanguageModel.from_pretrained(shipped(NANO)).config
-        return MaskedLanguageModel(config, generator=torch.Generator().manual_seed(seed)).eval()
+        return MaskedLanguageModel(load_config(shipped(NANO)), generator=torch.Generator().manual_seed(seed)).eval()
     return Counts(_counts(group if arm == "counts of the language" else None))
 
 

@@ -19,14 +19,13 @@ from statistics import mean
 import torch
 
 from minibert.corpora.mixture import PERCENT, SEPARATOR
-from minibert.experiments.across_languages import Embed, common_direction, pairs_of, sides, vectors_of
+from minibert.experiments.across_languages import first_share, sides, translation_ranks, vectors_of
 from minibert.experiments.many_languages import SETTINGS, TINY, as_ids, new_run, tokenizer
 from minibert.experiments.record import Experiment
 from minibert.experiments.small_encoders import Text, one_thread
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE
 from minibert.tasks.bags import Bag, character_ngrams
-from minibert.tasks.retrieval import Index
 from minibert.training.data import PackedBatch
 from minibert.training.evaluation import evaluate, token_byte_lengths
 
@@ -49,22 +48,6 @@ def lines(arm: str, languages: Sequence[str]) -> list[str]:
 def read_lines(arm: str, languages: tuple[str, ...], vocab_size: int) -> Text:
     """The training texts of an arm laid end to end, each with a token that ends it; rows may cut a text in two."""
     return Text(tokenizer(vocab_size), (torch.cat(as_ids(lines(arm, languages), vocab_size)),), ())
-
-
-def recall(embed: Embed, languages: Sequence[str], directions: int) -> dict[str, float]:
-    """Recall@1 by language, with vectors as they are and centred by `directions` training messages of each language."""
-    tested = sides(PERCENT)[1]
-    english = embed([message.texts["en"] for message in tested]).double()
-    middle, found = common_direction(embed, "en", PERCENT, directions), {}
-    for language in languages:
-        texts, right = pairs_of(tested, language)
-        queries, own = embed(texts).double(), common_direction(embed, language, PERCENT, directions)
-        for name, index, sought in (
-            (language, Index(english), queries),
-            (f"{language}, centred", Index(english - middle), queries - own),
-        ):
-            found[name] = (index.ranks(sought, torch.tensor(right)) == 1).double().mean().item()
-    return found
 
 
 def foreign_bits(model: MaskedLanguageModel, languages: Sequence[str], vocab_size: int, beside: bool) -> float:
@@ -101,7 +84,8 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
             "bits per byte alone": foreign_bits(run.model, languages, vocab_size, beside=False),
             "bits per byte beside the English": foreign_bits(run.model, languages, vocab_size, beside=True),
         }
-    found = recall(embed, languages, settings["directions"])
+    ranks = translation_ranks(embed, sides(PERCENT)[1], languages, PERCENT, settings["directions"])
+    found = {name: first_share(found_at) for name, found_at in ranks.items()}
     return {
         "recall@1": mean(found[language] for language in languages),
         "recall@1, centred": mean(found[f"{language}, centred"] for language in languages),
