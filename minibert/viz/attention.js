@@ -4,13 +4,7 @@
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const weight = (level) => (level / LEVELS) ** 2;
   const percent = (p) => (p > 0 && p < 0.005 ? "< 1" : Math.round(100 * p)) + " %";
-  const make = (tag, name, parent, attributes = {}) => {
-    const node = document.createElement(tag);
-    node.className = name;
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    parent.append(node);
-    return node;
-  };
+  // include make.js
   const select = (parent, name, count, value) => {
     const label = make("label", "", parent);
     label.append(name);

@@ -1,12 +1,6 @@
 (() => {
   "use strict";
-  const make = (tag, name, parent, text = "") => {
-    const node = document.createElement(tag);
-    node.className = name;
-    node.textContent = text;
-    parent.append(node);
-    return node;
-  };
+  // include make_text.js
 
   function start(root) {
     const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);

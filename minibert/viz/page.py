@@ -5,6 +5,7 @@ import hashlib
 import html
 import io
 import json
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from minibert.files import write_text
 
 HERE = Path(__file__).parent
+_INCLUDE = re.compile(r"^ *// include (\w+\.js)\n", re.MULTILINE)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F")  # after Okabe and Ito, told apart by all
 
 
@@ -28,7 +30,7 @@ def text_of(data: bytes) -> str:
 def fragment(kind: str, data: dict, still: str, alt: str) -> str:
     """The HTML of a view of `kind`, such as "scatter": `data` for its script, the SVG `still` for the others.
 
-    Script and style are `scatter.js`, `view.css` and, where there is one, `scatter.css`.
+    Script and style are `scatter.js` (see `script_of`), `view.css` and, where there is one, `scatter.css`.
 
     Nothing is loaded from anywhere, and nothing is drawn by chance: the view is told apart from others on the page by a
     hash of what it shows. A page that removes scripts and styles keeps the picture and its description.
@@ -39,7 +41,7 @@ def fragment(kind: str, data: dict, still: str, alt: str) -> str:
     """
     styles = [file for file in (HERE / "view.css", HERE / f"{kind}.css") if file.is_file()]
     style = "".join(file.read_text(encoding="utf-8") for file in styles)
-    script = (HERE / f"{kind}.js").read_text(encoding="utf-8")
+    script = script_of(kind)
     payload = json.dumps(data, separators=(",", ":"), sort_keys=True)
     payload = payload.replace("<", "\\u003c")  # a token may be "</script>"
     name = hashlib.sha256((kind + payload).encode("ascii")).hexdigest()[:12]
@@ -56,6 +58,16 @@ def fragment(kind: str, data: dict, still: str, alt: str) -> str:
             "</div>",
         )
     )
+
+
+def script_of(kind: str) -> str:
+    """The script of a view, `scatter.js`; a line `// include make.js` in it stands for that file's lines.
+
+    >>> "const make =" in script_of("scatter"), "// include" in script_of("scatter")
+    (True, False)
+    """
+    script = (HERE / f"{kind}.js").read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda line: (HERE / line[1]).read_text(encoding="utf-8"), script)
 
 
 def write_page(path: str | Path, title: str, body: str) -> Path:

@@ -1,12 +1,6 @@
 (() => {
   "use strict";
-  const make = (tag, name, parent, attributes = {}) => {
-    const node = document.createElement(tag);
-    node.className = name;
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    parent.append(node);
-    return node;
-  };
+  // include make.js
 
   function start(root) {
     const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);

@@ -1,12 +1,6 @@
 (() => {
   "use strict";
-  const make = (tag, name, parent, attributes = {}) => {
-    const node = document.createElement(tag);
-    node.className = name;
-    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-    parent.append(node);
-    return node;
-  };
+  // include make.js
   const LEFT = 46, RIGHT = 624, TOP = 18, BOTTOM = 206;
   const FALLING = {
     "1-sqrt": (x) => 1 - Math.sqrt(x),
