@@ -31,6 +31,7 @@ from minibert.model.models import MaskedLanguageModel
 from minibert.model.outputs import Output
 from minibert.objectives import IGNORE, mask_tokens
 from minibert.shipped_models import shipped
+from minibert.tasks.rows import lay_out
 from minibert.training.data import PackedBatch
 from minibert.training.evaluation import evaluate, masked_batches, token_byte_lengths
 
@@ -122,13 +123,7 @@ def beside(tokenizer, pairs: Sequence[tuple[str, str]], rate: float, seed: int, 
         end = torch.tensor([tokenizer.sep_id])
         ids.append(torch.cat([before, inputs, end]))
         labels.append(torch.cat([torch.full_like(before, IGNORE), targets, torch.full_like(end, IGNORE)]))
-    return [_lay_out(ids[start : start + rows], labels[start : start + rows]) for start in range(0, len(ids), rows)]
-
-
-def _lay_out(ids: list[Tensor], labels: list[Tensor]) -> PackedBatch:
-    borders = torch.tensor([0, *map(len, ids)]).cumsum(0).to(torch.int32)
-    flat = torch.cat(ids)
-    return PackedBatch(flat, borders, torch.zeros_like(flat), torch.cat(labels), None)
+    return [lay_out(ids[start : start + rows], labels[start : start + rows]) for start in range(0, len(ids), rows)]
 
 
 def translations(settings: dict, language: str, seed: int) -> dict[str, float]:

@@ -26,7 +26,7 @@ from minibert.experiments.small_encoders import Text, one_thread
 from minibert.model.models import MaskedLanguageModel
 from minibert.objectives import IGNORE
 from minibert.tasks.bags import Bag, character_ngrams
-from minibert.training.data import PackedBatch
+from minibert.tasks.rows import lay_out
 from minibert.training.evaluation import evaluate, token_byte_lengths
 
 TRAINED = ("parallel lines", "the same lines apart")
@@ -56,18 +56,15 @@ def foreign_bits(model: MaskedLanguageModel, languages: Sequence[str], vocab_siz
     The same tokens are hidden both times.
     """
     tok, generator = tokenizer(vocab_size), torch.Generator().manual_seed(0)
-    ids, labels, lengths = [], [], [0]
+    ids, labels = [], []
     for language in languages:
         for texts in (message.texts for message in sides(PERCENT)[1] if language in message.texts):
             [foreign] = as_ids([texts[language]], vocab_size)
             hidden = (torch.rand(len(foreign), generator=generator) < 0.15) & (foreign != tok.sep_id)
             front = torch.tensor(tok.ids(texts["en"] + SEPARATOR) if beside else [], dtype=torch.int64)
-            ids += [front, foreign.masked_fill(hidden, tok.mask_id)]
-            labels += [torch.full_like(front, IGNORE), foreign.masked_fill(~hidden, IGNORE)]
-            lengths.append(lengths[-1] + len(front) + len(foreign))
-    flat = torch.cat(ids)
-    batch = PackedBatch(flat, torch.tensor(lengths, dtype=torch.int32), torch.zeros_like(flat), torch.cat(labels), None)
-    return evaluate(model, [batch], token_byte_lengths(tok))["bits_per_byte"]
+            ids.append(torch.cat([front, foreign.masked_fill(hidden, tok.mask_id)]))
+            labels.append(torch.cat([torch.full_like(front, IGNORE), foreign.masked_fill(~hidden, IGNORE)]))
+    return evaluate(model, [lay_out(ids, labels)], token_byte_lengths(tok))["bits_per_byte"]
 
 
 @one_thread()

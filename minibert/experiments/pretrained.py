@@ -18,6 +18,7 @@ from minibert.tasks.inference import inference
 from minibert.tasks.probe import fit_probe
 from minibert.tokenization import load_tokenizer
 from minibert.training import AdamW
+from minibert.varlen import cu_seqlens_of
 
 ARMS = ("tuned from MiniLM", "tuned from random", "probe on MiniLM", "probe on random", "bag of words")
 Texts = list[list[int]]  # snippets as ids
@@ -85,7 +86,7 @@ class _Judge(nn.Module):
     def means(self, texts: Texts) -> Tensor:
         """One vector for each text: (B, D)."""
         sizes = [len(ids) for ids in texts]
-        cu_seqlens = torch.tensor([0, *sizes]).cumsum(0).int()
+        cu_seqlens = cu_seqlens_of(sizes)
         hidden = self.encoder.packed(torch.tensor([id for ids in texts for id in ids]), cu_seqlens).hidden  # (N, D)
         return torch.stack([part.mean(0) for part in hidden.split(sizes)])
 

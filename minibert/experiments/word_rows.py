@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from minibert.varlen import cu_seqlens_of
+
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNK, CLS, SEP, MASK = range(5)
 
@@ -37,8 +39,7 @@ def packed(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     >>> packed([[2, 5, 3], [2, 3]])[1].tolist()
     [0, 3, 5]
     """
-    lengths = torch.tensor([0, *(len(row) for row in rows)])
-    return torch.tensor([id for row in rows for id in row]), lengths.cumsum(0).to(torch.int32)
+    return torch.tensor([id for row in rows for id in row]), cu_seqlens_of(map(len, rows))
 
 
 def batches(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from minibert.tasks.inference import inference
+from minibert.varlen import cu_seqlens_of
 
 CharSpan = tuple[int, int]
 
@@ -219,7 +220,7 @@ def read_answers(
     with inference(model) as device:
         for start in range(0, len(cut), batch_size):
             part = cut[start : start + batch_size]
-            borders = torch.tensor([0, *(len(window.ids) for window in part)]).cumsum(0).to(torch.int32)
+            borders = cu_seqlens_of(len(window.ids) for window in part)
             ids, segments = (
                 torch.tensor([number for window in part for number in getattr(window, name)], device=device)
                 for name in ("ids", "segment_ids")

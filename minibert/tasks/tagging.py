@@ -11,6 +11,7 @@ import torch
 
 from minibert.objectives import IGNORE
 from minibert.tasks.inference import inference
+from minibert.varlen import cu_seqlens_of
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def tag(texts: Sequence[Sequence[str]], model, tok, tags: Sequence[str], batch_s
     with inference(model) as device:
         for start in range(0, len(aligned), batch_size):
             part = aligned[start : start + batch_size]
-            borders = torch.tensor([0, *(len(text.ids) for text in part)]).cumsum(0).to(torch.int32)
+            borders = cu_seqlens_of(len(text.ids) for text in part)
             ids = torch.tensor([number for text in part for number in text.ids], device=device)
             best = model.packed(ids, borders.to(device)).logits.argmax(-1).cpu()  # (N,)
             for text, numbers in zip(part, best.split(borders.diff().tolist()), strict=True):

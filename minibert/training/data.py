@@ -21,6 +21,7 @@ from minibert.objectives import (
 from minibert.objectives.masking import check_rates
 from minibert.objectives.sentence_pairs import IS_NEXT
 from minibert.training.recipe import check_seed, check_share, check_switch, check_whole
+from minibert.varlen import cu_seqlens_of
 
 
 def clean_documents(documents: Iterable[Iterable[str]]) -> list[list[str]]:
@@ -118,13 +119,12 @@ def pack(examples: Sequence[Example]) -> PackedBatch:
         raise ValueError("there are no examples to pack; a batch needs at least one")
     ids = torch.tensor([i for example in examples for i in example.ids])  # (N,)
     segments = torch.tensor([s for example in examples for s in example.segment_ids])  # (N,)
-    lengths = torch.tensor([0] + [len(example.ids) for example in examples])
     next_labels = [example.next_label for example in examples]
     if None in next_labels and any(label is not None for label in next_labels):
         raise ValueError("some examples are pairs and some are not; a batch is one or the other")
     return PackedBatch(
         ids=ids,
-        cu_seqlens=lengths.cumsum(0).to(torch.int32),  # (B + 1,)
+        cu_seqlens=cu_seqlens_of(len(example.ids) for example in examples),  # (B + 1,)
         segment_ids=segments,
         labels=torch.full_like(ids, IGNORE),
         next_labels=None if None in next_labels else torch.tensor(next_labels),

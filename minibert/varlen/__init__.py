@@ -2,7 +2,7 @@
 
 from minibert.varlen.banded import banded_attention
 from minibert.varlen.dispatch import ANYWHERE, BACKENDS, Machine, attend, attention, choose_backend, find_machine
-from minibert.varlen.padding import Packing, find_packing, packed_positions, pad, unpad
+from minibert.varlen.padding import Packing, cu_seqlens_of, find_packing, packed_positions, pad, unpad
 from minibert.varlen.per_document import per_document_attention
 from minibert.varlen.reference import PackedContext, reference_attention
 from minibert.varlen.tiled import tiled_attention
@@ -17,6 +17,7 @@ __all__ = [
     "attention",
     "banded_attention",
     "choose_backend",
+    "cu_seqlens_of",
     "find_machine",
     "find_packing",
     "packed_positions",

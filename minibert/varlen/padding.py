@@ -7,6 +7,7 @@ the real tokens, and `cu_seqlens` (B + 1,), the running sum of the lengths, says
              hi  [PAD] [PAD]    cu_seqlens  0 3 4
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -68,6 +69,17 @@ def find_packing(attention_mask: Tensor) -> Packing:
     indices = mask.flatten().nonzero().flatten()
     cu_seqlens = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).to(torch.int32)
     return Packing(indices, cu_seqlens, int(lengths.max()), *mask.shape)
+
+
+def cu_seqlens_of(lengths: Iterable[int]) -> Tensor:
+    """Where texts of these lengths begin and end when they lie end to end: B lengths -> (B + 1,) int32, from 0.
+
+    Source: see `find_packing`.
+
+    >>> cu_seqlens_of([3, 2]).tolist()
+    [0, 3, 5]
+    """
+    return torch.tensor([0, *lengths]).cumsum(0).to(torch.int32)
 
 
 def unpad(padded: Tensor, packing: Packing) -> Tensor:
