@@ -26,7 +26,7 @@ HINTS = ("one", "two", "three")
 
 def exercise(*checks, solution=len) -> Exercise:
     parts = tuple(SimpleNamespace(name="answer", solution=solution, check=one) for one in checks)
-    return Exercise("5.1", "title", 5, 1, "answer(x (N,)) -> (N,)", HINTS, parts)
+    return Exercise(5, 1, "answer(x (N,)) -> (N,)", HINTS, parts, number="5.1")
 
 
 @pytest.fixture

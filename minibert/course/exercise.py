@@ -4,6 +4,7 @@ An exercise is one file in `exercises/`, and 5.1 is the model; `lab.py` says how
 written. Messages are stable: `show` writes numbers with at most four digits, and a check draws from its generator only.
 """
 
+import inspect
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,23 +46,28 @@ class Exercise:
     """One exercise: what the reader sees of it, and the parts that are asked for (of `lab.Lab`).
 
     `difficulty` runs from 1 to 5, `signature` states shapes, `hints` are the idea, the shape plan and pseudo-code
-    (never the line itself), `seconds` is the time limit of the whole check. All else is a ValueError.
+    (never the line itself), `seconds` is the time limit of the whole check; with `number` and then `title` the
+    docstring of the exercise's file begins. All else is a ValueError.
 
     >>> hints = ("look at one number", "(N,) stays (N,)", "each number plus itself")
-    >>> Exercise("5.9", "double it", 5, 1, "double(x (N,)) -> (N,)", hints, ()).chapter
+    >>> Exercise(5, 1, "double(x (N,)) -> (N,)", hints, (), number="5.9").chapter
     5
     """
 
-    number: str
-    title: str
     minutes: int
     difficulty: int
     signature: str
     hints: tuple[str, str, str]
     parts: tuple
     seconds: float = 10.0
+    number: str = ""
+    title: str = ""
 
     def __post_init__(self):
+        if not self.number:
+            number, _, rest = (inspect.getdoc(inspect.getmodule(self.parts[0].solution)) or "").partition(" ")
+            object.__setattr__(self, "number", number)
+            object.__setattr__(self, "title", re.split(r"[.](?=\s|$)", rest)[0])
         if not re.fullmatch("[0-9]+[.][0-9]+", self.number):
             raise ValueError(f"exercise number {self.number!r}: expected chapter.place, such as '5.1'")
         if len(self.hints) != 3 or not all(isinstance(hint, str) and hint.strip() for hint in self.hints):

@@ -171,8 +171,6 @@ WIDTH = {
 }
 
 EXERCISE = Exercise(
-    number="14.1",
-    title="GeGLU, and how wide it may be",
     minutes=20,
     difficulty=2,
     signature="(GeGLU, gated_width): GeGLU(D, F, dropout) is an nn.Module: forward(x (..., D)) -> (..., D); "

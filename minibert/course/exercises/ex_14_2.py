@@ -1,4 +1,4 @@
-"""14.2 The norms of a pre-norm encoder, around sub-layers that are given."""
+"""14.2 The norms of a pre-norm encoder. They stand around sub-layers that are given."""
 
 import torch
 from torch import nn
@@ -196,8 +196,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="14.2",
-    title="The norms of a pre-norm encoder",
     minutes=25,
     difficulty=3,
     signature="PreNorm(D, L), an nn.Module: forward(x (..., T, D), attention, feed_forward: lists of L functions) "

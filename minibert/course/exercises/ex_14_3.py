@@ -1,4 +1,4 @@
-"""14.3 A budget: the same number of parameters, spent on few wide layers or on many narrow ones."""
+"""14.3 A budget, spent on depth or on width. As many parameters make few wide layers or many narrow ones."""
 
 import torch
 
@@ -120,8 +120,6 @@ SPEND = {
 }
 
 EXERCISE = Exercise(
-    number="14.3",
-    title="A budget, spent on depth or on width",
     minutes=25,
     difficulty=3,
     signature="(count_parameters, spend): count_parameters(V, D, L, F) -> int; spend(N, V, L) -> (D, F)",

@@ -1,4 +1,4 @@
-"""14.4 Open task: the lowest bits per byte for a budget of parameters and tokens. The check trains and measures."""
+"""14.4 Open task: the lowest bits per byte for a budget. The check trains and measures."""
 
 import json
 from functools import lru_cache
@@ -92,8 +92,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="14.4",
-    title="Open task: the lowest bits per byte for a budget",
     minutes=60,
     difficulty=5,
     signature="best_run() -> (architecture, recipe), two dictionaries",

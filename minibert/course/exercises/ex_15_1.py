@@ -135,8 +135,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="15.1",
-    title="Rotate the queries and keys of packed texts",
     minutes=20,
     difficulty=2,
     signature="rotary(query (N, H, K), key and value (N, G, K), lengths: a list of ints, theta) -> (query, key, value)",

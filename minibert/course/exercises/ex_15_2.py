@@ -1,4 +1,4 @@
-"""15.2 A test of relativity: a case is a function, the answer is what the learner's test says of it."""
+"""15.2 A test of relativity. A case is a function, the answer is what the learner's test says of it."""
 
 import torch
 from torch import Tensor
@@ -154,8 +154,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="15.2",
-    title="A test of relativity",
     minutes=20,
     difficulty=3,
     signature="relativity_test(scores): takes a function scores(query (T, K), key (T, K), positions (T,)) -> (T, T) "

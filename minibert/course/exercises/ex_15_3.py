@@ -1,4 +1,4 @@
-"""15.3 Permute foreign weights: from neighbours to halves."""
+"""15.3 Permute foreign weights. From neighbours to halves."""
 
 import torch
 
@@ -102,8 +102,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="15.3",
-    title="Permute foreign weights",
     minutes=20,
     difficulty=3,
     signature="to_half_split(weights: a dict of query.weight, key.weight and others, H, G) -> a dict",

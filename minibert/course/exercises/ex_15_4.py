@@ -105,8 +105,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="15.4",
-    title="Open task: four times the length, and the loss stays",
     minutes=60,
     difficulty=4,
     signature="stretch(weights: a dict of tensors, rows (R, 96) int64) -> (weights, theta)",

@@ -1,4 +1,4 @@
-"""16.1 What a token may see in a packed row: texts, windows, layers."""
+"""16.1 What a token sees in a packed row. Texts, windows and layers decide."""
 
 import torch
 
@@ -119,8 +119,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="16.1",
-    title="What a token sees in a packed row",
     minutes=15,
     difficulty=2,
     signature="visible_keys(cu_seqlens (B + 1,), layer, local_window, global_every) -> (N, N) bool",

@@ -157,8 +157,6 @@ PAD = {
 }
 
 EXERCISE = Exercise(
-    number="16.2",
-    title="Padding out and padding back in",
     minutes=20,
     difficulty=2,
     signature="(unpad, pad): unpad(padded (B, T, ...), mask (B, T) bool) -> packed (N, ...), cu_seqlens (B + 1,) "

@@ -1,4 +1,4 @@
-"""16.3 A softmax in pieces: what a piece of the keys adds, and two pieces as one."""
+"""16.3 A softmax in pieces. What a piece of the keys adds, and two pieces as one."""
 
 import torch
 from torch import Tensor
@@ -191,8 +191,6 @@ MERGES = {
 }
 
 EXERCISE = Exercise(
-    number="16.3",
-    title="A softmax in pieces",
     minutes=25,
     difficulty=3,
     signature="(summarize, merge): summarize(scores (..., T, S), value (..., S, K)) -> largest (..., T), "

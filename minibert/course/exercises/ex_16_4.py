@@ -1,4 +1,4 @@
-"""16.4 Pack a corpus into rows; only what is longer than a row is cut."""
+"""16.4 Pack a corpus into rows. Only what is longer than a row is cut."""
 
 import operator
 from itertools import pairwise
@@ -198,8 +198,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="16.4",
-    title="Pack a corpus into rows",
     minutes=25,
     difficulty=3,
     signature="pack(lengths: list of ints, row_len) -> a list of rows, each a list of pieces (text, start, stop)",

@@ -1,4 +1,4 @@
-"""16.5 A window and one global token over 4,096 tokens, at a third of the cost of the dense mask or less."""
+"""16.5 A long text at a third of the cost. A window and one global token over 4,096 tokens, against the dense mask."""
 
 import torch
 from torch.nn import functional as F
@@ -159,8 +159,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="16.5",
-    title="A long text at a third of the cost",
     minutes=50,
     difficulty=4,
     signature="long_attention(query, key and value (H, T, K), window) -> (H, T, K)",

@@ -1,4 +1,4 @@
-"""17.1 One step of StableAdamW for all tensors of a model."""
+"""17.1 One step of StableAdamW. It is taken for all tensors of a model."""
 
 import torch
 
@@ -169,8 +169,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="17.1",
-    title="One step of StableAdamW",
     minutes=25,
     difficulty=3,
     signature="stable_adamw(weights, gradients, means, squares: lists of tensors, step, lr, betas, eps, decay) -> "

@@ -1,4 +1,4 @@
-"""17.2 A schedule whose end is not known when it begins."""
+"""17.2 A schedule without an end. When it begins, nobody knows how long it runs."""
 
 import torch
 
@@ -120,8 +120,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="17.2",
-    title="A schedule without an end",
     minutes=15,
     difficulty=2,
     signature="multiplier(step, warmup, start, decay, floor, power) -> float",

@@ -1,4 +1,4 @@
-"""17.3 Tiles round the middle, and matrices that are several in one."""
+"""17.3 Tiles round the middle. Some matrices are several in one."""
 
 import torch
 
@@ -136,8 +136,6 @@ FUSED = {
 }
 
 EXERCISE = Exercise(
-    number="17.3",
-    title="Tiles round the middle",
     minutes=20,
     difficulty=3,
     signature="(tile, tile_fused): tile(weight, shape) -> a tensor of this shape; "

@@ -1,4 +1,4 @@
-"""17.4 Go on after the decay: from which checkpoint, and with which schedule.
+"""17.4 Go on after the decay, without a bump. From which checkpoint, and with which schedule?
 
 The run is a model of 32 weights whose loss is quadratic in each: half of it noisy and fast, the rest slow. Stochastic
 gradient descent with momentum on it has a mean loss that can be computed exactly, without drawing a batch (the noisy
@@ -153,8 +153,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="17.4",
-    title="Go on after the decay, without a bump",
     minutes=40,
     difficulty=4,
     signature="resume(saved: list of steps, multipliers: list of numbers, last) -> (a step of saved, multipliers)",

@@ -1,4 +1,4 @@
-"""18.1 RMSNorm over any axes, in half precision too, and what makes it equal to LayerNorm."""
+"""18.1 RMSNorm, and what makes it equal to LayerNorm. Over any axes, in half precision too."""
 
 import torch
 
@@ -181,8 +181,6 @@ CENTRED = {
 }
 
 EXERCISE = Exercise(
-    number="18.1",
-    title="RMSNorm, and what makes it equal to LayerNorm",
     minutes=25,
     difficulty=3,
     signature="(rms_norm, centred): rms_norm(x (..., *S), weight (*S), eps) -> (..., *S); "

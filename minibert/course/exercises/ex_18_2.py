@@ -1,4 +1,4 @@
-"""18.2 Attention with fewer key heads than query heads, in groups of any size; and the way there from one key each."""
+"""18.2 Groups of query heads. Fewer key heads, groups of any size; and the way there from one key head each."""
 
 import torch
 
@@ -193,8 +193,6 @@ POOL = {
 }
 
 EXERCISE = Exercise(
-    number="18.2",
-    title="Groups of query heads",
     minutes=30,
     difficulty=3,
     signature="(grouped_attention, to_groups): grouped_attention(query (B, H, T, K), key (B, G, S, K), "

@@ -1,4 +1,4 @@
-"""18.3 The plan of a run in two phases: what every step is trained with."""
+"""18.3 The plan of a run in two phases. What every step is trained with."""
 
 import math
 from functools import partial
@@ -200,8 +200,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="18.3",
-    title="The plan of a run in two phases",
     minutes=25,
     difficulty=3,
     signature="annealing_plan(steps, warmup, annealing, peak, tokens, first: (mask rate, length, theta), second: "

@@ -1,4 +1,4 @@
-"""18.4 Transfer measured: learned from English, tested on the other languages, without a leak."""
+"""18.4 Transfer measured, without a leak. Learned from English, tested on the other languages."""
 
 from collections import Counter, defaultdict
 
@@ -205,8 +205,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="18.4",
-    title="Transfer measured, without a leak",
     minutes=40,
     difficulty=4,
     signature="transfer(rows: list of (language, English text, text, label), held_out(text) -> bool, "

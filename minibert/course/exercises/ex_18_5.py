@@ -1,4 +1,4 @@
-"""18.5 Open task: raise the weakest language by the shares of the mix. The check trains and measures."""
+"""18.5 Open task: raise the weakest language. By the shares of the mix; the check trains and measures."""
 
 import math
 from functools import lru_cache
@@ -110,8 +110,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="18.5",
-    title="Open task: raise the weakest language",
     minutes=60,
     difficulty=5,
     signature="shares(sizes: {language: rows of text}, losses: list of {language: bits a word}, one a block) "

@@ -1,4 +1,4 @@
-"""19.1 A table that the code fills: where an encoder's parameters are, and when attention costs more than matrices."""
+"""19.1 A table that the code fills. Where an encoder's parameters are, and when attention costs more than matrices."""
 
 import warnings
 
@@ -298,8 +298,6 @@ EVEN = {
 }
 
 EXERCISE = Exercise(
-    number="19.1",
-    title="A table that the code fills",
     minutes=45,
     difficulty=4,
     signature="(table_row, break_even): table_row(config) -> dict of five ints; break_even(config) -> int",

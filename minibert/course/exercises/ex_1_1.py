@@ -1,4 +1,4 @@
-"""1.1 The loss of negative sampling."""
+"""1.1 The negative-sampling loss."""
 
 import math
 
@@ -126,8 +126,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="1.1",
-    title="The negative-sampling loss",
     minutes=20,
     difficulty=2,
     signature="negative_sampling_loss(centre (N, D), positive (N, D), negatives (N, n, D)) -> (), "

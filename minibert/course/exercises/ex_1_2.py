@@ -129,8 +129,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="1.2",
-    title="Counting neighbours in a window",
     minutes=20,
     difficulty=2,
     signature="co_occurrence(sentences: list of lists of ids, vocabulary: V, window) -> counts (V, V)",

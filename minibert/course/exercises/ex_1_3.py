@@ -1,4 +1,4 @@
-"""1.3 Two sentences with one bag of words, and the best that any reader of bags can do."""
+"""1.3 What no bag of words can see. Two sentences with one bag, and the best that any reader of bags can do."""
 
 import re
 from collections import Counter
@@ -154,8 +154,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="1.3",
-    title="What no bag of words can see",
     minutes=20,
     difficulty=2,
     signature="(twins, bag_ceiling): twins() -> two sentences, "

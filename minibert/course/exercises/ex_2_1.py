@@ -1,4 +1,4 @@
-"""2.1 ELMo's scalar mix of layers."""
+"""2.1 The scalar mix. ELMo's layers are mixed with learned weights."""
 
 import torch
 from torch import Tensor, nn
@@ -140,8 +140,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="2.1",
-    title="The scalar mix",
     minutes=20,
     difficulty=2,
     signature="ScalarMix(layers), an nn.Module with the parameters scores (L,) and gamma (): "

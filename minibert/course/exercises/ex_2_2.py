@@ -1,4 +1,4 @@
-"""2.2 A test that finds what a prediction depends on, and states that have not read what they predict."""
+"""2.2 Find the leak, and close it. What a prediction depends on, and states that have not read what they predict."""
 
 import torch
 from torch import Tensor
@@ -218,8 +218,6 @@ READ_TOO_MUCH = {
 }
 
 EXERCISE = Exercise(
-    number="2.2",
-    title="Find the leak, and close it",
     minutes=35,
     difficulty=3,
     signature="(sees, closed_states): sees(predict, ids (T,), vocabulary: V) -> (T, T) bool, "

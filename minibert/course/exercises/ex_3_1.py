@@ -1,4 +1,4 @@
-"""3.1 Cut a word as WordPiece does: the longest pieces from the left."""
+"""3.1 Cut a word as WordPiece does. The longest pieces come first, from the left."""
 
 from functools import cache
 
@@ -161,8 +161,6 @@ MISTAKES = {
 } | {f"the unknown piece is '[UNK]', not {name!r}": says(name) for name in ("UNK", "[unk]", "<unk>", "##[UNK]")}
 
 EXERCISE = Exercise(
-    number="3.1",
-    title="Cut a word as WordPiece does",
     minutes=20,
     difficulty=2,
     signature="wordpiece(word: str, vocab: set of str, max_chars=100) -> list of str",

@@ -166,8 +166,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="3.2",
-    title="Apply BPE's merges by rank",
     minutes=20,
     difficulty=3,
     signature="bpe_encode(word: str, merges: list of (str, str), first learnt first) -> list of str",

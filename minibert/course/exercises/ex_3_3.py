@@ -1,4 +1,4 @@
-"""3.3 A table of fertility: tokens for each word, by tokenizer and language, pooled over the texts."""
+"""3.3 A table of fertility. Tokens for each word, by tokenizer and language, pooled over the texts."""
 
 from functools import cache
 
@@ -154,8 +154,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="3.3",
-    title="A table of fertility",
     minutes=15,
     difficulty=2,
     signature="fertility_table(tokenizers: dict name -> tokenizer, texts: dict language -> list of texts) "

@@ -191,8 +191,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="4.1",
-    title="BERT's embeddings",
     minutes=25,
     difficulty=2,
     signature="BertEmbeddings(V, D, P, dropout), an nn.Module: "

@@ -128,8 +128,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="4.2",
-    title="A padded batch and its mask",
     minutes=15,
     difficulty=2,
     signature="pad_and_mask(texts: list of B lists of ids, pad_id) -> (ids (B, T) int64, mask (B, T) bool)",

@@ -97,8 +97,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="5.1",
-    title="Scaled dot-product attention with a mask",
     minutes=20,
     difficulty=2,
     signature="attention(query (..., T, K), key and value (..., S, K), mask (..., T, S) bool) -> (..., T, K)",

@@ -96,8 +96,6 @@ MERGE_MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="5.2",
-    title="Split the width into heads, and merge them again",
     minutes=15,
     difficulty=2,
     signature="(split_heads, merge_heads): split_heads(x (B, T, D), heads) -> (B, H, T, K), "

@@ -1,4 +1,4 @@
-"""5.3 Write the test of padding invariance: a case is an attention, and the answer is what the test says of it."""
+"""5.3 Write the test of padding invariance. A case is an attention, and the answer is what the test says of it."""
 
 import torch
 
@@ -173,8 +173,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="5.3",
-    title="Write the test of padding invariance",
     minutes=25,
     difficulty=3,
     signature="padding_test(attention) -> None, or AssertionError; "

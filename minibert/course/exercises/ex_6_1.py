@@ -235,8 +235,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="6.1",
-    title="BERT's block, for a padded batch",
     minutes=35,
     difficulty=3,
     signature="BertBlock(D, H, F, dropout), an nn.Module: forward(x (B, T, D), mask (B, T) bool) -> (B, T, D)",

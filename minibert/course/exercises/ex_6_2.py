@@ -100,8 +100,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="6.2",
-    title="How many parameters?",
     minutes=20,
     difficulty=2,
     signature="count_parameters(V, D, L, F, positions=512, segments=2, pooler=True, mlm=False) -> int",

@@ -142,8 +142,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="6.3",
-    title="The weight table: from their names to ours",
     minutes=30,
     difficulty=3,
     signature="to_ours(stored: dict of name -> tensor, L) -> dict of name -> tensor, for minibert.Encoder",

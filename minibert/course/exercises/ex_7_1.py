@@ -136,8 +136,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="7.1",
-    title="The neighbours of a word in context",
     minutes=15,
     difficulty=2,
     signature="neighbours(vectors (S, D), index, k) -> (k,) int64, the most similar first",

@@ -134,8 +134,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="7.2",
-    title="Find the previous-token and the [SEP] heads",
     minutes=25,
     difficulty=3,
     signature="head_scores(maps (L, H, T, T), tokens: list of T texts) -> (2, L, H): previous token, [SEP]",

@@ -271,8 +271,6 @@ MISTAKES = {says: masks(*shares) for says, shares in SPLITS.items()} | {
 }
 
 EXERCISE = Exercise(
-    number="8.1",
-    title="Mask a batch of tokens, 80/10/10",
     minutes=30,
     difficulty=3,
     signature="mask_tokens(ids (B, T) int64, special_ids, vocab_size, mask_id, rate, generator) -> "

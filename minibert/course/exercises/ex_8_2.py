@@ -138,8 +138,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="8.2",
-    title="The loss at masked places only",
     minutes=20,
     difficulty=2,
     signature="masked_loss(logits (B, T, V), labels (B, T)) -> a tensor of shape ()",

@@ -284,8 +284,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="9.1",
-    title="Sample sentence pairs",
     minutes=25,
     difficulty=3,
     signature="make_pairs(documents, rng) -> list of (A, B, label); documents: lists of sentences, "

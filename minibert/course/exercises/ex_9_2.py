@@ -141,8 +141,6 @@ GUESSES = {
 }
 
 EXERCISE = Exercise(
-    number="9.2",
-    title="Explain a loss of 0.0 at an accuracy of 50 %",
     minutes=20,
     difficulty=2,
     signature="(reported_loss, nsp_loss, constant_guess): both losses take logits (B, 2), labels (B,) and return a "

@@ -1,4 +1,4 @@
-"""9.3 Five bugs, each found by a property: a case is a function, the answer is what the learner's test says of it."""
+"""9.3 Five bugs, each found by a property. A case is a function, the answer is what the learner's test says of it."""
 
 import torch
 from torch.nn import functional as F
@@ -329,8 +329,6 @@ MASK_MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="9.3",
-    title="Five bugs, each found by a property",
     minutes=45,
     difficulty=4,
     signature="(norm_test, pooling_test, loss_test, bias_test, masking_test): each takes a function and raises "
