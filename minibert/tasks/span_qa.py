@@ -4,14 +4,15 @@ A text that is longer than the model's input is read in windows that overlap by 
 text then stands in several windows, and counts in the one that shows most of what is around it ("max context").
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from minibert.corpora.rows import SpanQuestion
 from minibert.tasks.inference import inference
-from minibert.varlen import cu_seqlens_of
+from minibert.training.fine_tuning import Example, run_packed
 
 CharSpan = tuple[int, int]
 
@@ -129,6 +130,32 @@ def label(window: Window, span: CharSpan) -> tuple[int, int]:
     return inside[0], inside[-1]
 
 
+def examples(rows: Iterable[SpanQuestion], tok, max_length: int = 384, stride: int = 128) -> list[Example]:
+    """Questions as examples for `fine_tune`: one for each of a question's `windows`, with the `label` of its answer.
+
+    Raises:
+        ValueError: no rows, or a row that `windows` or `label` refuses; the message names it.
+
+    Source: Devlin et al. 2019, section 4.2 and released code.
+
+    >>> from minibert import WordPieceTokenizer
+    >>> row = SpanQuestion("Oz", "the cat is in the old house", "where is the cat", "the old house", 14)
+    >>> tok = WordPieceTokenizer.train([row.context, row.question] * 3, vocab_size=70)
+    >>> [(len(example.ids), example.label) for example in examples([row], tok, max_length=11, stride=2)]
+    [(11, (0, 0)), (11, (0, 0)), (10, (6, 8))]
+    """
+    made = []
+    for number, row in enumerate(rows):
+        try:
+            for window in windows(row.question, row.context, tok, max_length, stride):
+                made.append(Example(window.ids, window.segment_ids, label(window, (row.start, row.end))))
+        except ValueError as error:
+            raise ValueError(f"row {number}: {error}") from None
+    if not made:
+        raise ValueError("there are no rows; pass at least one")
+    return made
+
+
 @dataclass(frozen=True)
 class Answer:
     """A piece of the text, `text[start:end]`, and how much the model is for it: the sum of two logits.
@@ -217,14 +244,8 @@ def read_answers(
     """
     cutting["max_length"] = min(cutting.get("max_length", 384), model.config.max_len)
     cut, logits = windows(question, text, tok, **cutting), []
-    with inference(model) as device:
+    with inference(model):
         for start in range(0, len(cut), batch_size):
-            part = cut[start : start + batch_size]
-            borders = cu_seqlens_of(len(window.ids) for window in part)
-            ids, segments = (
-                torch.tensor([number for window in part for number in getattr(window, name)], device=device)
-                for name in ("ids", "segment_ids")
-            )
-            output = model.packed(ids, borders.to(device), segments if model.config.segments else None)
+            output, borders = run_packed(model, cut[start : start + batch_size])
             logits += [scores.cpu() for scores in output.logits.split(borders.diff().tolist())]
     return best_answers(cut, logits, text, count), null_score(logits)

@@ -4,14 +4,13 @@ A word becomes one token or several. Its tag is learned and read at its first to
 are joined by single spaces and found again by the offsets, so every tokenizer will do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import torch
-
+from minibert.corpora.rows import TaggedTokens
 from minibert.objectives import IGNORE
 from minibert.tasks.inference import inference
-from minibert.varlen import cu_seqlens_of
+from minibert.training.fine_tuning import Example, run_packed
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,10 @@ class Aligned:
 
     ids: tuple[int, ...]
     places: tuple[int | None, ...]
+
+    @property
+    def segment_ids(self) -> tuple[int, ...]:
+        return (0,) * len(self.ids)
 
     def labels(self, tags: Sequence[int]) -> list[int]:
         """A label for each token: the number of the word's tag at its first token, -100 everywhere else.
@@ -75,6 +78,39 @@ def align(words: Sequence[str], tok, max_length: int | None = None) -> Aligned:
     return Aligned(tuple(encoding.ids), tuple(places))
 
 
+def examples(rows: Iterable[TaggedTokens], tok, tags: Sequence[str], max_length: int = 128) -> list[Example]:
+    """Tagged texts as examples for `fine_tune`: the number of its tag at the first token of each word.
+
+    Words behind `max_length` tokens are cut off.
+
+    Raises:
+        ValueError: no rows, another number of tags than of words, a tag that is not one of `tags`, or what `align`
+            refuses; the message names the row.
+
+    Source: Devlin et al. 2019, section 5.3.
+
+    >>> from minibert import WordPieceTokenizer
+    >>> vocab = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "em": 4, "##ily": 5, "met": 6}
+    >>> rows = [TaggedTokens(("met", "Emily"), ("O", "B-person"))]
+    >>> examples(rows, WordPieceTokenizer(vocab), ["O", "B-person"])[0].label
+    (-100, 0, 1, -100, -100)
+    """
+    numbers = {name: number for number, name in enumerate(tags)}
+    made = []
+    for number, row in enumerate(rows):
+        if unknown := [one for one in row.tags if one not in numbers]:
+            raise ValueError(f"row {number} has the tag {unknown[0]!r}: expected one of {', '.join(tags)}")
+        try:
+            aligned = align(row.tokens, tok, max_length)
+            labels = aligned.labels([numbers[one] for one in row.tags])
+        except ValueError as error:
+            raise ValueError(f"row {number}: {error}") from None
+        made.append(Example(aligned.ids, aligned.segment_ids, tuple(labels)))
+    if not made:
+        raise ValueError("there are no rows; pass at least one")
+    return made
+
+
 def tag(texts: Sequence[Sequence[str]], model, tok, tags: Sequence[str], batch_size: int = 32) -> list[list[str]]:
     """The most likely tag of each word, from a `TokenClassifier`: each text a list of words, `tags` by their number.
 
@@ -96,12 +132,11 @@ def tag(texts: Sequence[Sequence[str]], model, tok, tags: Sequence[str], batch_s
     limit = model.config.max_len if model.config.position == "learned" else None
     aligned = [align(words, tok, limit) for words in texts]
     found = []
-    with inference(model) as device:
+    with inference(model):
         for start in range(0, len(aligned), batch_size):
             part = aligned[start : start + batch_size]
-            borders = cu_seqlens_of(len(text.ids) for text in part)
-            ids = torch.tensor([number for text in part for number in text.ids], device=device)
-            best = model.packed(ids, borders.to(device)).logits.argmax(-1).cpu()  # (N,)
+            output, borders = run_packed(model, part)
+            best = output.logits.argmax(-1).cpu()  # (N,)
             for text, numbers in zip(part, best.split(borders.diff().tolist()), strict=True):
                 found.append([missing if place is None else tags[numbers[place]] for place in text.places])
     return found

@@ -5,6 +5,7 @@ from minibert.training.checkpoint import Checkpoint, TrainingDiverged, load_newe
 from minibert.training.data import PackedBatch, PretrainingData, pack
 from minibert.training.distributed import process_group, whole_weights
 from minibert.training.evaluation import evaluate, token_byte_lengths
+from minibert.training.fine_tuning import FineTuned, fine_tune
 from minibert.training.loop import train, update
 from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
 from minibert.training.recipe import Recipe
@@ -14,6 +15,7 @@ __all__ = [
     "AdamW",
     "BertAdam",
     "Checkpoint",
+    "FineTuned",
     "PackedBatch",
     "PretrainingData",
     "Recipe",
@@ -24,6 +26,7 @@ __all__ = [
     "batch_size",
     "batch_thresholds",
     "evaluate",
+    "fine_tune",
     "linear_decay",
     "load_newest_checkpoint",
     "pack",

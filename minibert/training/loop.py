@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from minibert.files import write_text
@@ -88,26 +89,26 @@ def train(
     validate = functools.partial(_validate, model, data, token_byte_lengths(data.tokenizer), recipe)
     validation = None
 
-    with _own_generators(model, recipe.seed + rank()):  # dropout: no two processes draw the same
+    with own_generators(model, recipe.seed + rank()):  # dropout: no two processes draw the same
         counters = resume(folder / "checkpoints", model, optimizer, data, settings, start)
         log.cut(counters["step"])
         model.train()
-        with _bar(counters["step"], recipe.steps, progress) as bar:
+        with progress_bar(counters["step"], recipe.steps, progress) as bar:
             for step in range(counters["step"] + 1, recipe.steps + 1):
                 batches, lr = _take(data, recipe.batches(counters["tokens"])), recipe.lr(step - 1)
-                with _naming(step):
+                with naming(step):
                     losses = update(trained, optimizer, batches, lr, recipe.clip, recipe.bf16)
                 _count(counters, batches, losses)
                 bar.update()
-                if _due(step, recipe.log_every, recipe.steps):
+                if due(step, recipe.log_every, recipe.steps):
                     record = _mean_losses(counters, lr)
                     log.append(record)
                     bar.set_postfix(loss=f"{record['loss']:.3f}")
-                if _due(step, recipe.validate_every, recipe.steps):
+                if due(step, recipe.validate_every, recipe.steps):
                     validation = validate()
                     if validation:
                         log.append({"step": step, "validation": validation})
-                if _due(step, recipe.checkpoint_every, recipe.steps):
+                if due(step, recipe.checkpoint_every, recipe.steps):
                     save_checkpoint(folder / "checkpoints", capture(model, optimizer, data, settings, counters), keep)
                 if on_step:
                     on_step(step)
@@ -149,15 +150,25 @@ def _check_fit(model, data: PretrainingData, recipe: Recipe) -> None:
 
 
 @contextlib.contextmanager
-def _own_generators(model, seed: int) -> Iterator[None]:
-    """Seed torch's global generators, which dropout draws from, and put the caller's back afterwards."""
+def own_generators(model, seed: int) -> Iterator[None]:
+    """Seed torch's global generators, which dropout draws from, and put the caller's back afterwards.
+
+    >>> with own_generators(torch.nn.Linear(1, 1), seed=0):
+    ...     torch.initial_seed()
+    0
+    """
     device = next(model.parameters()).device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
 
 
-def _bar(done: int, steps: int, progress: bool) -> tqdm:
+def progress_bar(done: int, steps: int, progress: bool) -> tqdm:
+    """A bar on stderr that counts steps, nothing without `progress`; of several processes the first shows one.
+
+    >>> progress_bar(3, 10, progress=False).disable
+    True
+    """
     hidden = not progress or rank() > 0
     return tqdm(total=steps, initial=done, unit="step", file=sys.stderr, disable=hidden)
 
@@ -211,27 +222,63 @@ def update(
             # DDP and FSDP take the mean of the processes' gradients, but these are parts of a sum.
             (world_size() * (mlm_part + next_part)).backward()
         parts += [mlm_part.detach(), next_part.detach()]
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    total_norm = whole(torch.nn.utils.get_total_norm(gradients))
+    total_norm = gradient_norm(model)
     *parts, norm = torch.stack([*parts, total_norm]).tolist()  # the one moment of a step that waits for a GPU
     mlm_loss, next_loss = sum_over_processes(sum(parts[::2]), sum(parts[1::2]))
-    if not math.isfinite(mlm_loss + next_loss + norm):
-        raise TrainingDiverged(
-            f"the loss is {mlm_loss + next_loss} and the norm of the gradient {norm}; try a lower learning rate, a "
-            "longer warm-up or a smaller clip"
-        )
-    if clip is not None:
-        torch.nn.utils.clip_grads_with_norm_(model.parameters(), clip, total_norm)
-    for group in optimizer.param_groups:
-        group["lr"] = lr
-    optimizer.step()
+    descend(model, optimizer, mlm_loss + next_loss, total_norm, lr, clip)
     losses = {"loss": mlm_loss + next_loss, "mlm_loss": mlm_loss}
     return losses | ({"next_loss": next_loss} if pairs else {}) | {"grad_norm": norm}
 
 
+def gradient_norm(model) -> Tensor:
+    """The norm of all gradients as one vector, whole where processes hold a slice each. Shape: a scalar.
+
+    >>> layer = torch.nn.Linear(1, 1)
+    >>> layer(torch.tensor([[0.0]])).sum().backward()
+    >>> gradient_norm(layer).item()
+    1.0
+    """
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    return whole(torch.nn.utils.get_total_norm(gradients))
+
+
+def descend(model, optimizer: torch.optim.Optimizer, loss: float, norm: Tensor, lr: float, clip: float | None) -> None:
+    """The second half of an update, once the gradients are there: check them, clip them, and take the step.
+
+    `norm` is their `gradient_norm`.
+
+    Raises:
+        TrainingDiverged: before the weights are touched, if the loss or the gradient is not finite.
+
+    >>> layer = torch.nn.Linear(1, 1, bias=False)
+    >>> before = layer.weight.item()
+    >>> layer(torch.tensor([[5.0]])).sum().backward()
+    >>> descend(layer, torch.optim.SGD(layer.parameters()), 5.0, gradient_norm(layer), lr=0.5, clip=1.0)
+    >>> round(before - layer.weight.item(), 4)  # the gradient is 5, clipped to 1
+    0.5
+    """
+    if not math.isfinite(loss + norm):
+        raise TrainingDiverged(
+            f"the loss is {loss} and the norm of the gradient {float(norm)}; try a lower learning rate, a longer "
+            "warm-up or a smaller clip"
+        )
+    if clip is not None:
+        torch.nn.utils.clip_grads_with_norm_(model.parameters(), clip, norm)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+
+
 @contextlib.contextmanager
-def _naming(step: int) -> Iterator[None]:
-    """Say in the error at which step the run diverged."""
+def naming(step: int) -> Iterator[None]:
+    """Say in the error at which step the run diverged.
+
+    >>> with naming(7):
+    ...     raise TrainingDiverged("the loss is nan")
+    Traceback (most recent call last):
+    ...
+    minibert.training.checkpoint.TrainingDiverged: step 7: the loss is nan; older checkpoints stay
+    """
     try:
         yield
     except TrainingDiverged as error:
@@ -254,8 +301,12 @@ def _mean_losses(counters: dict, lr: float) -> dict:
     return {"step": counters["step"], "tokens": counters["tokens"], "lr": lr, **means}
 
 
-def _due(step: int, every: int, steps: int) -> bool:
-    """Whether it is time for what is done `every` so many steps, 0 for never, and always after the last one."""
+def due(step: int, every: int, steps: int) -> bool:
+    """Whether it is time for what is done `every` so many steps, 0 for never, and always after the last one.
+
+    >>> [step for step in range(1, 6) if due(step, every=2, steps=5)]
+    [2, 4, 5]
+    """
     return step == steps or (every > 0 and step % every == 0)
 
 
