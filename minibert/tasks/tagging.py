@@ -26,6 +26,7 @@ class Aligned:
 
     @property
     def segment_ids(self) -> tuple[int, ...]:
+        """All 0: one text."""
         return (0,) * len(self.ids)
 
     def labels(self, tags: Sequence[int]) -> list[int]:
