@@ -4,6 +4,8 @@ import torch
 
 from minibert.training.optimizers import AdamW
 
+torch.optim.AdamW([torch.nn.Parameter(torch.ones(1))])  # the first one takes seconds: torch imports its compiler
+
 
 def with_torch(weights, gradients, means, squares, step, lr, betas, eps, decay, kind=torch.optim.AdamW, least=2):
     """PyTorch's optimiser, put into this state."""
