@@ -1,0 +1,207 @@
+"""12.3 MaxSim for batches with padding, and for documents that lie end to end."""
+
+import torch
+from torch.nn import functional as F
+
+from minibert.course.exercise import Exercise
+from minibert.course.lab import Case, Lab
+
+
+def max_sim(queries, query_mask, documents, document_mask):
+    """Scores (A, B) of queries (A, Q, D) and documents (B, T, D); masks (A, Q) and (B, T) are True on real tokens."""
+    queries, documents = F.normalize(queries, dim=-1), F.normalize(documents, dim=-1)
+    cosines = torch.einsum("aqd,btd->abqt", queries, documents)  # (A, B, Q, T)
+    best = cosines.masked_fill(~document_mask[None, :, None], float("-inf")).amax(dim=-1)  # (A, B, Q)
+    return best.masked_fill(~query_mask[:, None], 0.0).sum(dim=-1)
+
+
+def max_sim_packed(query, tokens, borders):
+    """Scores (B,) of a query (Q, D) and B documents, tokens (N, D); document b is tokens[borders[b]:borders[b + 1]]."""
+    cosines = F.normalize(query, dim=-1) @ F.normalize(tokens, dim=-1).T  # (Q, N)
+    parts = cosines.split(borders.diff().tolist(), dim=1)
+    return torch.stack([part.amax(dim=1).sum() for part in parts])
+
+
+def drawn(rng, *shape):
+    """Vectors of different norms, which would decide if they counted."""
+    return torch.randn(*shape, generator=rng) * (3 * torch.rand(*shape[:-1], 1, generator=rng) + 0.3)
+
+
+USUAL = "for each real token of the query the highest cosine with a real token of the document; the sum of these"
+NEGATIVE = "all cosines are negative here: what padding gets must lie below any of them, so -inf and not 0"
+
+
+def padded(rng):
+    query, document = torch.tensor([[[2.0, 0], [0, 1]]]), torch.tensor([[[3.0, 0], [1, 1]]])
+    yield Case(
+        (query, real(query), document, real(document)), "cos 0 and cos 45 degrees: 1 + 0.7071", "a score by hand"
+    )
+    queries, documents = drawn(rng, 3, 4, 6), drawn(rng, 2, 5, 6)
+    yield Case((queries, real(queries), documents, real(documents)), USUAL, "the scores without padding")
+    rows = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]).bool()
+    yield Case((queries, real(queries), documents, rows), USUAL, "the scores with padded documents")
+    columns = torch.tensor([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]]).bool()
+    yield Case((queries, columns, documents, real(documents)), USUAL, "the scores with padded queries")
+    yield Case(
+        (queries, columns, documents, rows), USUAL, "the scores with padding in both", gradient=True, double=True
+    )
+    holes = torch.tensor([[0, 1, 0, 1, 1], [0, 0, 1, 1, 0]]).bool()
+    yield Case(
+        (queries, columns.flip(1), documents, holes),
+        "the masks say where padding stands: anywhere",
+        "the scores with padding anywhere",
+    )
+    ahead = queries[:1, :1].abs()  # all numbers positive, and those of the documents negative
+    against = -documents.abs()
+    yield Case(
+        (ahead, real(ahead), against, rows), NEGATIVE, "the scores of a query and documents that point away from it"
+    )
+    like = torch.where(rows[..., None], against, ahead)
+    yield Case((ahead, real(ahead), like, rows), NEGATIVE, "the scores where the padding looks like the query")
+    yield Case((ahead, real(ahead), against * rows[..., None], rows), NEGATIVE, "the scores where padding is zeros")
+    nothing = torch.tensor([[1, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]]).bool()
+    yield Case((queries, nothing, documents, rows), "a sum of nothing is 0", "the scores with an empty query")
+    huge = documents.masked_fill(~rows[..., None], 1e4)
+    yield Case((1e-3 * queries, columns, huge, rows), USUAL, "the scores where padding is large and states are small")
+
+
+def real(vectors):
+    """A mask without padding."""
+    return torch.ones(vectors.shape[:2]).bool()
+
+
+def packed(rng):
+    hand = torch.tensor([[3.0, 0], [1, 1], [0, -2]])
+    query = torch.tensor([[2.0, 0], [0, 1]])
+    yield Case(
+        (query, hand, torch.tensor([0, 2, 3])), "1 + 0.7071, and 0 - 1: a cosine may be negative", "scores by hand"
+    )
+    query = drawn(rng, 4, 6)
+    for lengths in ((3, 5, 2), (1, 1, 4, 1), (7,), (2, 6)):
+        borders = torch.tensor([0, *lengths]).cumsum(0)
+        name = f"the scores for documents of {', '.join(map(str, lengths))} tokens"
+        cause = "each document by itself, from its border up to, without, the next one"
+        last = lengths == (2, 6)
+        tokens = drawn(rng, sum(lengths), 6)
+        yield Case((query, tokens, borders.int() if last else borders), cause, name, gradient=last, double=last)
+    yield Case((query[:1].abs(), -tokens.abs(), borders), "all cosines are negative here", "the scores of opposites")
+    yield Case((query[:1], tokens, borders), "", "the scores for a query of one token")
+
+
+NORMAL, SCORES = "F.normalize(queries, dim=-1), F.normalize(documents, dim=-1)", '"aqd,btd->abqt", queries, documents'
+HIDE, BEST = 'cosines.masked_fill(~document_mask[None, :, None], float("-inf"))', ".amax(dim=-1)  #"
+RETURN = "return best.masked_fill(~query_mask[:, None], 0.0).sum(dim=-1)"
+KEPT = f"    best = {HIDE}"
+PADDED = {
+    "neither is normalised: these are dot products, cosines are asked": {NORMAL: "queries, documents"},
+    "the documents are not normalised": {", F.normalize(documents, dim=-1)": ", documents"},
+    "the queries are not normalised": {"F.normalize(queries, dim=-1), ": "queries, "},
+    "the vectors are normalised along the tokens; each token gets a norm of 1": {
+        NORMAL: "F.normalize(queries, dim=1), F.normalize(documents, dim=1)"
+    },
+    "padding of the documents counts: it may hold the highest cosine": {HIDE: "cosines"},
+    "padding of the documents counts as a cosine of 0, which is more than a negative one": {
+        HIDE: "cosines.masked_fill(~document_mask[None, :, None], 0.0)"
+    },
+    "padding of the documents is lowered by 1, which is not enough: set it to -inf": {
+        HIDE: "(cosines + document_mask[None, :, None].float() - 1)"
+    },
+    "padding of the queries counts: its best cosines are in the sum": {RETURN: "return best.sum(dim=-1)"},
+    "padding counts, in queries and documents": {HIDE: "cosines", RETURN: "return best.sum(dim=-1)"},
+    "the masks are turned round: they are True on real tokens": {
+        HIDE: HIDE.replace("~", ""),
+        RETURN: RETURN.replace("~", ""),
+    },
+    "the maximum is taken over the query's tokens, and the sum over the document's; it is the other way round": {
+        KEPT: "    best = cosines.transpose(2, 3).masked_fill(~query_mask[:, None, None], float('-inf'))",
+        RETURN: "return best.masked_fill(~document_mask[None], 0.0).sum(dim=-1)",
+    },
+    "the mean over the query's tokens is taken; the sum is asked": {
+        RETURN: f"{RETURN} / query_mask.sum(dim=1)[:, None].clamp(min=1)"
+    },
+    "the sum is divided by Q": {RETURN: f"{RETURN} / query_mask.shape[1]"},
+    "the highest cosine of all is taken; each token of the query adds its own": {
+        RETURN: "return best.masked_fill(~query_mask[:, None], -2.0).amax(dim=-1)"
+    },
+    "all cosines are added up; only the highest counts for each token of the query": {
+        HIDE: "cosines.masked_fill(~document_mask[None, :, None], 0.0)",
+        BEST: ".sum(dim=-1)  #",
+    },
+    "the mean cosine with the document's tokens is taken; it is the highest": {
+        HIDE: "cosines.masked_fill(~document_mask[None, :, None], 0.0)",
+        BEST: ".sum(dim=-1).div(document_mask.sum(dim=1)[None, :, None])  #",
+    },
+    "a softmax mixes the cosines; only the highest counts": {
+        BEST: ".softmax(dim=-1).mul(cosines.masked_fill(~document_mask[None, :, None], 0.0)).sum(dim=-1)  #"
+    },
+    "negative cosines count as 0; they lower the score": {HIDE: f"{HIDE}.clamp(min=0)"},
+    "the documents stand in the rows: (A, B), a row for each query": {RETURN: f"{RETURN}.T"},
+    "query number i is compared with document i only; every one meets every other": {RETURN: f"{RETURN}.diagonal()"},
+    "the means of the tokens are compared; late interaction keeps every token": {
+        RETURN: "return F.normalize((queries * query_mask[..., None]).sum(1), dim=-1) @ "
+        "F.normalize((documents * document_mask[..., None]).sum(1), dim=-1).T"
+    },
+    "as many tokens as are real are taken from the left end; the masks say where they stand": {
+        KEPT: "    left = torch.arange(document_mask.shape[1]) < document_mask.sum(1, keepdim=True)\n"
+        + KEPT.replace("~document_mask", "~left"),
+    },
+    "distances are used; the highest cosine is asked": {
+        f"    cosines = torch.einsum({SCORES})": "    cosines = -torch.cdist(queries[:, None], documents[None])"
+    },
+}
+SPLIT, SUM = "borders.diff().tolist()", "part.amax(dim=1).sum()"
+PACKED = {
+    "neither is normalised: these are dot products, cosines are asked": {
+        "F.normalize(query, dim=-1) @ F.normalize(tokens, dim=-1).T": "query @ tokens.T"
+    },
+    "the document's tokens are not normalised": {"F.normalize(tokens, dim=-1)": "tokens"},
+    "the query's tokens are not normalised": {"F.normalize(query, dim=-1)": "query"},
+    "the maximum is taken over the query's tokens, and the sum over the document's; it is the other way round": {
+        SUM: "part.amax(dim=0).sum()"
+    },
+    "the mean over the query's tokens is taken; the sum is asked": {SUM: "part.amax(dim=1).mean()"},
+    "the highest cosine of all is taken; each token of the query adds its own": {SUM: "part.amax()"},
+    "all cosines are added up; only the highest counts for each token of the query": {SUM: "part.sum()"},
+    "the mean cosine with the document's tokens is taken; it is the highest": {SUM: "part.mean(dim=1).sum()"},
+    "negative cosines count as 0; they lower the score": {SUM: "part.amax(dim=1).clamp(min=0).sum()"},
+    "the last document is missing: its border is the last one": {"for part in parts": "for part in parts[:-1]"},
+    "the first document is missing": {"for part in parts": "for part in parts[1:]"},
+    "the tokens are split evenly; the borders say where a document ends": {
+        "cosines.split(borders.diff().tolist(), dim=1)": "cosines.tensor_split(len(borders) - 1, dim=1)"
+    },
+    "a document ends in front of its border: its last token is missing": {
+        SUM: "part[:, : max(part.shape[1] - 1, 1)].amax(dim=1).sum()"
+    },
+    "every document reaches to the end of all tokens": {
+        "for part in parts": "for part in [cosines[:, start:] for start in borders[:-1].tolist()]"
+    },
+    "every document begins with the first token of all": {
+        "for part in parts": "for part in [cosines[:, :stop] for stop in borders[1:].tolist()]"
+    },
+    "the means of the tokens are compared; late interaction keeps every token": {
+        f"cosines.split({SPLIT}, dim=1)": f"tokens.split({SPLIT})",
+        SUM: "F.cosine_similarity(query.mean(0), part.mean(0), dim=0)",
+    },
+}
+
+EXERCISE = Exercise(
+    number="12.3",
+    title="MaxSim for batches, and for packed documents",
+    minutes=25,
+    difficulty=3,
+    signature="(max_sim, max_sim_packed): max_sim(queries (A, Q, D), query_mask (A, Q), documents (B, T, D), "
+    "document_mask (B, T)) -> (A, B); max_sim_packed(query (Q, D), tokens (N, D), borders (B + 1,)) -> (B,)",
+    hints=(
+        "Padding must lose wherever the highest is looked for, and must add nothing where a sum is taken. Which of\n"
+        "the two happens to tokens of a document, and which to tokens of a query?",
+        "cosines of every token with every token: (A, B, Q, T); the maximum takes away T, the sum takes away Q.\n"
+        "document_mask meets them as (1, B, 1, T), query_mask meets (A, B, Q) as (A, 1, Q). Packed: (Q, N), cut at\n"
+        "the borders into pieces (Q, length).",
+        "bring all tokens to a norm of 1\n"
+        "every token of a query times every token of a document\n"
+        "where the document is padding: lower than any cosine; then the highest for each token of the query\n"
+        "where the query is padding: nothing to add; then the sum\n"
+        "packed: the same for each piece between two borders, without masks",
+    ),
+    parts=(Lab(max_sim, padded, PADDED), Lab(max_sim_packed, packed, PACKED)),
+)
