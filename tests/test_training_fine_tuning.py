@@ -187,6 +187,21 @@ def test_the_seed_decides_everything():
     assert equal_weights(runs[0], runs[1]) and not equal_weights(runs[0], runs[2])
 
 
+def test_a_loss_of_ones_own_decides_what_is_learned():
+    unlabelled = [dataclasses.replace(example, label=IGNORE) for example in two_classes()]
+
+    def towards_class_1(model, batch):
+        assert all(example.label == IGNORE for example in batch)
+        return task_loss(model, [dataclasses.replace(example, label=1) for example in batch])
+
+    own, plain = classifier(), classifier()
+    found = fine_tune(own, unlabelled, RECIPE, batch_size=4, loss=towards_class_1)
+    labelled = [dataclasses.replace(example, label=1) for example in unlabelled]
+    assert found == fine_tune(plain, labelled, RECIPE, batch_size=4) and equal_weights(own, plain)
+    with pytest.raises(ValueError, match="example 0 has the label -100"):
+        fine_tune(own, unlabelled, RECIPE, batch_size=4)
+
+
 @pytest.mark.parametrize("stop_at", [0, 2, 4])
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path, stop_at):
     values = (0.1, 0.5, 0.3, 0.2, 0.4, 0.3)

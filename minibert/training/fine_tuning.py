@@ -76,6 +76,7 @@ def fine_tune(
     recipe: Recipe,
     *,
     batch_size: int = 16,
+    loss: Callable[[torch.nn.Module, list[Example]], Tensor] | None = None,
     validation: Callable[[torch.nn.Module], float] | None = None,
     validate_every: int | None = None,
     patience: int | None = None,
@@ -86,6 +87,9 @@ def fine_tune(
 
     The examples are shuffled, and shuffled anew when all were seen. `recipe` says the optimiser, the learning rate at
     each step, the clipping and the seed, which decides the order of the examples and the dropout.
+
+    `loss`, called with the model and a batch, replaces `task_loss`, and then labels may be what it understands: a
+    student learns from its teacher, and some of its texts have no label.
 
     `validation` is called with the model every `validate_every` steps (by default `recipe.validate_every`; 0: only at
     the end) and returns a score, more is better. At the end the model has the weights of the best score, the earliest
@@ -110,7 +114,7 @@ def fine_tune(
     (3, 3)
     """
     examples = list(examples)
-    _check(model, examples, recipe, batch_size)
+    _check(model, examples, recipe, batch_size, checks_labels=loss is None)
     every = recipe.validate_every if validate_every is None else validate_every
     check_whole("validate_every", every, 0)
     if patience is not None:
@@ -129,13 +133,14 @@ def fine_tune(
             while run["step"] < recipe.steps and not _is_over(run["scores"], patience):
                 step = run["step"] = run["step"] + 1
                 with naming(step):
-                    loss = _update(model, optimizer, order.batch(step - 1), recipe.lr(step - 1), recipe)
-                run["losses"].append(loss)
+                    batch, lr = order.batch(step - 1), recipe.lr(step - 1)
+                    value = _update(model, optimizer, loss or task_loss, batch, lr, recipe)
+                run["losses"].append(value)
                 bar.update()
                 if validation is not None and due(step, every, recipe.steps):
                     if _is_best(_score(validation, model), step, run["scores"]):
                         best = {name: weight.clone() for name, weight in model.state_dict().items()}
-                    bar.set_postfix(loss=f"{loss:.3f}", score=f"{run['scores'][-1][1]:.4f}")
+                    bar.set_postfix(loss=f"{value:.3f}", score=f"{run['scores'][-1][1]:.4f}")
                 is_last = step == recipe.steps or _is_over(run["scores"], patience)
                 if folder is not None and (is_last or due(step, recipe.checkpoint_every, recipe.steps)):
                     save_checkpoint(folder, _with_best(capture(model, optimizer, order, settings, run), best), keep=1)
@@ -194,11 +199,11 @@ def task_loss(model, examples: Sequence[Example]) -> Tensor:
     return F.cross_entropy(logits, targets)
 
 
-def _update(model, optimizer, batch: list[Example], lr: float, recipe: Recipe) -> float:
+def _update(model, optimizer, loss_of: Callable, batch: list[Example], lr: float, recipe: Recipe) -> float:
     """One step on one batch; the loss before it."""
     optimizer.zero_grad(set_to_none=True)
     with torch.autocast(next(model.parameters()).device.type, dtype=torch.bfloat16, enabled=recipe.bf16):
-        loss = task_loss(model, batch)
+        loss = loss_of(model, batch)
     loss.backward()
     descend(model, optimizer, loss.item(), gradient_norm(model), lr, recipe.clip)
     return loss.item()
@@ -259,7 +264,7 @@ def _with_best(checkpoint: Checkpoint, best: dict[str, Tensor]) -> Checkpoint:
     return Checkpoint(checkpoint.step, tensors, checkpoint.state)
 
 
-def _check(model, examples: list[Example], recipe: Recipe, batch_size: int) -> None:
+def _check(model, examples: list[Example], recipe: Recipe, batch_size: int, checks_labels: bool) -> None:
     """Refuse what would fail after an hour, or silently learn something else."""
     check_whole("batch_size", batch_size, 1)
     if recipe.accumulate != 1:
@@ -276,7 +281,7 @@ def _check(model, examples: list[Example], recipe: Recipe, batch_size: int) -> N
                 f"example {number} has {tokens} ids and {len(example.segment_ids)} segment ids: expected equally many, "
                 f"1 to {limit}; cut longer texts"
             )
-        if problem := _problem(model, example):
+        if checks_labels and (problem := _problem(model, example)):
             raise ValueError(f"example {number} has the label {example.label!r:.60}: {problem}")
 
 
