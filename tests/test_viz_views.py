@@ -17,10 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minibert import viz
+from minibert.tasks.quantize import to_int8
 from minibert.tasks.unmasking import Step
 from minibert.training import trapezoid
 from minibert.viz import (
     AttentionView,
+    BitsView,
     BlockView,
     LanguageView,
     ReachView,
@@ -30,6 +32,7 @@ from minibert.viz import (
     UnmaskView,
 )
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
+from minibert.viz.bits_view import in_bits
 from minibert.viz.language_view import neighbours_abroad
 from minibert.viz.page import palette_png
 from minibert.viz.reach_view import count_scores
@@ -50,6 +53,10 @@ def scatter_view(seed=0, **options):
     generator = torch.Generator().manual_seed(seed)
     vectors = torch.randn(3, 8, 6, generator=generator, dtype=torch.float64)
     return ScatterView(WORDS, vectors, ["a", "b"] * 4, control=vectors.flip(1), **options)
+
+
+def bits_view(**options):
+    return BitsView(torch.linspace(-1, 0.7, 24).view(3, 8) ** 3, **options)
 
 
 def block_view(**options):
@@ -103,6 +110,7 @@ VIEWS = pytest.mark.parametrize(
     [
         attention_view,
         scatter_view,
+        bits_view,
         block_view,
         language_view,
         rotation_view,
@@ -228,6 +236,8 @@ def test_views_on_one_page_have_names_of_their_own():
             attention_view(seed=1),
             scatter_view(),
             scatter_view(layer=0),
+            bits_view(),
+            bits_view(own=True),
             block_view(),
             block_view(title="two"),
             language_view(),
@@ -434,6 +444,33 @@ def test_a_language_view_shows_the_nearest_sentences_of_other_languages():
             assert best[language, message].tolist() == ranked
             assert cosines[language, message].tolist() == pytest.approx([float(found[r]) for r in ranked], abs=1e-6)
     assert language_view().found()["model"] == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(weight=[[1.0]]), "list, expected"),
+        (dict(weight=torch.ones(3)), "expected \\(C, K\\)"),
+        (dict(weight=torch.ones(2, 2, dtype=torch.long)), "floating point"),
+        (dict(weight=torch.ones(13, 2)), "at most \\(12, 64\\)"),
+        (dict(weight=torch.zeros(2, 2)), "nothing but zeros"),
+        (dict(weight=torch.tensor([[float("nan"), 1.0]])), "NaN"),
+        (dict(bits=1), "bits=1"),
+        (dict(bits=True), "bits=True"),
+        (dict(own="yes"), "own='yes'"),
+        (dict(title=None), "title"),
+    ],
+)
+def test_a_bad_bits_view_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        BitsView(**(dict(weight=torch.eye(2)) | arguments))
+
+
+def test_eight_bits_are_those_of_the_package():
+    weight = torch.randn(5, 7, generator=torch.Generator().manual_seed(0)) * torch.tensor([[1], [2], [0.1], [9], [0]])
+    rounded, scale = to_int8(weight)
+    shown, scales = in_bits(weight, 8, own=True)
+    assert torch.allclose(shown, rounded * scale) and torch.allclose(scales, scale)
 
 
 @pytest.mark.parametrize(

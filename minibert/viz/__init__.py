@@ -1,8 +1,8 @@
 """Pictures of what an encoder does.
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
-To look around in, in a notebook or as a page of its own: `AttentionView`, `BlockView`, `LanguageView`, `ReachView`,
-`RotationView`, `ScatterView`, `ScheduleView`, `UnmaskView`.
+To look around in, in a notebook or as a page of its own: `AttentionView`, `BitsView`, `BlockView`, `LanguageView`,
+`ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `UnmaskView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
@@ -11,6 +11,7 @@ from minibert.tasks.words import word_vectors_by_layer
 from minibert.viz.alt_text import describe_attention
 from minibert.viz.attention import plot_attention
 from minibert.viz.attention_view import AttentionView
+from minibert.viz.bits_view import BitsView
 from minibert.viz.block_view import BlockView
 from minibert.viz.language_view import LanguageView
 from minibert.viz.masks import plot_mask, visible
@@ -24,6 +25,7 @@ from minibert.viz.word_pictures import plot_word_by_layer
 
 __all__ = [
     "AttentionView",
+    "BitsView",
     "BlockView",
     "LanguageView",
     "ReachView",
