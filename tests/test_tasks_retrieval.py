@@ -7,11 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import ndcg_score
+from scipy.stats import spearmanr
+from sklearn.metrics import ndcg_score, roc_auc_score
 
 import minibert.tasks
 from minibert import EncoderConfig, MaskedLanguageModel, WordPieceTokenizer
-from minibert.tasks.metrics import ndcg, recall
+from minibert.tasks.metrics import auc, ndcg, recall, spearman
 from minibert.tasks.retrieval import Index
 from minibert.tasks.sentence_embeddings import embed_texts, tune_on_pairs
 from minibert.training.recipe import Recipe
@@ -42,6 +43,41 @@ def test_one_right_document_is_worth_what_its_rank_says():
         assert ndcg(ranking, 10) == pytest.approx(1 / math.log2(rank + 1) if rank <= 10 else 0.0)
         assert recall(ranking, 10) == (rank <= 10)
     assert minibert.tasks.ndcg is ndcg
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 4)), min_size=2, max_size=40))
+def test_rank_correlation_is_scipys_with_ties(pairs):
+    scores, gold = zip(*pairs, strict=True)
+    if len(set(scores)) > 1 and len(set(gold)) > 1:
+        assert spearman(scores, gold) == pytest.approx(spearmanr(scores, gold).statistic, abs=1e-12)
+        assert spearman(torch.tensor(scores), gold) == spearman(scores, gold)
+    else:
+        assert spearman(scores, gold) == 0.0
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=2, max_size=40))
+def test_the_area_under_the_curve_is_scikit_learns_with_ties(pairs):
+    scores, labels = zip(*pairs, strict=True)
+    if len(set(labels)) == 2:
+        assert auc(scores, labels) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    else:
+        with pytest.raises(ValueError, match="at least one of each"):
+            auc(scores, labels)
+
+
+@pytest.mark.parametrize("metric", [spearman, auc])
+@pytest.mark.parametrize(
+    ("scores", "gold", "complaint"),
+    [
+        ([1.0, 2.0], [1, 0, 1], "same length"),
+        ([[1.0], [2.0]], [[1], [0]], "same length"),
+        ([1.0], [1], "two numbers"),
+        ([1.0, float("nan")], [1, 0], "NaN"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(metric, scores, gold, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        metric(scores, gold)
 
 
 @pytest.mark.parametrize("metric", [ndcg, recall])

@@ -2,6 +2,7 @@
 
 - `ndcg`, `recall`: a ranking comes as the relevance of each document, the document that the search put first first. The
   whole ranking is needed: what the search should have found further up stands further down in it.
+- `spearman`, `auc`: how well scores, such as cosines, follow numbers or two labels that people gave.
 - `squad_score`: an answer beside the answers that people gave.
 - `entity_scores`: whole entities, found in BIO tags by `entities`.
 """
@@ -12,6 +13,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -76,6 +78,66 @@ def _checked(relevances, k) -> list[float]:
         if not (math.isfinite(value) and value >= 0):
             raise ValueError(f"the relevance at rank {rank} is {value}: expected a finite number of at least 0")
     return values
+
+
+def spearman(scores: Sequence[float] | Tensor, gold: Sequence[float] | Tensor) -> float:
+    """Spearman's rank correlation: the correlation of the ranks, 1 for the same order, -1 for the reverse one.
+
+    Equal numbers share the mean of their ranks. 0 where one side has the same number everywhere. Equal to SciPy's
+    `spearmanr`, which says NaN there.
+
+    Shape: (P,) and (P,) -> a float in [-1, 1].
+
+    Raises:
+        ValueError: other shapes, fewer than two pairs, or a number that is not finite.
+
+    >>> spearman([0.1, 0.2, 0.9], [1, 2, 3]), spearman([3.0, 2.0, 2.0], [1, 5, 5])
+    (1.0, -1.0)
+    """
+    ranks = [_ranks(each) for each in _two_rows(scores, gold)]
+    one, other = (each - each.mean() for each in ranks)
+    scale = (one.square().sum() * other.square().sum()).sqrt()
+    return min(1.0, max(-1.0, float(one @ other / scale))) if scale > 0 else 0.0
+
+
+def auc(scores: Sequence[float] | Tensor, labels: Sequence[bool] | Tensor) -> float:
+    """Area under the ROC curve: how often a row of label 1 scores above one of label 0; a tie counts half.
+
+    It needs no threshold; 0.5 is chance. Equal to scikit-learn's `roc_auc_score`.
+
+    Shape: (P,) and (P,) -> a float in [0, 1].
+
+    Raises:
+        ValueError: other shapes, a score that is not finite, or labels that are not 0 and 1, both of them.
+
+    >>> auc([0.9, 0.8, 0.3, 0.3], [1, 0, 1, 0])
+    0.625
+    """
+    scores, labels = _two_rows(scores, labels)
+    if sorted(set(labels.tolist())) != [0.0, 1.0]:
+        raise ValueError(f"labels are {sorted(set(labels.tolist()))[:4]}: expected 0 and 1, and at least one of each")
+    positive = labels == 1
+    count = int(positive.sum())
+    above = _ranks(scores)[positive].sum() - count * (count + 1) / 2
+    return float(above / (count * (len(labels) - count)))
+
+
+def _two_rows(one, other) -> tuple[Tensor, Tensor]:
+    """Both as (P,) float64, if they fit each other."""
+    rows = [torch.as_tensor(each).detach().double().cpu() for each in (one, other)]
+    if rows[0].dim() != 1 or rows[0].shape != rows[1].shape or len(rows[0]) < 2:
+        shapes = [tuple(row.shape) for row in rows]
+        raise ValueError(f"got {shapes[0]} and {shapes[1]}: expected two rows of the same length, two numbers at least")
+    if not all(bool(row.isfinite().all()) for row in rows):
+        raise ValueError("a number is NaN or infinite: look at what made it, it has no rank")
+    return rows[0], rows[1]
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """Ranks from 1; equal values share the mean of theirs: (P,) -> (P,) float64."""
+    _, inverse, counts = values.unique(return_inverse=True, return_counts=True)
+    last = counts.cumsum(0).double()  # the highest rank of each value
+    return (last - (counts - 1) / 2)[inverse]
 
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
