@@ -11,6 +11,7 @@ COMMANDS = (
     "pretrain",
     "fill",
     "embed",
+    "search",
     "attend",
     "data",
     "info",
