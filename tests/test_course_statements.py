@@ -10,7 +10,9 @@ from torch.nn import functional as F
 from minibert import EncoderConfig, MaskedLanguageModel
 from minibert.course.exercises import find
 from minibert.course.exercises.ex_9_2 import CLUES, reported_loss
+from minibert.course.exercises.ex_13_3 import forward_flops
 from minibert.course.exercises.ex_14_3 import count_parameters
+from minibert.course.meter import Meter
 
 NOTEBOOK = Path(__file__).parents[1] / "solutions/09_next_sentence/09_next_sentence.ipynb"
 CELLS = ["".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]]
@@ -54,3 +56,11 @@ def test_the_count_of_14_3_is_that_of_the_package(sizes):
     with torch.device("meta"):
         model = MaskedLanguageModel(config)
     assert count_parameters(*sizes) == sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_the_formula_of_13_3_is_what_the_counter_of_its_statement_shows():
+    sizes = dict(vocab_size=50, hidden=48, heads=3, layers=2, intermediate=100)
+    config = EncoderConfig.preset("bert-nano").replace(**sizes)
+    with Meter() as meter, torch.no_grad():
+        MaskedLanguageModel(config).eval()(torch.randint(5, 50, (1, 20)))
+    assert forward_flops(config, [20], 20, False) == 2 * meter.cost.multiplications == 1_847_040
