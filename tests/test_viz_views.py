@@ -18,9 +18,12 @@ from hypothesis import strategies as st
 
 from minibert import viz
 from minibert.tasks.quantize import to_int8
+from minibert.tasks.span_qa import Window
 from minibert.tasks.unmasking import Step
 from minibert.training import trapezoid
 from minibert.viz import (
+    AnswerView,
+    Asked,
     AttentionView,
     BitsView,
     BlockView,
@@ -29,6 +32,7 @@ from minibert.viz import (
     RotationView,
     ScatterView,
     ScheduleView,
+    TagView,
     UnmaskView,
 )
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
@@ -105,6 +109,30 @@ def unmask_view(**options):
     return UnmaskView([0, 9, 6, 9, 7], options.pop("runs", runs), Words(), **options)
 
 
+TEXT = '</script> "&<b> 日本 \ud800 cat'
+WHERE = ((0, 9), (10, 15), (16, 18), (19, 20), (21, 24))
+
+
+def asked(seed=0, right=(21, 24)):
+    """A text in two windows that share a token, and logits drawn at random."""
+    cut = [
+        Window((2, 9, 3, 5, 6, 7), (0, 0, 0, 1, 1, 1), (*[None] * 3, *where), (False, False, False, *central))
+        for where, central in ((WHERE[:3], (True, True, True)), (WHERE[2:], (False, True, True)))
+    ]
+    logits = torch.randn(2, 6, 2, generator=torch.Generator().manual_seed(seed))
+    return Asked("where is the <cat>?", TEXT, cut, list(logits), right)
+
+
+def answer_view(**options):
+    return AnswerView([asked(), asked(1, None)], **options)
+
+
+def tag_view(**options):
+    tags = [["O", "B-place", "I-place", *"OOOOO"], ["B-person", *"OO"]]
+    guess = [[*"OOOO", "B-</script>", *"OOO"], ["B-person", *"OO"]]
+    return TagView([WORDS, WORDS[:3]], {"people": tags, "a model": guess}, **options)
+
+
 VIEWS = pytest.mark.parametrize(
     "make",
     [
@@ -117,6 +145,8 @@ VIEWS = pytest.mark.parametrize(
         schedule_view,
         reach_view,
         unmask_view,
+        answer_view,
+        tag_view,
     ],
 )
 
@@ -600,3 +630,42 @@ def test_the_hand_written_png_is_one():
 def test_importing_the_package_does_not_import_matplotlib():
     code = "import minibert, sys; sys.exit('matplotlib' in sys.modules or 'torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_an_answer_view_holds_each_token_once_with_the_logits_of_its_own_window():
+    given_asked = asked()
+    first, second = payload(AnswerView([given_asked, asked(1, None)])._repr_html_())["asked"]
+    assert "".join(gap + token for gap, token in zip(first["before"], first["tokens"], strict=True)) == TEXT
+    kept = torch.cat([given_asked.logits[0][3:], given_asked.logits[1][4:]])
+    assert torch.allclose(torch.tensor([first["starts"], first["ends"]]).T, kept, atol=0.006)
+    assert first["right"] == [4, 4] and second["right"] is None
+    none = min(float(scores[0].sum()) for scores in given_asked.logits)
+    assert sum(first["none"]) == pytest.approx(none, abs=0.02)
+
+
+def test_the_answer_that_is_described_is_the_best_one():
+    best = asked().best(1)[0]
+    assert best.text == TEXT[best.start : best.end] and best.text in answer_view().describe()
+    assert "1 question;" in repr(AnswerView([asked()]))
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: AnswerView([]), "no questions"),
+        (lambda: TagView([], {"a": []}), "0 texts"),
+        (lambda: TagView([["a"]], {}), "0 taggers"),
+        (lambda: TagView([["a"] * 81], {"a": [["O"] * 81]}), "at most 80 words"),
+        (lambda: TagView([["a", "b"]], {"a": [["O"]]}), "do not fit"),
+        (lambda: TagView([["a"]], {"a": [["X"]]}), "expected 'O'"),
+    ],
+)
+def test_a_bad_answer_or_tag_view_is_refused(make, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        make()
+
+
+def test_a_tag_view_holds_whole_names():
+    data = payload(tag_view()._repr_html_())
+    assert data["found"][0] == [[["place", 1, 3]], [["</script>", 4, 5]]] and data["taggers"] == ["people", "a model"]
+    assert "people: the cat (place); a model: " in tag_view().describe()

@@ -1,14 +1,15 @@
 """Pictures of what an encoder does.
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
-To look around in, in a notebook or as a page of its own: `AttentionView`, `BitsView`, `BlockView`, `LanguageView`,
-`ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `UnmaskView`.
+To look around in, in a notebook or as a page of its own: `AnswerView`, `AttentionView`, `BitsView`, `BlockView`,
+`LanguageView`, `ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `TagView`, `UnmaskView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
 from minibert.tasks.projection import project
 from minibert.tasks.words import word_vectors_by_layer
 from minibert.viz.alt_text import describe_attention
+from minibert.viz.answer_view import AnswerView, Asked
 from minibert.viz.attention import plot_attention
 from minibert.viz.attention_view import AttentionView
 from minibert.viz.bits_view import BitsView
@@ -20,10 +21,13 @@ from minibert.viz.receptive_field import plot_receptive_field, receptive_field
 from minibert.viz.rotation_view import RotationView
 from minibert.viz.scatter_view import ScatterView
 from minibert.viz.schedule_view import ScheduleView
+from minibert.viz.tag_view import TagView
 from minibert.viz.unmask_view import UnmaskView
 from minibert.viz.word_pictures import plot_word_by_layer
 
 __all__ = [
+    "AnswerView",
+    "Asked",
     "AttentionView",
     "BitsView",
     "BlockView",
@@ -32,6 +36,7 @@ __all__ = [
     "RotationView",
     "ScatterView",
     "ScheduleView",
+    "TagView",
     "UnmaskView",
     "describe_attention",
     "nearest_neighbours",
