@@ -53,12 +53,13 @@ class QuantizedLinear(nn.Module):
         self.output_dtype = output_dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        output = x.new_empty(len(x), self.weight.shape[1], dtype=self.output_dtype)
+        output = x.new_empty(len(x), self.weight.shape[1], dtype=torch.float32)
         for strip, place in zip(x.split(STRIP), output.split(STRIP), strict=True):
             rounded, scale = to_int8(strip)
-            product = torch._int_mm(rounded, self.weight).float().mul_(scale).mul_(self.scale)
-            place.copy_(product if self.bias is None else product.add_(self.bias))
-        return output
+            place.copy_(torch._int_mm(rounded, self.weight)).mul_(scale).mul_(self.scale)
+            if self.bias is not None:
+                place.add_(self.bias)
+        return output.to(self.output_dtype)
 
 
 def quantize(model):

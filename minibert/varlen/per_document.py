@@ -1,6 +1,7 @@
 """Attention document by document with PyTorch's fused kernel: no padding, and no (T, T) matrix kept for later.
 
-In bf16 on a CPU, where the fused kernel gains nothing, strips of plain matrix products take its place.
+In bf16 on a CPU, where the fused kernel gains nothing from it, strips of plain matrix products take its place for all
+but short texts.
 """
 
 from itertools import groupby
@@ -12,6 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from minibert.varlen.reference import PackedContext
 
 STRIP = 512  # queries at a time
+SHORT = 64  # tokens of a text for which the fused kernel's one call is quicker than many small products
 SCORES = 2**20  # scores at a time, over all heads: what fits into a processor's cache
 
 
@@ -94,7 +96,7 @@ def attend_equal_lengths(
     True
     """
     in_half = query.device.type == "cpu" and query.dtype == torch.bfloat16
-    if in_half and not dropout and not torch.is_grad_enabled():
+    if in_half and query.shape[-2] > SHORT and not dropout and not torch.is_grad_enabled():
         return attend_in_strips(query, key, value, mask, scale)
     return scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout, scale=scale)
 
