@@ -156,17 +156,18 @@ def test_strips_are_the_fused_kernel(masked, data):
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-9)
 
 
-def test_strips_serve_bfloat16_inference_only(monkeypatch):
+def test_strips_serve_bfloat16_inference_on_longer_texts_only(monkeypatch):
     used = []
     original = per_document.attend_in_strips
     monkeypatch.setattr(per_document, "attend_in_strips", lambda *arguments: used.append(1) or original(*arguments))
-    x = torch.randn(40, 2, 8)
-    borders = borders_of([30, 10])
+    lengths = [per_document.SHORT + 30, per_document.SHORT + 1, per_document.SHORT]
+    borders, longest = borders_of(lengths), max(lengths)
+    x = torch.randn(sum(lengths), 2, 8)
 
     def count(dtype, dropout=0.0, gradients=False):
         used.clear()
         with torch.set_grad_enabled(gradients):
-            attention(x.to(dtype), x.to(dtype), x.to(dtype), borders, 30, dropout=dropout, backend="per_document")
+            attention(x.to(dtype), x.to(dtype), x.to(dtype), borders, longest, dropout=dropout, backend="per_document")
         return len(used)
 
     assert count(torch.bfloat16) == 2

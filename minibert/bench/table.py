@@ -19,6 +19,7 @@ def table(report: dict) -> list[str]:
         "tokenizers": _tokenizer_rows,
         "alignment": _alignment_rows,
         "parts": _part_rows,
+        "int8": _int8_rows,
         "gpu": _gpu_rows,
     }[report["bench"]](report)
     lines = align(rows)
@@ -63,6 +64,16 @@ def _against(found: dict, name: str, ratio: dict) -> list[str]:
     memory = found.get("peak_bytes")
     held = " / ".join(f"{memory[who] / 2**20:.0f}" for who in ("ours", name)) if memory else "-"
     return [name, *(f"{speed:.0f}" for speed in speeds), f"{ratio['median_of_rounds']:.2f}", held]
+
+
+def _int8_rows(report: dict) -> list[list[str]]:
+    rows = [["model", "workload", "contender", "tok/s", "times transformers fp32", "rms error", "MB"]]
+    for found in report["results"]:
+        for name, one in found["contenders"].items():
+            cells = [f"{one['tokens_per_second']:.0f}", f"{one['speedup']['median_of_rounds']:.2f}"]
+            cells += [f"{one['rms']:.1e}", f"{one['bytes'] / 1e6:.1f}"]
+            rows.append([found["model"], found["workload"], name, *cells])
+    return rows
 
 
 def _loop_rows(report: dict) -> list[list[str]]:

@@ -15,10 +15,11 @@ OPTIONS = {
     "pretrain": {"device", "dtype", "repeats", "model"},
     "alignment": {"device", "dtype", "repeats"},
     "parts": {"device", "dtype", "repeats", "workload", "model"},
+    "int8": {"repeats", "workload", "model"},
     "gpu": {"device"},
 }
 ROUNDS = {"tokenizers": 3, "pretrain": 3, "alignment": 9}
-TRAINING_WORKLOADS = ("8x128", "8x512", "sentences")
+SHORT_WORKLOADS = ("8x128", "8x512", "sentences")
 CUDA_WORKLOADS = ("8x512", "32x512", "4x8192", "4x8192-full")
 
 
@@ -48,6 +49,7 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
     pretrain    the pretraining loop end to end: tokens/s, share of data preparation
     alignment   one matrix product, for vocabularies that are multiples of 64 and their neighbours
     parts       where the time of a forward pass goes: projections, attention, feed-forward, norms
+    int8        the quantized encoder beside float32 and bf16, and beside ONNX Runtime where it is installed
     gpu         all that one wants to know of a GPU, in under 8 minutes; the file is written after every part, and the
                 same command goes on where it was interrupted; without a GPU, a small version
 
@@ -121,7 +123,7 @@ def default_workloads(what: str, on_gpu: bool) -> tuple[str, ...]:
 
     if on_gpu:
         return CUDA_WORKLOADS
-    return TRAINING_WORKLOADS if what == "training" else Settings.workloads
+    return SHORT_WORKLOADS if what in ("training", "int8") else Settings.workloads
 
 
 def default_opponents(on_gpu: bool) -> tuple[str, ...]:
@@ -168,10 +170,10 @@ def _run(what: str, settings, save, lengths: tuple[int, ...]) -> dict:
         from minibert.bench import attention
 
         return attention.run(settings, save, say, lengths or attention.LENGTHS)
-    from minibert.bench import inference, training
+    from minibert.bench import inference, int8, training
 
     try:
-        return (inference if what == "inference" else training).run(settings, save, say)
+        return {"inference": inference, "training": training, "int8": int8}[what].run(settings, save, say)
     except ImportError as error:
         if error.name != "transformers":
             raise

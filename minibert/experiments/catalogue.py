@@ -33,6 +33,7 @@ NAMES = (
     "code_search",
     "three_encoders",
     "languages",
+    "int8",
 )
 
 

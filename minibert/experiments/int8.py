@@ -1,0 +1,73 @@
+"""What a fine-tuned classifier loses when its matrices are rounded to int8.
+
+MiniLM is tuned on film snippets without those that SST-2 holds, once for each seed, and judges SST-2 twice: as it is,
+and after `minibert.quantize`. `error` is the root-mean-square difference of the hidden states, in units of their own
+root mean square; `agreement` the share of texts with the same answer; `megabytes` all weights. How fast both are is a
+benchmark of its own (`python -m minibert bench int8`).
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from minibert import corpora
+from minibert.bench.int8 import weight_bytes
+from minibert.experiments.record import Experiment
+from minibert.model.task_models import SequenceClassifier
+from minibert.tasks.classification import classify, examples, features
+from minibert.tasks.quantize import quantize
+from minibert.tokenization import load_tokenizer
+from minibert.training.fine_tuning import fine_tune
+from minibert.training.recipe import Recipe
+
+LABELS = ("negative", "positive")
+
+
+def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
+    model, tok = _tuned(tuple(settings.items()), seed)
+    rows = corpora.load("sst2")[: settings["test"]]
+    texts, labels = [row.text for row in rows], torch.tensor([LABELS.index(row.label) for row in rows])
+    plain = model
+    if arm == "int8":
+        model = quantize(plain)
+    answers = classify(texts, model, tok).argmax(-1)
+    some = texts[: settings["states"]]
+    states, expected = (features(some, one.encoder, tok, pool="cls") for one in (model, plain))
+    return {
+        "accuracy": (answers == labels).double().mean().item(),
+        "agreement": (answers == classify(texts, plain, tok).argmax(-1)).double().mean().item(),
+        "error": _rms(states - expected) / _rms(expected),
+        "megabytes": weight_bytes(model) / 1e6,
+    }
+
+
+def _rms(x: Tensor) -> float:
+    return x.double().square().mean().sqrt().item()
+
+
+@lru_cache(maxsize=1)
+def _tuned(items: tuple, seed: int) -> tuple[SequenceClassifier, object]:
+    """MiniLM tuned with this seed, and its tokenizer; both arms take the same one."""
+    settings = dict(items)
+    folder = corpora.path("minilm")
+    tok = load_tokenizer(folder)
+    rows = corpora.load("sentiment", "train")
+    chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: settings["snippets"]].tolist()
+    made = examples([rows[i] for i in chosen], tok, LABELS, settings["longest"])
+    generator = torch.Generator().manual_seed(seed)
+    model = SequenceClassifier.from_pretrained(folder, labels=2, new_head=True, generator=generator)
+    steps = settings["epochs"] * len(made) // settings["batch"]
+    recipe = Recipe(steps, settings["rate"], "adamw", warmup=steps // 10, seed=seed)
+    fine_tune(model, made, recipe, batch_size=settings["batch"])
+    return model, tok
+
+
+INT8 = Experiment(
+    name="int8",
+    question="What does a fine-tuned classifier lose when its matrices are rounded to int8?",
+    settings=dict(snippets=2000, epochs=1, batch=16, longest=64, rate=1e-4, test=872, states=200),
+    arms=("float32", "int8"),
+    measure=_one,
+    tiny=dict(snippets=16, test=16, states=4),
+)
