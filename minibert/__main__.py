@@ -9,6 +9,8 @@ import click
 COMMANDS = (
     "tokenize",
     "pretrain",
+    "finetune",
+    "predict",
     "fill",
     "embed",
     "search",

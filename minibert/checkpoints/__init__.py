@@ -1,7 +1,7 @@
 """The Hugging Face folder format, read and written: config.json, model.safetensors, their names and ours."""
 
 from minibert.checkpoints import bert as names_bert  # BERT's table of names: chapter 6 reads it
-from minibert.checkpoints.folder import load_config, load_model, load_tensors, save_model, save_tensors
+from minibert.checkpoints.folder import load_config, load_model, load_tensors, save_model, save_tensors, stated_kind
 from minibert.checkpoints.hf_config import config_from_hf, config_to_hf
 from minibert.checkpoints.sentence_folder import model_folder
 from minibert.checkpoints.translate import load_state_dict_from
@@ -17,4 +17,5 @@ __all__ = [
     "names_bert",
     "save_model",
     "save_tensors",
+    "stated_kind",
 ]
