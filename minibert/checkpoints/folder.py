@@ -121,26 +121,6 @@ def load_config(folder: str | Path) -> EncoderConfig:
     return config_from_hf(_read_config(folder), _read_tokenizer(folder))
 
 
-def stated_kind(folder: str | Path) -> str | None:
-    """The name of our class for the model that a folder was saved as, None where its config.json does not say.
-
-    Raises:
-        ValueError: no such folder, or no config.json.
-
-    >>> import tempfile
-    >>> from minibert import EncoderConfig, TokenClassifier
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     TokenClassifier(EncoderConfig.preset("bert-nano")).save_pretrained(folder)
-    ...     stated_kind(folder)
-    'TokenClassifier'
-    """
-    raw = _read_config(model_folder(folder))
-    table = FAMILIES.get(raw.get("model_type"))
-    kinds = {name: kind for kind, name in table.architectures.items()} if table else {}
-    stated = raw.get("architectures")
-    return next((kinds[name] for name in stated if name in kinds), None) if isinstance(stated, list) else None
-
-
 def _read_config(folder: Path) -> dict:
     if not folder.exists():
         raise ValueError(

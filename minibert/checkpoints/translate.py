@@ -170,6 +170,17 @@ def kind_of(cls: type[PackedModel]) -> str:
     raise ValueError(f"{cls.__name__}: expected one of {', '.join(KINDS)}, or a class derived from one")
 
 
+def stated_kind(raw: dict) -> str | None:
+    """The name of our class for the model that a config.json was written for, None where it does not say.
+
+    >>> stated_kind({"model_type": "bert", "architectures": ["BertForTokenClassification"]})
+    'TokenClassifier'
+    """
+    table, stated = FAMILIES.get(raw.get("model_type")), raw.get("architectures")
+    kinds = {name: kind for kind, name in table.architectures.items()} if table else {}
+    return next((kinds[name] for name in stated if name in kinds), None) if isinstance(stated, list) else None
+
+
 def plain_name(name: str, table: NameTable) -> str:
     """A foreign name without its prefix, and with the norm gains and offsets of TensorFlow days renamed.
 

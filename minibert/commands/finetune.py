@@ -98,6 +98,9 @@ class Setup:
     """What a run needs: the model with a new head, the examples, and how it is scored on the rows set aside.
 
     `score_of(rows)` is a function that scores a model on other rows.
+
+    >>> Setup(None, None, [], score=lambda model: 0.5, score_of=lambda rows: None).score(None)
+    0.5
     """
 
     model: object

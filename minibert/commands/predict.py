@@ -27,10 +27,10 @@ def predict(folder, texts, pair, question, max_length, bf16):
     Example: python -m minibert predict runs/sentiment "A film to remember." "So dull, so long."
     """
     import minibert
-    from minibert.checkpoints import model_folder, stated_kind
+    from minibert.checkpoints import model_folder, read_json, stated_kind
 
     where = find_folder(folder)
-    kind = stated_kind(where)
+    kind = stated_kind(read_json(model_folder(where) / "config.json"))
     if kind not in ANSWERS:
         raise ValueError(f"{folder} holds a model without a task: fine-tune it (python -m minibert finetune --help)")
     lines = [_read(line, number, pair, question) for number, line in enumerate(read_texts(texts), 1)]
