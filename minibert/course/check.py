@@ -46,9 +46,8 @@ def examine(number: str, answer: Any, seed: int = 0, seconds: float | None = Non
     except ANY:
         return Outcome("error", BROKEN.format(number))
     if replaced:
-        return _found(
-            exercise, Wrong(f"the answer replaces {', '.join(replaced[:5])} while it is checked", "", PUT_BACK)
-        )
+        seen = f"the answer replaces {', '.join(replaced[:5])} while it is checked"
+        return _found(exercise, Wrong(seen, "", PUT_BACK))
     return outcome
 
 

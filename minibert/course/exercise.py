@@ -50,8 +50,8 @@ class Exercise:
     docstring of the exercise's file begins. All else is a ValueError.
 
     >>> hints = ("look at one number", "(N,) stays (N,)", "each number plus itself")
-    >>> Exercise(5, 1, "double(x (N,)) -> (N,)", hints, (), number="5.9").chapter
-    5
+    >>> Exercise(5, 1, "double(x (N,)) -> (N,)", hints, (), number="5.9").seconds
+    10.0
     """
 
     minutes: int
@@ -74,11 +74,6 @@ class Exercise:
             raise ValueError(f"exercise {self.number}: expected three hints (idea, shape plan, pseudo-code)")
         if not 1 <= self.difficulty <= 5 or self.minutes < 1 or self.seconds <= 0:
             raise ValueError(f"exercise {self.number}: difficulty is 1 to 5, minutes and seconds are positive")
-
-    @property
-    def chapter(self) -> int:
-        """The chapter, which is also the number of its notebook."""
-        return int(self.number.partition(".")[0])
 
     @property
     def solution(self) -> Any:

@@ -24,30 +24,25 @@ CAUSES = {  # a pattern in the message, and what it usually means; {0}, {1} are 
     r"but got float|'float' object cannot be interpreted as an integer": "a size must be a whole number, and / makes a "
     "float even of whole numbers: divide with //",
     r"shape '(.*?)' is invalid for input of size (\d+)": "{1} numbers do not fill the shape {0}",
-    r"view size is not compatible": "after a transpose the numbers no longer lie in order in memory: use reshape, or "
-    "contiguous() before view",
+    r"view size is not compatible": "after a transpose numbers lie in another order: reshape, or contiguous() before",
     r"Dimension out of range": "the tensor has fewer dimensions than this line thinks; print its shape",
-    r"index out of range in self|index \S+ is out of bounds|Target \S+ is out of bounds": "an index larger than the "
-    "table it points into",
+    r"index out of range in self|(index|Target) \S+ is out of bounds": "an index larger than the table it points into",
     r"shape of the mask .* does not match": "a boolean mask must have the shape of what it selects from",
     r"normalized_shape|einsum\(\)|Sizes of tensors must match|expanded size|stack expects": "print the shapes first",
     r"only supports boolean masks": "the mask holds numbers; make it boolean with mask.bool() or a comparison",
     r"invert.*only implemented|logical": "~ turns a boolean mask round; this tensor is not boolean",
     r"same dtype|dtypes match|expected scalar type|not implemented for '|infer output dtype|one of the following": (
-        "a dtype that this operation cannot take: integers where floats are needed, or the other way round; "
-        "convert with .float() or .long()"
+        "a dtype that this operation cannot take, integers for floats or floats for integers: .float() or .long()"
     ),
     r"Boolean value of Tensor|truth value of an array": "`if` and `and` need one yes or no, and this tensor holds many",
     r"cannot be converted to Scalar|only one element tensors": "a tensor of several numbers where one is needed",
     r"missing the required .forward.": "the class has no method forward(self, ...); is it spelled so and indented?",
     r"before Module.__init__\(\) call": "__init__ must begin with super().__init__()",
-    r"modified by an inplace operation": "a tensor that the gradient still needs is changed in place (x += y, or a "
-    "name ending in _): write x = x + y",
+    r"modified by an inplace operation": "what the gradient still needs is changed in place: write x = x + y",
     r"leaf Variable that requires grad": "a parameter is changed in place; compute a new tensor instead",
     r"'NoneType' object": "something is None here: a function without return, or an argument left out",
     r"'list' object has no attribute|'tuple' object has no attribute": "a list where a tensor is needed: torch.stack",
-    r"takes .* positional arguments? but|missing \d+ required|unexpected keyword": "the arguments differ from "
-    "what is called",
+    r"takes .* positional arguments? but|missing \d+ required|unexpected keyword": "other arguments are expected",
     r"name '(.*?)' is not defined": "{0} is misspelt, or the cell that defines it has not been run",
     r"where it is not associated|referenced before": "this name gets its value only later, or in one branch",
     r"No module named|cannot import": "this is not installed; the exercise needs nothing beyond the first cell",

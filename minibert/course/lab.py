@@ -22,9 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Crash, NotAttempted, Wrong
+from minibert.course.exercise import Crash, Exercise, NotAttempted, Wrong
 from minibert.course.tools import Unsteady, alike, call, expect_like, expect_steady
 
+__all__ = ["Case", "Crash", "Exercise", "Lab", "Wrong", "exchanged", "gradients", "slopes"]  # what exercises import
 ENOUGH = 2 / 3  # the share of the wrong answers that a mistake must explain to be named
 AXES = "any number of axes may stand in front: count axes from the end (-1, -2), or use ..."
 FLOAT64 = "the output has the dtype of the inputs: a .float() or a new float32 tensor on the way"
@@ -198,11 +199,9 @@ class Lab:
 
     def ask(self, answer: Any, case: Case, twice: bool = True) -> Any:
         """What the answer gives, twice the same if it is asked twice; an exception is an answer, too."""
-        run = case.run or self.run
+        run, steady = case.run or self.run, twice and not case.once
         try:
-            return (
-                expect_steady(answer, *case.inputs, run=run) if twice and not case.once else run(answer, *case.inputs)
-            )
+            return expect_steady(answer, *case.inputs, run=run) if steady else run(answer, *case.inputs)
         except Crash as crash:
             return crash
 

@@ -17,6 +17,10 @@ from minibert.course.limits import Stop, told_to_stop
 
 NO_RETURN = "is the `return` missing?"
 NAN = "a division by zero, a log of 0, or exp of a huge number"
+CONVERT = {  # what to do where another dtype is asked for
+    torch.bool: "numbers are no mask, and ~ turns 1 into -2: make it boolean, by a comparison or .bool()",
+    torch.int64: "ids and places are whole numbers, int64: begin with those that came, or .long()",
+}
 
 
 def call(function, *arguments, **named) -> Any:
@@ -176,7 +180,8 @@ def expect_tensor(
     if tuple(got.shape) != tuple(shape):
         raise Wrong(f"{name} has shape {tuple(got.shape)}", f"{tuple(shape)}", _how_shapes_differ(got.shape, shape))
     if dtype is not None and got.dtype != dtype:
-        raise Wrong(f"{name} has dtype {str(got.dtype)[6:]}", str(dtype)[6:], "a conversion too many, or one missing")
+        cause = CONVERT.get(dtype, "a conversion too many, or one missing")
+        raise Wrong(f"{name} has dtype {str(got.dtype)[6:]}", str(dtype)[6:], cause)
     for word, found in (("NaN", got.isnan()), ("infinity", got.isinf())) if got.is_floating_point() else ():
         if found.any():
             place = tuple(found.nonzero()[0].tolist())
@@ -327,9 +332,7 @@ def expect_steady(function: Any, *arguments, run: Callable = call) -> Any:
     """
     first, second = run(function, *arguments), run(function, *arguments)
     if not alike(first, second, 1e-6):
-        cause = (
-            "randomness outside training (F.dropout needs training=self.training, nn.Dropout obeys eval() by itself), "
-        )
+        cause = "randomness outside training (F.dropout needs training=self.training, nn.Dropout needs nothing), "
         cause += "dropout of your own making, or something that is kept from one call to the next"
         raise Unsteady("two calls with the same inputs return different things", "the same each time", cause)
     return first

@@ -32,7 +32,7 @@ import torch
 from minibert.course.check import Outcome, judged
 from minibert.course.exercises import find
 from minibert.course.explain import Told, message
-from minibert.grading.submissions import SOLUTIONS, Sheet, Student, Task, find_homework, read_cells, read_sheet
+from minibert.grading.submissions import SOLUTIONS, Sheet, Student, Task, clean, find_homework, read_cells, read_sheet
 from minibert.grading.wire import Gone, Wire
 from minibert.grading.worker import ANSWER, DONE, PLAN, RUN, TOO_LONG
 
@@ -165,15 +165,10 @@ def _row(student: Student, found: list[tuple[Sheet, Graded]]) -> dict:
             status, message, credit = graded.outcomes[task.number]
             halves = math.floor(2 * task.points * max(credit, 0.0) + 1e-6)  # rounded down
             points = task.points if credit >= 1 else halves / 2 if halves % 2 else halves // 2
-            results[task.number] = dict(status=status, credit=round(credit, 3), points=points, message=_clean(message))
+            results[task.number] = dict(status=status, credit=round(credit, 3), points=points, message=clean(message))
     total = sum(result["points"] for result in results.values())
-    notes = [_clean(note) for note in (*student.notes, *(note for _, graded in found for note in graded.notes))]
+    notes = [clean(note) for note in (*student.notes, *(note for _, graded in found for note in graded.notes))]
     return {"student": student.name, "points": total, "exercises": results, "notes": notes}
-
-
-def _clean(text: str) -> str:
-    """Names of files and texts of exceptions may hold what is no UTF-8."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _blank(outcome: Outcome) -> bool:

@@ -11,33 +11,7 @@ from minibert.files import write_text
 
 SIGNS = {"passed": "✓", "not attempted": "–", "missing": "–"}
 PLAIN = str.maketrans("✓✗–½", "+x-/")  # for terminals without these letters
-PAGE = Template("""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Exercises, graded</title><style>
-:root { color-scheme: light dark; --good: #0b6b3a; --bad: #a3290b; --line: #8884; --soft: #8881; }
-@media (prefers-color-scheme: dark) { :root { --good: #6fd3a0; --bad: #ff9b80; } }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: center; white-space: nowrap; }
-th:first-child { text-align: left; }
-.passed { color: var(--good); font-weight: 600; } .failed { color: var(--bad); }
-details { border: 1px solid var(--line); border-radius: .4rem; margin: .6rem 0; padding: .4rem .8rem; }
-summary { cursor: pointer; font-weight: 600; }
-pre { background: var(--soft); padding: .5rem .7rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-h3 { font-size: 1rem; margin: .8rem 0 .2rem; }
-</style></head><body>
-<h1>Exercises, graded</h1>
-<p>$students students, $points points. Under each exercise stands what it is worth; ✓ passed, ½ in part, ✗ not yet,
-– not attempted or not handed in.</p>
-$notes<div class="wide"><table>
-<thead><tr><th scope="col">student</th>$head<th scope="col">total</th></tr></thead>
-<tbody>
-$rows</tbody></table></div>
-<h2>What was found</h2>
-$details</body></html>
-""")
+PAGE = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
 
 
 def write_reports(result: dict, out: Path) -> list[Path]:

@@ -81,7 +81,7 @@ def find_homework(folder: Path, leave_out: Path | None = None, solutions: Path |
         where = " (the notebooks lie directly in it; each student needs a folder)" if loose else ""
         expected = "expected STUDENT/05_name.ipynb or submitted/STUDENT/05_name/05_name.ipynb"
         raise ValueError(f"{base}: no notebooks to grade{where}; {expected}")
-    notes = [f"{_readable(path.name)} lies in no student's folder and was left out" for path in loose]
+    notes = [f"{clean(path.name)} lies in no student's folder and was left out" for path in loose]
     return Homework(students, notes, [*homes, *(folder / name for name in BESIDE_STUDENTS)])
 
 
@@ -117,7 +117,7 @@ def _files(home: Path, pattern: str = "**/*") -> list[Path]:
 def _student(home: Path, stems: dict[int, str]) -> Student:
     ranked, notes = {}, []
     for path in _files(home):
-        shown = _readable(path.relative_to(home).as_posix())
+        shown = clean(path.relative_to(home).as_posix())
         if path.is_symlink():
             notes.append(f"{shown} is a link and was left out")
         elif not path.name.casefold().endswith(".ipynb"):
@@ -132,9 +132,9 @@ def _student(home: Path, stems: dict[int, str]) -> Student:
             copy = int(("0" + re.sub(r"\D", "", path.stem[2:]))[-6:])  # the highest number is the latest
             ranked.setdefault(chapter, []).append((rank, elsewhere, -copy, len(path.parts), str(path), path))
     for folder in (path for path in home.glob("**/") if not os.access(path, os.R_OK | os.X_OK)):
-        notes.append(f"{_readable(folder.relative_to(home).as_posix())} cannot be looked into")
+        notes.append(f"{clean(folder.relative_to(home).as_posix())} cannot be looked into")
     notebooks = {chapter: [path for *_, path in sorted(rows)] for chapter, rows in sorted(ranked.items())}
-    return Student(_readable(home.name), notebooks, notes)
+    return Student(clean(home.name), notebooks, notes)
 
 
 def _chapter(path: Path, stems: dict[int, str]) -> tuple[int, int] | None:
@@ -156,9 +156,13 @@ def _chapter(path: Path, stems: dict[int, str]) -> tuple[int, int] | None:
     return found
 
 
-def _readable(name: str) -> str:
-    """A name that is no UTF-8 (Linux allows any bytes) must still fit into the report."""
-    return os.fsencode(name).decode("utf-8", "replace")
+def clean(text: str) -> str:
+    """A text as UTF-8, which names of files (Linux allows any bytes) and texts of exceptions need not be.
+
+    >>> clean("\\udcff.ipynb")
+    '?.ipynb'
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_cells(path: Path, sheet: Sheet | None = None) -> tuple[list[str], list[str]]:

@@ -55,6 +55,10 @@ def loss(change):
     return lambda c, p, n: change(*scores(c, p, n))
 
 
+def log_sigmoid_by_where(x):
+    return torch.where(x > 0, -(1 + (-x).exp()).log(), x - (1 + x.exp()).log())
+
+
 def squeezed(c, p, n):
     no = torch.bmm(n, c[:, :, None]).squeeze()  # (N, n), or less
     return soft(-(c * p).sum(-1)).mean() + soft(no[None] if len(c) == 1 else no).sum(-1).mean()
@@ -80,6 +84,10 @@ WRONG = {
     "nan_to_num": (
         loss(lambda y, n: -(y.sigmoid().log().nan_to_num() + (-n).sigmoid().log().nan_to_num().sum(1)).mean()),
         "scores of 100",
+    ),
+    "where": (
+        loss(lambda y, n: -(log_sigmoid_by_where(y) + log_sigmoid_by_where(-n).sum(1)).mean()),
+        "torch.where computes both branches",
     ),
     "half": (loss(lambda y, n: (soft(-y) + soft(n).sum(1)).mean() / 2), "half of what"),
     "a median": (loss(lambda y, n: (soft(-y) + soft(n).sum(1)).median()), "three random pairs"),

@@ -128,6 +128,24 @@ def lengths(attention):
     attention(torch.ones(2, 7, 8), torch.tensor([5, 3]))
 
 
+def changes_the_padding(attention):
+    x, mask = torch.randn(2, 7, 8), torch.arange(7) < torch.tensor([[5], [3]])
+    other = torch.where(mask[..., None], x, 3 * x + 1)
+    assert torch.allclose(attention(x, mask)[mask], attention(other, mask)[mask], atol=1e-5)
+
+
+def one_text_at_a_time(attention):
+    x = torch.randn(1, 7, 8)
+    for size in (5, 3):
+        padded, alone = attention(x, torch.arange(7)[None] < size), attention(x[:, :size], torch.ones(1, size))
+        assert torch.allclose(padded[:, :size], alone, atol=1e-5)
+
+
+def pads_whole_texts(attention):
+    x, mask = torch.randn(2, 7, 8), torch.ones(2, 7) * torch.tensor([[1], [0]])
+    assert torch.allclose(attention(x, mask)[:1], attention(x[:1], mask[:1]), atol=1e-5)
+
+
 RIGHT = {
     **{f"testing {n} {kind}": by_testing(n, kind) for n in (0, 1, 12) for kind in (True, False)},
     **{f"difference {n}": by_difference(n) for n in (0, 1, 12)},
@@ -136,6 +154,9 @@ RIGHT = {
 }
 WRONG = {
     "mean only": (mean_only, "not means"),
+    "changes the padding": (changes_the_padding, "two padded versions of equal width agree"),
+    "one text at a time": (one_text_at_a_time, "at least two texts of different lengths"),
+    "pads whole texts": (pads_whole_texts, "its padding is a text of its own"),
     "norms only": (norms_only, "not means, sums, norms"),
     "generous": (generous, "tolerance"),
     "asserts a list": (asserts_a_list, "always true"),

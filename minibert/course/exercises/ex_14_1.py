@@ -4,8 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.modules import SmoothDropout, expect_parameters, module_gradients, run_module
 from minibert.course.tools import expect_steady, make_module
 

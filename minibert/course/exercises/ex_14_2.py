@@ -4,8 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.modules import expect_parameters, module_gradients, run_module
 from minibert.course.tools import make_module
 

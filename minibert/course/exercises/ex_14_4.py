@@ -5,8 +5,7 @@ from functools import lru_cache
 
 import torch
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Lab
+from minibert.course.lab import Exercise, Lab, Wrong
 from minibert.course.tools import call, kind_of, show
 from minibert.tasks.open_tasks import BUDGET, RECIPE, spend_budget, within_budget
 from minibert.training.loop import TrainingDiverged

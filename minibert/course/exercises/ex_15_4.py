@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Lab
+from minibert.course.lab import Exercise, Lab, Wrong
 from minibert.course.tools import call, kind_of, show
 from minibert.tasks.open_tasks import (
     LONG,

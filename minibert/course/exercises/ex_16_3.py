@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.tools import call
 
 

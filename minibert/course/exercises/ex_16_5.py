@@ -3,8 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.meter import Cost, metered
 from minibert.course.tools import call
 

@@ -12,8 +12,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import call, kind_of, show
 
 

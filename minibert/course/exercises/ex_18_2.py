@@ -2,8 +2,7 @@
 
 import torch
 
-from minibert.course.exercise import Crash, Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Crash, Exercise, Lab
 from minibert.course.tools import call
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import call, kind_of
 
 NAMES = ("learning_rate", "mask_rate", "length", "theta", "rows")

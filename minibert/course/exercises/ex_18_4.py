@@ -4,8 +4,7 @@ from collections import Counter, defaultdict
 
 import torch
 
-from minibert.course.exercise import Crash, Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Crash, Exercise, Lab, Wrong
 from minibert.course.planted import Notes, messages, normal
 from minibert.course.tools import call, kind_of, show
 

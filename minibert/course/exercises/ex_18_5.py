@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import torch
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Lab
+from minibert.course.lab import Exercise, Lab, Wrong
 from minibert.course.tools import call, kind_of, show
 from minibert.tasks.language_mix import by_size, languages, train_mix
 

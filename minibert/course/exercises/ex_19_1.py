@@ -5,8 +5,7 @@ import warnings
 import torch
 
 from minibert.config import EncoderConfig
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 
 
 def table_row(config):

@@ -5,8 +5,7 @@ import math
 import torch
 from torch.nn import functional
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab, gradients
+from minibert.course.lab import Case, Exercise, Lab, gradients
 
 
 def negative_sampling_loss(centre, positive, negatives):
@@ -17,14 +16,8 @@ def negative_sampling_loss(centre, positive, negatives):
     return -log_likelihood.mean()
 
 
-OVERFLOW = (
-    "exp of a large number is infinite, sigmoid of a large negative one is 0, and log of 0 is minus infinity: take "
-    "log and sigmoid in one step, with functional.logsigmoid"
-)
-HIDDEN = (
-    "an epsilon inside the log, or scores that are clipped, hide how wrong a confident answer is, and stop the "
-    "learning: functional.logsigmoid needs neither"
-)
+OVERFLOW = "a large exp is infinite and the log of 0 minus infinity: take log and sigmoid in one, functional.logsigmoid"
+HIDDEN = "an epsilon inside the log, or scores that are clipped, hide a wrong answer from the learning: use logsigmoid"
 WHERE = "the loss is right and its gradient is not: torch.where computes both branches, and 0 times infinity is NaN"
 
 
@@ -76,7 +69,6 @@ MISTAKES = {
     "the centre does not learn from the negatives: it is detached": {NO: NO.replace("centre", "centre.detach()")},
     "1 - logsigmoid is not log(1 - sigmoid), which is logsigmoid(-score)": {MINUS: "(1 - functional.logsigmoid(no))"},
     "the sum runs over the pairs, dim 0, not over the n negatives of each, dim -1": {SUM: f"{MINUS}.sum(0).mean()"},
-    "the signs are exchanged: negate the scores of the negatives alone": {"(yes)": "(-yes)", "(-no)": "(no)"},
     "the negatives are not negated: their log-sigmoid takes the score with its sign turned": {"(-no)": "(no)"},
     "both scores are negated: only those of the negatives are": {"(yes)": "(-yes)"},
     "the sign is wrong: this is the log-likelihood, a loss is its negative": {RETURN: RETURN[1:]},
@@ -108,28 +100,18 @@ MISTAKES = {
     "the loss is half of what it should be": {RETURN: f"{RETURN} / 2"},
     f"{AXIS} - for the negatives": {NO: NO.replace("-1", "1")},
     f"{AXIS} - for the neighbour": {YES: YES.replace("-1", "0"), PLUS: f"{PLUS}.mean()"},
-    f"{AXIS} - in both": {YES: YES.replace("-1", "0"), PLUS: f"{PLUS}.mean()", NO: NO.replace("-1", "1")},
     "every centre meets the neighbours of all pairs; each has one of its own": {YES: "centre @ positive.T"},
     "every centre meets the negatives of all pairs; each has n of its own": {NO: "centre @ negatives.flatten(0, 1).T"},
     "the negatives are multiplied with the neighbour, not with the centre": {"centre[:, None]": "positive[:, None]"},
     "squeeze() takes away every axis of length 1: name the axis": {NO: "(negatives @ centre[:, :, None]).squeeze()"},
     OVERFLOW: {PLUS: "yes.sigmoid().log()", MINUS: "(-no).sigmoid().log()"},
-    f"log of 1 - sigmoid is log of 0 from a score of 17 on; {OVERFLOW}": {
-        PLUS: "yes.sigmoid().log()",
-        MINUS: "(1 - no.sigmoid()).log()",
-    },
-    HIDDEN: {PLUS: "(yes.sigmoid() + 1e-9).log()", MINUS: "((-no).sigmoid() + 1e-9).log()"},
-    WHERE: {
-        PLUS: "torch.where(yes > 0, -(1 + (-yes).exp()).log(), yes - (1 + yes.exp()).log())",
-        MINUS: "torch.where(no < 0, -(1 + no.exp()).log(), -no - (1 + (-no).exp()).log())",
-    },
+    f"1 - sigmoid is 0 from 17 on; {OVERFLOW}": {PLUS: "yes.sigmoid().log()", MINUS: "(1 - no.sigmoid()).log()"},
 }
 
 EXERCISE = Exercise(
     minutes=20,
     difficulty=2,
-    signature="negative_sampling_loss(centre (N, D), positive (N, D), negatives (N, n, D)) -> (), "
-    "the mean over the N pairs",
+    signature="negative_sampling_loss(centre (N, D), positive (N, D), negatives (N, n, D)) -> (), a mean",
     hints=(
         "Each pair asks n + 1 yes-or-no questions: does this word stand beside the centre? For the true neighbour\n"
         "the answer should be yes, for the n drawn words no. The probability of yes is the sigmoid of the dot\n"

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import call, kind_of
 
 
@@ -64,10 +63,7 @@ LEFT, RIGHT = "max(0, place - window)", "min(len(sentence), place + window + 1)"
 STEP, TEST, END, EACH = "+= 1", "if other != place:", "return counts", "for sentence in sentences:"
 TABLE, PLACE = "torch.zeros(vocabulary, vocabulary)", "other != place"
 DIAGONAL = "counts.diag().diag()"
-ADDS_ONCE = (
-    "an entry that is named twice in counts[rows, columns] += 1 grows by 1 only: index_put_ with accumulate=True, "
-    "bincount or a loop counts them all"
-)
+ADDS_ONCE = "counts[rows, columns] += 1 adds 1 to an entry it names twice: index_put_ with accumulate=True, or a loop"
 
 
 def reach(window):
@@ -77,10 +73,7 @@ def reach(window):
 
 def once(key):
     """A patch: pairs of places of a sentence that agree in `key` count once."""
-    return {
-        EACH: f"{EACH}\n        seen = set()",
-        TEST: f"if other != place and ({key}) not in seen and not seen.add(({key})):",
-    }
+    return {EACH: f"{EACH}\n        seen = set()", PLACE: f"{PLACE} and not (({key}) in seen or seen.add(({key})))"}
 
 
 MISTAKES = {
@@ -102,8 +95,7 @@ MISTAKES = {
     "a word near itself is counted four times: table plus transpose doubles the diagonal": {END: f"{END} + {DIAGONAL}"},
     "the table is not symmetric: a pair is filed under the smaller id": {END: f"{END}.triu(1) + {DIAGONAL} / 2"},
     "words near the ends are left out, but count": {TEST: f"{TEST[:-1]} and window <= place < len(sentence) - window:"},
-    "an index below 0 counts from the end of the list, so the first words get the last ones as neighbours: begin at "
-    "max(0, ...)": {LEFT: "max(place - window, -len(sentence))", PLACE: "other % len(sentence) != place or other < 0"},
+    "an index below 0 counts from the end: begin at max(0, ...)": {LEFT: "max(place - window, -len(sentence))"},
     "a slice that begins below 0 counts from the end and is empty here: begin it at max(0, ...)": {
         "range(left, right)": "[*range(len(sentence))[place - window : place], *range(place + 1, right)]"
     },

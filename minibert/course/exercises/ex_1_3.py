@@ -6,8 +6,7 @@ from itertools import groupby
 
 import torch
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import as_float, call, expect_steady, kind_of, show
 
 
@@ -63,11 +62,6 @@ NO_TWINS = {
 }
 
 
-def number_of(answer, *inputs):
-    """The learner's share as a float, whatever kind of number it is."""
-    return as_float(call(answer, *inputs))
-
-
 def cases(rng):
     words = dict(a="dogs", b="chase", c="cats", d="sleep")
     by_hand = (
@@ -91,16 +85,12 @@ def cases(rng):
         labels, cause = torch.randint(0, 3, (24,), generator=rng).tolist(), f"random texts of one to {longest} words"
         yield Case((texts, labels), cause, "for 24 random texts with three labels, the result", tolerance=2e-4)
     marks = [*(mark for mark in map(chr, range(128)) if not mark.isalnum()), "", ", ", "', '", " | ", "<sep>"]
-    texts = [text for mark in marks for text in joined_alike("a", mark, "b", "c")]
+    # Two texts of other words each, which `mark.join(sorted(text))` makes one.
+    texts = [text for mark in marks for text in ([f"a{mark}b", "c"], ["a", f"b{mark}c"])]
     labels, name = [0, 1] * (len(texts) // 2), "for words with spaces and commas in them, the result"
     yield Case((texts, labels), JOINED, name, tolerance=2e-4)
     texts, name = [["us"], ["US"], ["us."], [" us"], ["1"], ["01"]], "for the words 'us', 'US', 'us.', ' us', '1', '01'"
     yield Case((texts, [0, 1, 2, 3, 0, 1]), CHANGED, f"{name}, the result", tolerance=2e-4)
-
-
-def joined_alike(one, mark, other, third):
-    """Two texts of other words that `mark.join(sorted(text))` makes one."""
-    return [[f"{one}{mark}{other}", third], [one, f"{other}{mark}{third}"]]
 
 
 JOINED = "words are joined to one string, and other words may give the same string: keep them apart, in a tuple"
@@ -121,12 +111,9 @@ MISTAKES = {
     "which words there are, and the counts apart; not which has which": {BAG: f"(frozenset(text), {COUNTS})"},
     "texts of the same length are put together: compare their words": {BAG: "len(text)"},
     "the bag is made of letters: other words with the same letters share it": {BAG: '"".join(sorted("".join(text)))'},
-    JOINED: {BAG: '" ".join(sorted(text))'},
     CHANGED: {BAG: "tuple(sorted(word.lower() for word in text))"},
     f"{CHANGED}: punctuation is stripped": {BAG: 'tuple(sorted(word.strip(".,;: ") for word in text))'},
-    "shares of the words instead of counts: a text twice as long is another bag": {
-        BAG: "frozenset((w, text.count(w) / len(text)) for w in text)"
-    },
+    "shares of the words, not their counts": {BAG: "frozenset((w, text.count(w) / len(text)) for w in text)"},
     "the counts without the words: two texts with other words have the same bag": {BAG: COUNTS},
     "all texts are put together: this is the most frequent label, the baseline that sees nothing": {BAG: "0"},
     "only the first word is compared": {BAG: "text[0]"},
@@ -171,6 +158,6 @@ EXERCISE = Exercise(
     ),
     parts=(
         Lab(twins, lambda rng: (), NO_TWINS, before=expect_twins),
-        Lab(bag_ceiling, cases, MISTAKES, number_of),
+        Lab(bag_ceiling, cases, MISTAKES, lambda answer, *inputs: as_float(call(answer, *inputs))),
     ),
 )

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.modules import expect_parameters, module_gradients, run_module
 from minibert.course.tools import make_module, show
 
@@ -22,18 +21,11 @@ class ScalarMix(nn.Module):
         return self.gamma * torch.einsum("l,lbtd->btd", weights, states)
 
 
-TOKENS = (
-    "the weights are made from the states, so that every token gets its own; ELMo has one weight for each layer, the "
-    "same for all tokens"
-)
-LINEAR = (
-    f"states twice as large must give an output twice as large. Perhaps {TOKENS}; or something else acts on the states"
-)
+TOKENS = "the weights are made from the states, so every token gets its own; ELMo has one a layer, for all tokens"
+LINEAR = f"twice the states must give twice the output. Perhaps {TOKENS}; or something else acts on the states"
 OVERFLOW = "exp of a large score is infinite: torch.softmax subtracts the largest score first"
 START = "a new mix is the plain average of the layers: scores begin as equal numbers, zeros, and gamma as 1"
-NO_ZERO = (
-    "the scores are divided by their sum, and this division by their sum is 0 / 0 for zeros; softmax takes exp first"
-)
+NO_ZERO = "the scores are divided by their sum, and that division by their sum is 0 / 0 for zeros; exp comes first"
 
 
 def expect_a_new_mix(answer, rng):
@@ -81,7 +73,7 @@ def cases(rng):
 
 
 SOFTMAX, SUM = "torch.softmax(self.scores, dim=0)", 'torch.einsum("l,lbtd->btd", weights, states)'
-OUTPUT, WIDE, GAMMA = f"self.gamma * {SUM}", "self.scores[:, None, None, None]", "torch.ones(())"
+OUTPUT, WIDE = f"self.gamma * {SUM}", "self.scores[:, None, None, None]"
 COLD = "self.scores / len(self.scores) ** 0.5"
 INSIDE = "torch.softmax(self.gamma * self.scores, dim=0)"
 OVER = "softmax over {} of the states; it belongs over the scores of the layers"
@@ -96,7 +88,6 @@ MISTAKES = {
     "softmax over an axis of length 1 is 1 everywhere: use (L,)": {SOFTMAX: "self.scores[:, None].softmax(1)[:, 0]"},
     NO_ZERO: {SOFTMAX: "self.scores / self.scores.sum()"},
     "exp without dividing by the sum: the weights do not sum to 1": {SOFTMAX: "self.scores.exp()"},
-    OVERFLOW: {SOFTMAX: "self.scores.exp() / self.scores.exp().sum()"},
     "sigmoids: they do not sum to 1 over the layers": {SOFTMAX: "self.scores.sigmoid()"},
     "log_softmax gives the logarithms of the weights": {SOFTMAX: "self.scores.log_softmax(dim=0)"},
     "softmax of the scores with the sign turned": {SOFTMAX: "torch.softmax(-self.scores, dim=0)"},
@@ -136,7 +127,6 @@ MISTAKES = {
     OVER.format("the tokens"): of_states(f"{WIDE} * states", 2),
     OVER.format("the entries"): of_states(f"{WIDE} * states", 3),
     "the mix has no dropout": {SUM: f"nn.functional.dropout({SUM}, 0.1, self.training)"},
-    START: {GAMMA: "torch.zeros(())"},
 }
 
 EXERCISE = Exercise(

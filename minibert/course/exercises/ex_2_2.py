@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.tools import kind_of
 
 
@@ -111,7 +110,7 @@ def cases_of_sees(rng):
 
 CHANGED, WORDS, FOUND, END = "(predict(changed) - before)", "range(vocabulary)", "difference > 1e-4", "return found"
 LARGEST, CLONE = f"{CHANGED}.abs().amax(dim=-1)", "changed = ids.clone()"
-EYE = "torch.eye(len(ids), dtype=torch.bool)"
+EYE, CLOSE = "torch.eye(len(ids), dtype=torch.bool)", "(~torch.isclose(predict(changed), before{})).any(dim=-1).float()"
 PUT, PLACES, UPDATE = "changed[place] = word", "for place in range(len(ids)):", "found[:, place] |="
 OVERLOOKS = {
     "rows and columns are exchanged: row t is a prediction, column s a changed word": {UPDATE: "found[place] |="},
@@ -132,7 +131,6 @@ OVERLOOKS = {
     "all words up to this place change: change one word only": {PUT: "changed[: place + 1] = word"},
     "the new word is sometimes the old one, such as always word 0: then nothing can move": {WORDS: "[0]"},
     "only the last word of the vocabulary counts: keep with | (or) what others moved": {WORDS: "[vocabulary - 1]"},
-    TWINS: {WORDS: "[(int(ids[place]) + 1) % vocabulary]"},
     f"{TWINS} (here it is the word before it)": {WORDS: "[int(ids[place]) - 1 if ids[place] else vocabulary - 1]"},
     "word 0 is never tried: ids begin at 0": {WORDS: "range(1, vocabulary)"},
     "the last word is never tried: range(V) ends at V - 1 already": {WORDS: "range(vocabulary - 1)"},
@@ -154,12 +152,8 @@ OVERLOOKS = {
     **{f"{SMALL} (here the limit is {n})": {FOUND: f"difference > {n}"} for n in ("0.5", "1e-2", "1e-3")},
     f"{ROUNDING} (here any difference counts)": {FOUND: "difference > 0"},
     f"{ROUNDING} (here the limit is 1e-5)": {FOUND: "difference > 1e-5"},
-    "isclose and allclose add rtol times the number to atol: 1e-4 is a difference, not a share, so set rtol=0": {
-        LARGEST: "(~torch.isclose(predict(changed), before, atol=1e-4)).any(dim=-1).float()"
-    },
-    "isclose and allclose with their defaults take rounding for a change: atol=1e-4, rtol=0": {
-        LARGEST: "(~torch.isclose(predict(changed), before)).any(dim=-1).float()"
-    },
+    "isclose and allclose add rtol times the number to atol: set rtol=0": {LARGEST: CLOSE.format(", atol=1e-4")},
+    "isclose and allclose with their defaults take rounding for a change": {LARGEST: CLOSE.format("")},
 }
 
 
@@ -175,30 +169,18 @@ def cases_of_states(rng):
 
 BEFORE, AFTER = "torch.cat([nothing, forward[:, :-1]], dim=1)", "torch.cat([backward[:, 1:], nothing], dim=1)"
 JOIN, ZEROS = "torch.cat([before, after], dim=-1)", "; a reader who has read nothing yet has zeros"
-MOVES = {  # how the forward half may have been moved, and the backward half
-    "is not moved: at t it has read the word at t itself": ("forward", "backward"),
-    "is moved the wrong way: its state then has read the word at t and one more": (
-        "torch.cat([forward[:, 1:], nothing], dim=1)",
-        "torch.cat([nothing, backward[:, :-1]], dim=1)",
-    ),
-    f"is rolled: the gap at the end is filled from the other end, where it has read the whole text{ZEROS}": (
-        "forward.roll(1, dims=1)",
-        "backward.roll(-1, dims=1)",
-    ),
-    f"is repeated at the end, and this state has read the word itself{ZEROS}": (
-        "torch.cat([forward[:, :1], forward[:, :-1]], dim=1)",
-        "torch.cat([backward[:, 1:], backward[:, -1:]], dim=1)",
-    ),
-    "is moved by two places: it misses the direct neighbour": (
-        "torch.cat([nothing, nothing, forward], dim=1)[:, : forward.shape[1]]",
-        "torch.cat([backward, nothing, nothing], dim=1)[:, 2:]",
-    ),
+MOVES = {  # how the forward half may have been moved; the backward half likewise, from the other end
+    "is not moved: at t it has read the word at t itself": "{}",
+    "is moved the wrong way: it then has read the word at t and one more": "torch.cat([{}[:, 1:], nothing], dim=1)",
+    f"is rolled: the gap is filled from the other end, where it has read the whole text{ZEROS}": "{}.roll(1, dims=1)",
+    f"is repeated at the end: it has read that word itself{ZEROS}": "torch.cat([{0}[:, :1], {0}[:, :-1]], dim=1)",
+    "is moved by two places: it misses the direct neighbour": "torch.cat([nothing, nothing, {}], dim=1)[:, :-2]",
 }
 READ_TOO_MUCH = {
-    f"{who} {how}": {BEFORE: left} if who == "the forward half" else {AFTER: right} if "half" in who else both
-    for how, (left, right) in MOVES.items()
-    for both in [{BEFORE: left, AFTER: right}]
-    for who in ("each reader", "the forward half", "the backward half")
+    f"{who} {how}": patch
+    for how, move in MOVES.items()
+    for left, right in [({BEFORE: move.format("forward")}, {AFTER: f"{move.format('backward.flip(1)')}.flip(1)"})]
+    for who, patch in (("each reader", left | right), ("the forward half", left), ("the backward half", right))
 } | {
     f"the ends are cut off; each place gets a state{ZEROS}": {BEFORE: "forward[:, :-2]", AFTER: "backward[:, 2:]"},
     f"one place is cut off; each gets a state{ZEROS}": {BEFORE: "forward[:, :-1]", AFTER: "backward[:, 1:]"},

@@ -2,8 +2,7 @@
 
 from functools import cache
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.tools import drawn_word
 
 
@@ -149,15 +148,12 @@ MISTAKES = {
     "what lies beyond max_chars is cut off; the WHOLE word becomes one [UNK]": {TOO_LONG: "word = word[:max_chars]"},
     "a long word is [UNK] even if the vocabulary has it whole": {LIMIT: f"word not in vocab and {LIMIT}"},
     "the word is lower-cased; that is the normaliser's work, not done here": at_first("word = word.lower()"),
-    "accents are put together with their letters: that is the normaliser's work": at_first(
-        'word = __import__("unicodedata").normalize("NFC", word)'
-    ),
+    "accents are joined: the normaliser's work": at_first('word = __import__("unicodedata").normalize("NFC", word)'),
     "the pieces are in reverse order: the one that begins the word comes first": {DONE: "    return pieces[::-1]"},
     "the last character gets lost when it stands alone": {"< len(word):": "< len(word) - (start > 0):"},
     "behind each piece one character is lost: the next piece begins where this one stops": {"= stop": "= stop + 1"},
     "equal pieces are shown once only; the list has all of them": {DONE: "    return list(dict.fromkeys(pieces))"},
     "a word of one letter is looked up, too, and may be [UNK]": at_first("if len(word) == 1:\n        return [word]"),
-    "a text alone: put it into a list, and leave several pieces apart": {DONE: '    return " ".join(pieces)'},
 } | {f"the unknown piece is '[UNK]', not {name!r}": says(name) for name in ("UNK", "[unk]", "<unk>", "##[UNK]")}
 
 EXERCISE = Exercise(

@@ -3,8 +3,7 @@
 from collections import Counter
 from itertools import pairwise
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.tools import drawn_word
 
 
@@ -139,9 +138,7 @@ MISTAKES = {
     "the most frequent pair of this word, the leftmost of equals; the order is that of training": {FOUND: LEFTMOST},
     "the leftmost pair of `merges` is joined; take the pair with the lowest rank": {FOUND: "(0, place)"},
     "the rightmost pair of `merges` is joined; take the pair with the lowest rank": {FOUND: "(-place, place)"},
-    "all ranks are joined at once in one way from left to right; one rank after the other, lowest first": (
-        lambda word, merges: sweep(list(word), merges)
-    ),
+    "all ranks are joined at once from left to right; lowest first": lambda word, merges: sweep(list(word), merges),
     "all ranks are joined in one way from left to right, again and again; in each step only the lowest rank": sweeps,
     "the pair that was learnt last is joined first: the lowest place in `merges` wins": {"{pair: rank": "{pair: -rank"},
     "overlapping pairs: what is joined is used up": lambda word, merges: each_merge(word, merges, overlap=True),
@@ -161,8 +158,6 @@ MISTAKES = {
     "nothing is joined: these are the characters": {"list(word)": "list(word)\n    return symbols"},
     "one piece: not cut into characters, or pairs that are not in `merges` are joined": {"list(word)": "[word]"},
     "the symbols are put together again to one text: return a list of them": {DONE: 'return "".join(symbols)'},
-    "a text alone: put it into a list, and leave several symbols apart": {DONE: 'return " ".join(symbols)'},
-    "return a list, not a tuple": {DONE: "return tuple(symbols)"},
 }
 
 EXERCISE = Exercise(

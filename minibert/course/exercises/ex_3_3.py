@@ -4,8 +4,7 @@ from functools import cache
 
 import torch
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.tools import as_float, call
 from minibert.tokenization import ByteLevelBPETokenizer, WordPieceTokenizer
 
@@ -47,16 +46,12 @@ def cases(rng):
     def pick(things):
         return things[int(torch.randint(len(things), (), generator=rng))]
 
+    def text():
+        return "".join(pick(PARTS) + pick(GAPS) for _ in range(int(torch.randint(1, 9, (), generator=rng))))
+
     hand = "wordpiece, de: die | katze ##n | katze are 4 tokens of 3 words"
     yield Case((PAPER,), hand, f"the table of {PAPER}, in it")
-    languages = {"fr": 4, "pl": 5, "tr": 6}
-    drawn = {
-        language: [
-            "".join(pick(PARTS) + pick(GAPS) for _ in range(int(torch.randint(1, 9, (), generator=rng))))
-            for _ in range(count)
-        ]
-        for language, count in languages.items()
-    }
+    drawn = {language: [text() for _ in range(count)] for language, count in (("fr", 4), ("pl", 5), ("tr", 6))}
     yield Case((drawn,), "all tokens of a language, divided by all its words", "the table of drawn texts, in it")
     empty = {"en": ["the cats", ""], "de": ["", "katze die"]}
     yield Case((empty,), "an empty text adds nothing", f"the table of {empty}, in it")
@@ -74,7 +69,7 @@ def table_of(cell):
 
 def average(count):
     """The mean of the texts' own ratios; a text without words counts nothing."""
-    return table_of(lambda t, own: sum(all := [count(t, x) / len(x.split()) for x in own if x.split()]) / len(all))
+    return table_of(lambda t, own: sum(all := [len(count(t)(x)) / len(x.split()) for x in own if x.split()]) / len(all))
 
 
 def one_row(which):
@@ -96,11 +91,8 @@ EACH = "len(tokenizer.ids(word)) for text in own for word in text.split()"
 MISTAKES = {
     "the texts are lower-cased first; a tokenizer may keep capitals": {"ids(text)": "ids(text.lower())"},
     "the special tokens are counted: add_special_tokens=False, or ids(text)": {COUNT: "len(tokenizer.encode(text))"},
-    "it is the average of the ratios of the texts, in which a text of one word counts as much as a long one; pool: all "
-    "tokens of a language divided by all its words": average(lambda t, text: len(t.ids(text))),
-    "two things: it is the average of the ratios of the texts, not pooled; and: the special tokens are counted": (
-        average(lambda t, text: len(t.encode(text)))
-    ),
+    "it is the average of the texts' ratios, not pooled: all tokens divided by all words": average(lambda t: t.ids),
+    "two things: it is the average of the texts' ratios; and: special tokens are counted": average(lambda t: t.encode),
     "characters are counted instead of words: len(text.split()) counts words": {WORDS: "len(text)"},
     "bytes are counted instead of words": {WORDS: "len(text.encode())"},
     "the ratio is upside down: tokens for each word is tokens divided by words": {CELL: "words / tokens"},
@@ -113,7 +105,6 @@ MISTAKES = {
     "two tokens a text are taken away as special tokens, but none were there": {COUNT: f"{COUNT} - 2"},
     "only the last text of each language is counted: add them up": {LOOP: f"own = own[-1:]\n            {LOOP}"},
     "only the first text of each language is counted: add them up": {LOOP: f"own = own[:1]\n            {LOOP}"},
-    "different tokens and words are counted; every occurrence counts": {ALL_TOKENS: TYPES, ALL_WORDS: OTHER_WORDS},
     "different words are counted, each once; every occurrence counts": {ALL_WORDS: OTHER_WORDS},
     "different tokens are counted, each once; every occurrence counts": {ALL_TOKENS: TYPES},
     "words are counted as the tokenizer cuts them, punctuation apart; here white space alone ends a word": {

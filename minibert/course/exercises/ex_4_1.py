@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.modules import expect_parameters, module_gradients, run_module
 from minibert.course.tools import make_module
 
@@ -84,10 +83,8 @@ def cases(rng):
     texts, few = torch.randint(0, V, (P + 2, 3), generator=rng), "only the length of a text is limited"
     yield Case((sizes, w, False, texts), f"{P + 2} texts are allowed: {few}", "output for many texts")
     for tokens in (P + 1, P + 5):
-        name, long = (
-            f"the answer to {tokens} tokens with {P} positions",
-            torch.randint(0, V, (1, tokens), generator=rng),
-        )
+        name = f"the answer to {tokens} tokens with {P} positions"
+        long = torch.randint(0, V, (1, tokens), generator=rng)
         yield Case((sizes, w, False, long), LONG, name, certain=True)
         yield Case((sizes, w, False, long, long % 2), LONG, f"{name} and segment_ids", certain=True)
     own = "nothing is dropped with dropout 0: use the probability that was passed in"
@@ -111,7 +108,7 @@ NORM, PLACES, LAST = "self.norm(x)", "torch.arange(tokens, device=ids.device)", 
 SUMMED, ROWS = f"{TOKEN} + {SEGMENT} + {POSITION}", f"({TOKEN}, {SEGMENT}, {POSITION})"
 EPS = "the norm's eps is {}, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise"
 IN_SILENCE = "a text that is too long is {}, in silence: compare T with P first, and raise a ValueError"
-LIMIT, CLOSED = "if tokens > limit:", "if False:"
+LIMIT, CLOSED, NONE, NOTED = "if tokens > limit:", "if False:", "if segment", "if none := segment"
 MESSAGE = 'f"the text has {tokens} tokens, but there are {limit} positions: truncate it"'
 RAISE, DROP = f"raise ValueError({MESSAGE})", "nn.functional.dropout(self.norm(x)"
 
@@ -150,9 +147,7 @@ MISTAKES = {
     "the token table is not used": {f"{TOKEN} + ": ""},
     IN_SILENCE.format("wrapped round"): {LIMIT: CLOSED, PLACES: f"{PLACES} % limit"},
     IN_SILENCE.format("read with clamped positions"): {LIMIT: CLOSED, PLACES: f"{PLACES}.clamp(max=limit - 1)"},
-    IN_SILENCE.format("cut"): {
-        RAISE: "return self(ids[:, :limit], None if segment_ids is None else segment_ids[:, :limit])"
-    },
+    IN_SILENCE.format("cut"): {RAISE: "return self(*(x if x is None else x[:, :limit] for x in (ids, segment_ids)))"},
     "the table has no such row, and its IndexError tells the reader little: compare T with P first": {LIMIT: CLOSED},
     "T is asserted; raise a ValueError, which nobody can switch off": {RAISE: f"assert False, {MESSAGE}"},
     "the message of the ValueError names how many tokens came, but not how many fit": {MESSAGE: 'f"{tokens} tokens"'},
@@ -167,14 +162,9 @@ MISTAKES = {
     "sentence A gets no row: 0 means row 0, added too": {SEGMENT: "segment_ids[..., None] * self.segment.weight[1]"},
     "padding_idx keeps row 0 of the segment table from learning": {"(2, D)": "(2, D, padding_idx=0)"},
     "segment_ids are read as if none had come: row 0 is added everywhere": {SEGMENT: "self.segment(segment_ids * 0)"},
-    "without segment_ids the segment row is left out; None means sentence A, which is row 0": {
-        "segment_ids = torch.zeros_like(ids)": "x = self.token(ids) + self.position.weight[:tokens]\n"
-        "            return self.dropout(self.norm(x))"
-    },
+    "without segment_ids the segment row is left out; it is row 0": {NONE: NOTED, SEGMENT: f"(1 - none) * {SEGMENT}"},
     "without segment_ids row 1 is added; None means sentence A, which is row 0": {"zeros_like(ids)": "ones_like(ids)"},
-    "the segments are exchanged: 0 means row 0": {
-        "not a row of zeros\n": "not a row of zeros\n        else:\n            segment_ids = 1 - segment_ids\n"
-    },
+    "the segments are exchanged: 0 means row 0": {NONE: NOTED, SEGMENT: "self.segment(abs(1 - none - segment_ids))"},
     "the segments are exchanged, also where none came: 0 means row 0": {SEGMENT: "self.segment(1 - segment_ids)"},
     "segment_ids may be left out: the parameter needs the default None": {"segment_ids=None": "segment_ids"},
     "the token's row is multiplied by sqrt(D); BERT's is not": {TOKEN: f"{TOKEN} * self.token.embedding_dim**0.5"},
@@ -193,8 +183,7 @@ MISTAKES = {
 EXERCISE = Exercise(
     minutes=25,
     difficulty=2,
-    signature="BertEmbeddings(V, D, P, dropout), an nn.Module: "
-    "forward(ids (B, T), segment_ids (B, T) or None) -> (B, T, D)",
+    signature="BertEmbeddings(V, D, P, dropout): forward(ids (B, T), segment_ids (B, T) or None) -> (B, T, D)",
     hints=(
         "Three look-ups, one sum, one norm, one dropout, in this order. The position of a token is its place in\n"
         "its own text, counted from 0; nobody passes it in, so the module counts for itself.",

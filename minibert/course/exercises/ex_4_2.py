@@ -2,8 +2,7 @@
 
 import torch
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.tools import show
 
 
@@ -37,10 +36,7 @@ def cases(rng):
 
 LONGEST = "max(len(text) for text in texts)"
 MASK, PADDING = "torch.arange(longest) < lengths[:, None]", "[pad_id] * (longest - len(text))"
-GUESSED = (
-    "the mask is guessed from the ids; a real token may have the id of the padding (EuroBERT pads with its "
-    "end-of-text token), so make the mask from the lengths"
-)
+GUESSED = "it is guessed from the ids; a real token may have the id that pads (as in EuroBERT): take the lengths"
 CUT, REAL = {"[text +": "[text[:longest] +"}, "(ids != pad_id).sum(1, keepdim=True)"
 FIRST = "(ids == pad_id).cumsum(1)"
 
@@ -81,11 +77,10 @@ MISTAKES = {
     "T is a multiple of 8; it is the length of the longest text": of_width(lambda t: -(-max(map(len, t)) // 8) * 8),
     "[[pad_id] * T] * B is one row B times, so writing into one writes into all: make each row anew": one_row_for_all,
     "max(texts) compares lists by their first ids; T is max(map(len, texts))": {LONGEST: "len(max(texts))"},
-    "max(texts) is not the longest text, it compares first ids: max(map(len, texts))": {LONGEST: "len(max(texts))"}
-    | CUT,
-    "pad_id is taken out of the texts; it may be a real token, and stays": {
-        "    longest =": "    texts = [[x for x in text if x != pad_id] or [pad_id] for text in texts]\n    longest ="
-    },
+    "max(texts) compares first ids, and others are cut: max(map(len, texts))": {LONGEST: "len(max(texts))"} | CUT,
+    "pad_id is taken out of the texts; it may be a real token, and stays": texts_are(
+        "[[x for x in text if x != pad_id] or [pad_id] for text in texts]"
+    ),
     "one pad_id is put behind every text; pad only up to the longest": texts_are("[text + [pad_id] for text in texts]"),
     "the longest text gets no True: row[-0:] is the whole row": {MASK: f"({MASK}) & (lengths < longest)[:, None]"},
     "it pads with -1; the caller says which id pads: pad_id": {"[pad_id] *": "[-1] *"},
@@ -94,10 +89,6 @@ MISTAKES = {
     "off by one: a text of n tokens has the places 0 ... n - 1, so place < n, not <= n": {"longest) <": "longest) <="},
     "off by one: the last token of each text is hidden; place < n, not < n - 1": {"[:, None]": "[:, None] - 1"},
     "off by one: the first token of each text is hidden": {MASK: f"({MASK}) & (torch.arange(longest) > 0)"},
-    "the padding stands on the left, not behind the text": {
-        f"text + {PADDING}": f"{PADDING} + text",
-        MASK: f"({MASK}).flip(1)",
-    },
     "the ids are padded on the left; put the padding behind the text": {f"text + {PADDING}": f"{PADDING} + text"},
     "the True stand on the right, but the padding does": {MASK: f"({MASK}).flip(1)"},
     "the mask of the first text is used for all": {MASK: f"({MASK})[:1].expand(len(texts), -1)"},
@@ -116,15 +107,8 @@ MISTAKES = {
     },
     f"the mask counts the ids that are not pad_id: {GUESSED}": {MASK: f"torch.arange(longest) < {REAL}"},
     f"the mask goes back over every pad_id: {GUESSED}": {MASK: "(ids != pad_id).flip(1).cumsum(1).flip(1) > 0"},
-    "the mask holds numbers, and ~ turns 1 into -2; boolean: a comparison, or .bool()": {MASK: f"({MASK}).long()"},
-    "the mask holds 1.0 and 0.0; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).float()"},
-    "the mask is uint8, and ~ turns a 1 into 254; it is boolean: a comparison, or .bool()": {MASK: f"({MASK}).byte()"},
-    "the mask holds numbers to be added to scores; it is boolean": {MASK: f"torch.where({MASK}, 0.0, -1e4)"},
-    "the ids are floats; they are row numbers of a table, so int64": {"])  #": "]).float()  #"},
-    "the ids are int32; row numbers are int64, as torch.tensor makes of a list": {"])  #": "]).int()  #"},
     "the mask comes first; return ids, mask": {f"return ids, {MASK}": f"return {MASK}, ids"},
     "only the ids are returned; return ids, mask": {f"return ids, {MASK}": "return ids"},
-    "lists are returned; make tensors of both": {f"return ids, {MASK}": f"return ids.tolist(), ({MASK}).tolist()"},
 }
 
 EXERCISE = Exercise(

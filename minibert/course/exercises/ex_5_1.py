@@ -2,8 +2,7 @@
 
 import torch
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 
 
 def attention(query, key, value, mask):
@@ -47,7 +46,7 @@ def cases(rng):
 
 
 ROOT, INF, ZEROS = "query.shape[-1] ** 0.5", 'float("-inf")', ".masked_fill(~mask, 0.0) @"
-SOFTMAX = f"scores.masked_fill(~mask, {INF}).softmax(dim=-1)"
+SOFTMAX, PLAIN = f"scores.masked_fill(~mask, {INF}).softmax(dim=-1)", "scores.softmax(dim=-1)"
 SOFT, REPAIR = "(scores {} mask).softmax(dim=-1)", " / weights.sum(dim=-1, keepdim=True).clamp(min=1e-9) @"
 BLANK, RETURN = " * mask.any(-1, keepdim=True) @", f"return weights{ZEROS} value"
 MISTAKES = {
@@ -63,34 +62,20 @@ MISTAKES = {
     "softmax along axis 1: each query divides its attention among the keys, dim=-1": {"dim=-1": "dim=1"},
     "there is no softmax: scores are no weights, they may be negative": {SOFTMAX: "scores.masked_fill(~mask, 0.0)"},
     "the weights are returned; mix the values with them": {RETURN: "return weights.masked_fill(~mask, 0.0)"},
-    "later keys are hidden on top (a causal mask); only `mask` says what a query may see": {
-        "(~mask, float": "(~mask | torch.ones_like(scores).bool().triu(1), float"
-    },
+    "a causal mask on top; only `mask` counts": {"(~mask, f": "(~mask | torch.ones_like(scores).bool().triu(1), f"},
     "the keys are mixed, not the values": {"@ value  #": "@ key  #"},
     "the mask is turned round: True marks keys that may be seen": {"(~mask, f": "(mask, f", "(~mask, 0": "(mask, 0"},
-    "the mask is not used": {SOFTMAX: "scores.softmax(dim=-1)", ZEROS: " @"},
-    "the mask is applied after the softmax, so the weights no longer sum to 1: set hidden scores to -inf before it": {
-        SOFTMAX: "scores.softmax(dim=-1)"
-    },
-    "the mask is added to the scores as 0 and 1; hide scores with masked_fill or where": {
-        SOFTMAX: SOFT.format("+"),
-        ZEROS: " @",
-    },
-    "hidden scores are set to 0, and exp(0) is 1, a weight like any other; set them to -inf": {
-        SOFTMAX: SOFT.format("*"),
-        ZEROS: " @",
-    },
-    "the weights are repaired after a softmax over all keys, too late where the visible ones are rounded to 0": {
-        SOFTMAX: "scores.softmax(dim=-1) * mask",
-        ZEROS: REPAIR,
-    },
+    "the mask is not used": {SOFTMAX: PLAIN, ZEROS: " @"},
+    "the mask is applied after the softmax, so the weights no longer sum to 1: set scores to -inf": {SOFTMAX: PLAIN},
+    "the mask is added to the scores as 0 and 1; use masked_fill": {SOFTMAX: SOFT.format("+"), ZEROS: " @"},
+    "hidden scores are set to 0, and exp(0) is 1; set them to -inf": {SOFTMAX: SOFT.format("*"), ZEROS: " @"},
+    "the weights are repaired after the softmax, when all may be 0": {SOFTMAX: f"{PLAIN} * mask", ZEROS: REPAIR},
     "exp overflows for large scores: leave it to torch.softmax": {SOFTMAX: "scores.exp() * mask", ZEROS: REPAIR},
     "hidden scores are set to -100, and with large inputs visible ones are lower still": {INF: "-100", ZEROS: BLANK},
     "hidden scores are set to -1e4, and the visible one is lower still": {INF: "-1e4", ZEROS: BLANK},
     "hidden scores are set to a number such as -1e4, and the visible one is lower still": {INF: "-1e4"},
     "a query that may see no key at all gets zeros, not the mean of all values": {INF: "-1e9", ZEROS: " @"},
     "hidden scores are set to -100, too high; and a query that sees no key gets a mean": {INF: "-100", ZEROS: " @"},
-    "hidden scores are set to -1e4, too high; and a query that sees no key gets a mean": {INF: "-1e4", ZEROS: " @"},
     "a query that sees some keys gets zeros, as if it saw none": {RETURN: f"{RETURN} * mask.all(-1, True)"},
     "NaN where a query may see no key: softmax over -inf alone is 0/0; put zeros there": {ZEROS: " @"},
     "the output is right and its gradient is NaN: mask the weights": {RETURN: "return (weights @ value).nan_to_num()"},

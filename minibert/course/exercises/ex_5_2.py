@@ -2,8 +2,7 @@
 
 import torch
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 
 
 def split_heads(x, heads):
@@ -49,15 +48,13 @@ def merge_cases(rng):
 
 SPLIT = "return x.view(batch, tokens, heads, width // heads).transpose(1, 2)"
 VIEW = "x.view(batch, tokens, heads, width // heads)"
-INTERLEAVED = (
-    "the heads are interleaved: head 0 takes every H-th entry; each head owns K neighbouring entries, so the last axis "
-    "is cut into (H, K), heads first"
-)
 SPLIT_MISTAKES = {
     "view straight to (B, H, T, K) mixes tokens; view to (B, T, H, K) first, then transpose the two middle axes": {
         SPLIT: "return x.reshape(batch, heads, tokens, width // heads)"
     },
-    INTERLEAVED: {SPLIT: "return x.reshape(batch, tokens, width // heads, heads).permute(0, 3, 1, 2)"},
+    "the heads are interleaved: head 0 takes every H-th entry; each owns K neighbours, so cut into (H, K)": {
+        SPLIT: "return x.reshape(batch, tokens, width // heads, heads).permute(0, 3, 1, 2)"
+    },
     "tokens and entries of a head are exchanged: it is (B, H, K, T)": {".transpose(1, 2)": ".permute(0, 2, 3, 1)"},
     "the axes of tokens and heads are not exchanged: the result is (B, T, H, K)": {".transpose(1, 2)": ""},
     "the heads stand in front of the texts: the result is (H, B, T, K)": {".transpose(1, 2)": ".permute(2, 0, 1, 3)"},
@@ -73,7 +70,6 @@ SPLIT_MISTAKES = {
     "there are two heads here whatever `heads` says": {VIEW: "x.reshape(batch, tokens, 2, -1)"},
     "there are three heads here whatever `heads` says": {VIEW: "x.reshape(batch, tokens, 3, -1)"},
     "only the first text of the batch is split": {SPLIT: "return x[:1].unflatten(-1, (heads, -1)).transpose(1, 2)"},
-    "a list of heads is returned; put them on a new axis, torch.stack": {SPLIT: "return list(x.chunk(heads, dim=-1))"},
     "the numbers are divided by sqrt(K), too; splitting changes none": {SPLIT: f"{SPLIT} / (width // heads) ** 0.5"},
 }
 MERGE = "return x.transpose(1, 2).reshape(batch, tokens, heads * size)"

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab, exchanged
+from minibert.course.lab import Case, Exercise, Lab, exchanged
 from minibert.course.modules import SmoothDropout, expect_parameters, module_gradients, run_module
 from minibert.course.tools import expect_steady, make_module
 
@@ -136,10 +135,10 @@ HIDE = f"scores.masked_fill(~mask[:, None, None, :], {INF})"
 KEEP, HIDDEN = "[:, None, None, :]", "(~mask[:, None, None, :], float"
 DROP_FIRST, DROP_SECOND = "self.dropout(self.attend(x, mask))", "self.dropout(self.narrow(inner))"
 ADD_FIRST, ADD_SECOND = f"x + {DROP_FIRST}", f"x + {DROP_SECOND}"
-LATE = f"start + {DROP_SECOND}"
 NO_FIRST, NO_SECOND = {DROP_FIRST: "self.attend(x, mask)"}, {DROP_SECOND: "self.narrow(inner)"}
-NO_WEIGHTS, NO_MASK = {WEIGHTS: SOFTMAX}, {HIDE: "scores"}
+NO_WEIGHTS, NO_MASK, START = {WEIGHTS: SOFTMAX}, {HIDE: "scores"}, {"x = self.a": "start, x = x, self.a"}
 INSIDE = {"self.narrow(inner)": "self.narrow(self.dropout(inner))"}
+BEHIND = {"self.narrow(inner)": "functional.gelu(self.narrow(inner))"}
 
 
 def eps(value, *names):
@@ -161,15 +160,12 @@ MISTAKES = {
     "both residual paths are missing: x + f(x)": {ADD_FIRST: DROP_FIRST, ADD_SECOND: DROP_SECOND},
     "the residual path around attention is missing: x + attention(x)": {ADD_FIRST: DROP_FIRST},
     "the residual path around the feed-forward layer is missing: x + feed_forward(x)": {ADD_SECOND: DROP_SECOND},
-    "the second sum adds the input, not the first norm's output": {
-        "x = self.a": "start, x = x, self.a",
-        ADD_SECOND: LATE,
-    },
+    "the second sum adds the input, not the first norm's output": START | {ADD_SECOND: f"start + {DROP_SECOND}"},
     "the first sum, x + attention(x), is not normalised": {FIRST: FIRST.replace("self.attention_norm", "")},
     "the second sum, x + feed_forward(x), is not normalised": {SECOND: SECOND.replace("self.feed_forward_norm", "")},
     "neither sum is normalised": {"= self.attention_norm(x": "= (x", "return self.feed_forward_norm(": "return ("},
     "the first norm stands behind both sums": {"return self.feed_forward_norm(": "return self.attention_norm("},
-    "the feed-forward layer reads the block's input": {"x = self.a": "start, x = x, self.a", WIDE: "self.widen(start)"},
+    "the feed-forward layer reads the block's input": START | {WIDE: "self.widen(start)"},
     "both norms are swapped: attention_norm is first": exchanged("self.attention_norm(x", "self.feed_forward_norm(x"),
     "the norms' eps is 1e-5, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": eps("1e-5"),
     "the norms' eps is 1e-6, BERT's is 1e-12; nn.LayerNorm has 1e-5 unless told otherwise": eps("1e-6"),
@@ -179,13 +175,9 @@ MISTAKES = {
     "ReLU between widen and narrow; BERT has GELU": {GELU: "torch.relu("},
     "SiLU between widen and narrow; BERT has GELU": {GELU: "functional.silu("},
     "no activation between widen and narrow: two linear maps in a row are one; BERT has GELU": {GELU: "("},
-    "GELU stands behind narrow; it belongs between widen and narrow": {
-        "functional.gelu(self.widen(x))": "self.widen(x)",
-        "self.narrow(inner)": "functional.gelu(self.narrow(inner))",
-    },
-    "an activation behind narrow; BERT has none there": {"self.narrow(inner)": "functional.gelu(self.narrow(inner))"},
-    "padding is set to zero, not hidden, and gets a weight": {PARTS: f"x = x * mask[..., None]\n        {PARTS}"}
-    | NO_MASK,
+    "GELU stands behind narrow; it belongs between widen and narrow": {GELU: "("} | BEHIND,
+    "an activation behind narrow; BERT has none there": BEHIND,
+    "padding is zero, not hidden, and gets a weight": NO_MASK | {PARTS: f"x = x * mask[..., None]\n        {PARTS}"},
     "the mask is not used, or hides queries instead of keys: padding is looked at": NO_MASK,
     "the mask is turned round: True marks real tokens": {"(~mask": "(mask"},
     "the mask of the first text is used for all; each text has its own": {HIDDEN: "(~mask[:1, None, None, :], float"},
@@ -218,8 +210,8 @@ MISTAKES = {
     "no dropout at all: it falls on attention weights and on sub-layers": NO_WEIGHTS | NO_FIRST | NO_SECOND,
     "no dropout on what the attention and the feed-forward layer give back": NO_FIRST | NO_SECOND,
     "dropout touches the residual path; drop out the sub-layer's output, before x is added": {
-        "x + self.dropout(self.attend(x, mask))": "self.dropout(x + self.attend(x, mask))",
-        "x + self.dropout(self.narrow(inner))": "self.dropout(x + self.narrow(inner))",
+        ADD_FIRST: "self.dropout(x + self.attend(x, mask))",
+        ADD_SECOND: "self.dropout(x + self.narrow(inner))",
     },
     "dropout falls behind the norms; drop out the sub-layer's output, before x is added": {
         FIRST: "self.dropout(self.attention_norm(x + self.attend(x, mask)))",

@@ -2,8 +2,7 @@
 
 import torch
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.tools import call
 
 
@@ -58,10 +57,7 @@ MISTAKES = {
     "mlm=True leaves the pooler out; the switches are apart": {POOLER: "(square if pooler and not mlm else 0)"},
     "segments is 1 where it is left out; its default is 2": {"segments=2": "segments=1"},
     "positions is 1024 where it is left out; its default is 512": {"positions=512": "positions=1024"},
-    "the sum runs through float32, which holds 24 bits; stay with whole numbers": {
-        MLM: f"{MLM}\n    return int(float(torch.tensor(float(total))))",
-        "return embeddings": "total = embeddings",
-    },
+    "the sum goes through float32, with 24 bits": {"return emb": "return int(torch.tensor(float(emb", MLM: f"{MLM})))"},
     "the token table is forgotten": {"(V + pos": "(pos"},
     "the position table is forgotten": {"positions + segments)": "segments)"},
     "the segment table is forgotten": {" + segments)": ")"},

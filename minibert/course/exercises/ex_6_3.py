@@ -2,8 +2,7 @@
 
 import torch
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab, exchanged
+from minibert.course.lab import Case, Exercise, Lab, exchanged
 
 
 def to_ours(stored, L):
@@ -58,8 +57,11 @@ def cases(rng):
 
 PARTS, JOINED = '("query", "key", "value")', "= torch.cat(parts)"
 TABLES, BLOCKS = exchanged("LayerNorm.gamma", "LayerNorm.beta"), exchanged('"gamma"', '"beta"')
+NORMS = exchanged("{there}attention.output.LayerNorm", "{there}output.LayerNorm")
+OUTPUTS = exchanged("{there}attention.output.dense", "{there}output.dense")
 RETURN, THERE = "    return ours", 'f"encoder.layer.{i}."'
 OURS = 'ours[f"{here}attention.query_key_value.{kind}"] = torch.cat(parts)'
+APART = 'ours |= {f"{here}attention.%s{p}.{kind}": x for p, x in zip(("query", "key", "value"), parts)}'
 TURNED = "the matrix {} is transposed; files of PyTorch store (out, in), as nn.Linear does, so nothing is turned"
 
 
@@ -78,9 +80,7 @@ MISTAKES = {
     "query and value are swapped: the order is query, key, value": {PARTS: '("value", "key", "query")'},
     "the order is key, value, query here; ours is query, key, value": {PARTS: '("key", "value", "query")'},
     "the order is value, query, key here; ours is query, key, value": {PARTS: '("value", "query", "key")'},
-    "the query is scaled; weights are only copied": {
-        JOINED: "= torch.cat([parts[0] / len(parts[0]) ** 0.5, *parts[1:]])"
-    },
+    "the query is scaled; weights are copied": {JOINED: "= torch.cat([parts[0] / len(parts[0]) ** 0.5, *parts[1:]])"},
     "query, key and value are stacked; ours is (3 D, D): torch.cat": {JOINED: "= torch.stack(parts)"},
     "the biases of query, key and value are left out": given("k: v", "'query_key_value.bias' not in k"),
     "the norm of the embeddings is left out": given("k: v", "'embeddings.norm' not in k"),
@@ -92,21 +92,14 @@ MISTAKES = {
     "tokens and positions are swapped": exchanged("word_embeddings", "position_embeddings"),
     "layers are sorted as texts: 0, 1, 10, 11, 2": {THERE: 'f"encoder.layer.{sorted(map(str, range(L)))[i]}."'},
     "gamma and beta of the embeddings are swapped: gamma is the weight, beta the bias": TABLES,
-    "the tensors are converted to float16; they come back as they are": given("k: v.half()"),
     "the query stands there three times": {PARTS: '("query", "query", "query")'},
     "query, key and value stand side by side; ours is (3 D, D)": {JOINED: "= torch.cat(parts, dim=-1)"},
     "the rows of query, key and value take turns": {JOINED: "= torch.stack(parts, dim=1).flatten(0, 1)"},
     "the joined matrix is transposed; ours is (3 D, D), their rows below each other": turn("query_key_value.weight"),
     "query, key and value are added; they are joined, one below the other": {JOINED: "= sum(parts)"},
-    "query, key and value are transposed first; PyTorch stores (out, in)": {
-        JOINED: "= torch.cat([part.T if part.dim() == 2 else part for part in parts])"
-    },
-    "query, key and value have no names of their own in ours: they are rows of query_key_value": {
-        OURS: 'ours |= {f"{here}attention.{p}.{kind}": x for p, x in zip(("query", "key", "value"), parts)}'
-    },
-    "query, key and value keep the names of the file; in ours they are rows of query_key_value": {
-        OURS: 'ours |= {f"{here}attention.self.{p}.{kind}": x for p, x in zip(("query", "key", "value"), parts)}'
-    },
+    "query, key, value are transposed; files have (out, in)": {JOINED: "= torch.cat([part.t() for part in parts])"},
+    "query, key and value have no names of their own in ours: they are rows of query_key_value": {OURS: APART % ""},
+    "query, key and value keep the file's names; in ours they are rows of query_key_value": {OURS: APART % "self."},
     "all matrices are transposed; files store (out, in), as nn.Linear does, so nothing is turned": turn("weight"),
     "all matrices but the tables are transposed": given("k: v.mT if v.dim() == 2 and 'embed' not in k else v"),
     TURNED.format("attention.output.weight"): turn("attention.output.weight"),
@@ -115,12 +108,8 @@ MISTAKES = {
     TURNED.format("pooler.dense.weight"): turn("pooler.dense.weight"),
     "gamma and beta are swapped: gamma is the gain (weight), beta the offset (bias)": TABLES | BLOCKS,
     "gamma and beta of the blocks are swapped: gamma is the weight, beta the bias": BLOCKS,
-    "the two norms of a block are swapped: theirs are named after the sub-layer before": exchanged(
-        *(f"{{there}}{name}output.LayerNorm" for name in ("attention.", ""))
-    ),
-    "the output matrix of attention and that of the feed-forward layer are swapped": exchanged(
-        *(f"{{there}}{name}output.dense" for name in ("attention.", ""))
-    ),
+    "the two norms of a block are swapped: theirs are named after the sub-layer before": NORMS,
+    "the output matrix of attention and that of the feed-forward layer are swapped": OUTPUTS,
     "every block comes from block 0: the number i belongs into both names": {THERE: '"encoder.layer.0."'},
     "every block comes from the last one: the number i belongs into both names": {THERE: 'f"encoder.layer.{L - 1}."'},
     "blocks 10 and 11 come from block 1: layer.1 also begins layer.10": {THERE: 'f"encoder.layer.{str(i)[0]}."'},
@@ -128,16 +117,13 @@ MISTAKES = {
     "the last block is left out: there are L blocks, 0 to L - 1": {"range(L)": "range(L - 1)"},
     "blocks count from 1 here; the first is block 0 on both sides": {'f"blocks.{i}."': 'f"blocks.{i + 1}."'},
     "there are twelve blocks here, whatever L says": {"range(L)": "range(12)"},
-    "position_ids is the list 0, 1, 2, ... and no weight; leave it out": {
-        RETURN: '    return ours | {"embeddings.position_ids": stored["embeddings.position_ids"]}'
-    },
+    "position_ids is no weight; leave it out": {RETURN: f"{RETURN} | {{k: stored[k] for k in stored if 'ids' in k}}"},
     "the pooler is left out; minibert.Encoder of a BERT has one": given("k: v", "'pooler' not in k"),
     "names begin with `encoder.`; minibert.Encoder's own names do not": given("f'encoder.{k}': v"),
     "names begin with `bert.`; minibert.Encoder's own names do not": given("f'bert.{k}': v"),
     "the norms keep the names gamma and beta; ours are weight and bias": given(
         "k.replace('norm.weight', 'norm.gamma').replace('norm.bias', 'norm.beta'): v"
     ),
-    "the tensors are converted to another dtype; they come back as they are": given("k: v.double()"),
     "the tensors come under their own names; ours are those of minibert.Encoder": {RETURN: "    return dict(stored)"},
 }
 

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import call, kind_of, show
 
 
@@ -67,12 +66,8 @@ def cases(rng):
     for index, k in ((4, 3), (0, 5), (7, 11), (11, 2)):
         others = [row for row in range(12) if row != index]
         vectors = distinct(rng, index, others, lengths)
-        yield Case(
-            (vectors, index, k),
-            "random vectors of very different lengths",
-            f"answer for 12 vectors, {index}, {k}",
-            double=k == 3,
-        )
+        cause, name = "random vectors of very different lengths", f"answer for 12 vectors, {index}, {k}"
+        yield Case((vectors, index, k), cause, name, double=k == 3)
     yield Case((distinct(rng, 2, [0, 1, 3, 4, 5], away), 2, 5), ZERO, "answer for 6 vectors, 2, 5")
     equal = "two rows point exactly the same way: leave out row `index`, not whatever comes first in the order"
     for place, asks, factor in ((1, 6, 2.0), (6, 1, 2.0), (0, 8, 1.0), (8, 0, 1.0)):
@@ -95,6 +90,7 @@ ITSELF = "it counts itself: everybody is most similar to itself, so leave row `i
 ZERO = "all cosines may be negative; put minus infinity, not 0, at the place of row `index`, else it counts itself"
 OPPOSITE = "an exactly opposite vector has the cosine -1; put minus infinity, not -1, at the place of row `index`"
 CUT, BEST = "cosine = torch.cat([cosine[:index], cosine[index + 1 :]])", "return cosine.topk(k).indices"
+BEHIND = "found = cosine.topk(k).indices\n    return found + (found > index)"
 COSINE = "= unit @ unit[index]"
 MISTAKES = {
     "the order is turned round: these are the least similar ones": {COSINE: "= -unit @ unit[index]"},
@@ -110,10 +106,7 @@ MISTAKES = {
     "each row's mean is taken away first": {"    unit": "    vectors = vectors - vectors.mean(-1, True)\n    unit"},
     "row `index` was cut out first, so the numbers of all rows behind it are one too small": {SELF: CUT},
     "row `index` was cut out first, and 1 is added to all numbers": {SELF: CUT, ".indices": ".indices + 1"},
-    "row `index` was cut out first, so one is added from the number `index` on (>=, not >)": {
-        SELF: CUT,
-        BEST: "found = cosine.topk(k).indices\n    return found + (found > index)",
-    },
+    "row `index` was cut out first, so one is added from the number `index` on (>=, not >)": {SELF: CUT, BEST: BEHIND},
     "k + 1 are asked for and row `index` is taken out, but where it ties and is not among them k + 1 are left": {
         SELF: "pass",
         BEST: "found = cosine.topk(k + 1).indices\n    return found[found != index]",
@@ -124,7 +117,6 @@ MISTAKES = {
     "`index` is not used: these are row 0's neighbours": {COSINE: "= unit @ unit[0]", "cosine[index]": "cosine[0]"},
     "these are the neighbours of row 0, without row `index`": {COSINE: "= unit @ unit[0]"},
     ZERO: {'float("-inf")': "0"},
-    OPPOSITE: {'float("-inf")': "-1"},
     "every row that points the same way is left out, too": {"cosine[index] =": "cosine[cosine > 0.99999] ="},
     "the right ones in rising order: the most similar comes first": {".indices": ".indices.flip(0)"},
     "the right ones, but sorted by their number: sort by similarity": {".indices": ".indices.sort().values"},

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import call, expect_tensor
 
 
@@ -25,16 +24,11 @@ def ask(answer, maps, tokens):
         got = torch.stack(tuple(got)) if got[0].shape == got[1].shape else got[0]
     layers, heads = maps.shape[:2]
     if isinstance(got, Tensor) and got.shape != (2, layers, heads):
-        if got.shape == (layers, heads):
-            cause = "both scores are asked for, previous token first: torch.stack"
-        elif got.shape in ((2, heads), (2, layers), (2,)):
-            cause = "layers and heads keep their own entries: average over rows, not over layers or heads"
-        elif got.shape == (2, heads, layers):
-            cause = "layers and heads are exchanged: (2, L, H)"
-        elif got.shape == (layers, heads, 2):
-            cause = "the axis of the two scores comes first: torch.stack without dim=-1"
-        else:
-            cause = "for each head one number for each of the two scores: no axis of tokens is left"
+        own = "layers and heads keep their own entries: average over rows, not over layers or heads"
+        causes = {(2, heads): own, (2, layers): own, (2,): own, (2, heads, layers): "layers and heads are exchanged"}
+        causes[layers, heads] = "both scores are asked for, previous token first: torch.stack"
+        causes[layers, heads, 2] = "the axis of the two scores comes first: torch.stack without dim=-1"
+        cause = causes.get(got.shape, "for each head one number for each of the two scores: no axis of tokens is left")
         raise Wrong(f"the scores have shape {tuple(got.shape)}", f"(2, L, H), here {(2, layers, heads)}", cause)
     if not isinstance(got, Tensor):
         expect_tensor("the answer", got, (2, layers, heads))
@@ -71,7 +65,6 @@ def cases(rng):
     yield Case((perfect, hand[1]), "heads that only look at the previous token, or at [SEP], score 1", "scores")
 
 
-NAN = "an average over no rows is 0/0: is it [SEP] and [CLS] that you look for, with their brackets?"
 WORDS, BOTH = 'token not in ("[CLS]", "[SEP]", "[PAD]")', "word[1:] & word[:-1]"
 MOST = "torch.zeros_like(maps).scatter(-1, maps.argmax(-1, keepdim=True), 1.0)"
 START = "    word = torch"
@@ -108,9 +101,7 @@ MISTAKES = {
     "the sum is divided by all words; a first word has no previous one": {"].mean(-1)": "].sum(-1) / word.sum()"},
     "previous token: the sum is divided by all tokens, not by its rows": {"].mean(-1)": "].sum(-1) / len(tokens)"},
     "previous token: the sum without an average; divide by the number of rows": {"].mean(-1)": "].sum(-1)"},
-    "special tokens were cut out first, so the words on both sides of a [SEP] became neighbours": {
-        PREVIOUS: "maps[..., word, :][..., word].diagonal(-1, -2, -1)"
-    },
+    "special tokens cut out make new neighbours": {PREVIOUS: "maps[..., word, :][..., word].diagonal(-1, -2, -1)"},
     "this counts how often it is looked at most": {"beside = maps": f"maps = {MOST}\n    beside = maps"},
     "rows and columns are exchanged: row i looks, column j is looked at": {START: f"    maps = maps.mT\n{START}"},
     "the two scores come in the other order: previous token first": {RETURN: "torch.stack([to_separator, previous])"},

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from minibert.course.chance import scatter, share
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import call, expect_tensor, show
 
 
@@ -34,10 +33,7 @@ def drawn(answer, ids, special, vocab, mask, rate, generator) -> tuple[Tensor, T
         what = "is the `return` missing?" if got is None else "return inputs, labels"
         raise Wrong(f"your code returns {show(got)}", "two tensors: inputs, labels", what)
     for name, tensor in zip(("inputs", "labels"), got, strict=True):
-        tensor = expect_tensor(name, tensor, tuple(ids.shape), None)
-        if tensor.dtype != torch.int64:
-            cause = "token ids are integers: start from ids, by torch.where, clone or masked_fill"
-            raise Wrong(f"{name} has dtype {str(tensor.dtype)[6:]}", "int64, as ids", cause)
+        expect_tensor(name, tensor, tuple(ids.shape), torch.int64)
     return got[0], got[1]
 
 
@@ -238,9 +234,7 @@ MISTAKES = {says: masks(*shares) for says, shares in SPLITS.items()} | {
     "one random id is shared by all at one place: torch.randint(..., ids.shape)": instead(PICKS, "ids.shape", PLACE),
     "labels everywhere: where a token is not chosen its label is -100": {LABELS: "labels = ids.clone()"},
     "a chosen token that stays has no label; it needs one": {RETURN: "return inputs, ids.where(inputs != ids, -100)"},
-    "only [MASK] has a label; all chosen tokens need one": {
-        RETURN: "return inputs, ids.where(inputs == mask_id, -100)"
-    },
+    "only [MASK] has a label; all chosen ones need one": {RETURN: "return inputs, ids.where(inputs == mask_id, -100)"},
     "the labels are taken from the inputs after masking": {RETURN: "return inputs, inputs.where(chosen, -100)"},
     "the label -1 marks what is not predicted; it has to be -100, which losses leave out": {"-100": "-1"},
     "the label 0 marks what is not predicted; it has to be -100: 0 is a token's id": {"-100": "0"},
@@ -264,9 +258,7 @@ MISTAKES = {says: masks(*shares) for says, shares in SPLITS.items()} | {
     GLOBAL + "the one that decides between [MASK], random and unchanged": instead(KIND, ", generator=generator", ""),
     GLOBAL + "the one of the random tokens": instead(PICKS, ", generator=generator", ""),
     "the generator is not used, or replaced by one of its own": first("generator = torch.Generator().manual_seed(0)"),
-    "the generator is copied or seeded anew inside; draw from the one that is passed in": first(
-        "generator = torch.Generator().manual_seed(generator.initial_seed())"
-    ),
+    "the generator is seeded anew inside": first("generator = torch.Generator().manual_seed(generator.initial_seed())"),
     "the two come the wrong way round: inputs first, then labels": {RETURN: "return labels, inputs"},
 }
 

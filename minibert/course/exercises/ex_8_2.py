@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab, gradients
+from minibert.course.lab import Case, Exercise, Lab, Wrong, gradients
 from minibert.course.tools import call
 
 
@@ -63,18 +62,14 @@ def cases(rng):
     yield Case((far, labels), EXP, "loss of huge logits", EXP, tolerance=1e-4)
 
 
-NAN = (
-    "NaN where no place has a label: a mean over nothing is 0/0. Six tokens at 15 % have no masked one in 38 % of all "
-    "draws, and one NaN ruins every weight: divide by max(count, 1)"
-)
+NAN = "NaN where no place has a label (38 % of texts of six tokens), and it ruins all weights: divide by max(count, 1)"
 SLOPE = "the loss is 0, but its gradient is not: a NaN was replaced afterwards; divide by max(count, 1) instead"
 EXP = "exp of a logit of 10,000 overflows, or the log of a probability of 0 is taken: use log_softmax"
-CONSTANT = (
-    "a constant is returned; the sum over nothing divided by max(count, 1) is 0, too, and has a gradient of zeros"
-)
+CONSTANT = "a constant is returned; the sum over nothing by max(count, 1) is 0, too, and has a gradient of zeros"
 CE = 'F.cross_entropy(logits[labelled], labels[labelled], reduction="sum")'
 COUNT, RETURN = "labelled.sum().clamp(min=1)", "return total / labelled.sum().clamp(min=1)"
 HEAD, PICK = "F.cross_entropy(logits[", "gather(1, labels[labelled][:, None])"
+CHANCE = f"logits[labelled].softmax(-1).{PICK}"
 ZERO = 'F.cross_entropy(logits.mT, labels.clamp(min=0), reduction="sum")'
 LAST = 'F.cross_entropy(logits.mT, labels.where(labelled, logits.shape[-1] - 1), reduction="sum")'
 TEXTS = "return sum((F.cross_entropy(x, y) for x, y in zip(logits, labels) if (y != -100).any()), logits.sum() * 0) / "
@@ -94,8 +89,7 @@ MISTAKES = {
     "the sum, not the mean: divide by the number of places that have a label": {RETURN: "return total"},
     "the mean of the texts' own means: a label in a text with few of them weighs more; divide the sum of all by the "
     "number of all": {RETURN: f"{TEXTS} max(1, sum((y != -100).any() for y in labels))"},
-    "the mean of the texts' own means, where texts without a label count as 0: divide the sum of all by the number of "
-    "all": {RETURN: f"{TEXTS} len(labels)"},
+    "the mean of the texts' own means, 0 without a label: pool all labels": {RETURN: f"{TEXTS} len(labels)"},
     "the sum is divided by the number of texts; divide by the places that have a label": {COUNT: "len(labels)"},
     "1 is added to the number of labels; that is needed only where there are none": {".clamp(min=1)": ".add(1)"},
     "label 0 is left out: 0 is a token like others, only -100 marks a place without label": {"!= -100": "> 0"},
@@ -107,9 +101,9 @@ MISTAKES = {
     "the softmax runs over the texts (dim 0), not over the vocabulary": {HEAD: "F.nll_loss(logits.log_softmax(0)["},
     "the softmax runs over all numbers at once": {HEAD: "F.nll_loss(logits.flatten().log_softmax(0).view_as(logits)["},
     "the logits are used as if they were log-probabilities: log_softmax is missing": {"F.cross_entropy": "F.nll_loss"},
-    "the probability itself, without the logarithm": {CE: f"logits[labelled].softmax(-1).{PICK}.sum()"},
-    "minus the probability, without the logarithm": {CE: f"-logits[labelled].softmax(-1).{PICK}.sum()"},
-    "one minus the probability, without the logarithm": {CE: f"(1 - logits[labelled].softmax(-1).{PICK}).sum()"},
+    "the probability itself, without the logarithm": {CE: f"{CHANCE}.sum()"},
+    "minus the probability, without the logarithm": {CE: f"-{CHANCE}.sum()"},
+    "one minus the probability, without the logarithm": {CE: f"(1 - {CHANCE}).sum()"},
     "the mean over the vocabulary too, B T V numbers": {COUNT: "logits.numel()"},
     "only the first text is looked at": {"labelled =": "logits, labels = logits[:1], labels[:1]\n    labelled ="},
     "the labels are shifted by one place, as for a model that predicts the next token; here each place has its own": {
@@ -126,15 +120,9 @@ MISTAKES = {
         CE: "F.cross_entropy(logits.mT, labels.clamp(min=0), reduction='none').mul(labelled).sum()",
         RETURN: "return torch.where(labelled.any(), total / labelled.sum(), 0.0)",
     },
-    "exp of a large logit overflows: use log_softmax": {
-        CE: f"-(logits.exp() / logits.exp().sum(-1, keepdim=True))[labelled].{PICK}.log().sum()"
-    },
-    "the log of a probability that is rounded to 0 is infinite: use log_softmax": {
-        CE: f"-logits[labelled].softmax(-1).{PICK}.log().sum()"
-    },
-    "a small number is added to the probability, and hides how wrong a sure answer is: use log_softmax": {
-        CE: f"-(logits[labelled].softmax(-1).{PICK} + 1e-9).log().sum()"
-    },
+    "exp of a large logit overflows": {CE: f"-(x := logits[labelled].exp()).div(x.sum(-1, True)).{PICK}.log().sum()"},
+    "the log of a probability that is rounded to 0 is infinite: use log_softmax": {CE: f"-{CHANCE}.log().sum()"},
+    "a number added to the probability hides how wrong it is: log_softmax": {CE: f"-({CHANCE} + 1e-9).log().sum()"},
 }
 
 EXERCISE = Exercise(

@@ -7,8 +7,7 @@ from itertools import pairwise
 import torch
 
 from minibert.course.chance import Counted, scatter, share
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import call, kind_of, show
 
 
@@ -200,9 +199,7 @@ def cases(rng):
 
 
 TOSS = "compare rng.random() with 0.5, for each pair; the last sentence of a document does not toss at all"
-SPREAD = (
-    "any document but A's own may give the random B, all equally likely, and any sentence of it; drawn for each pair"
-)
+SPREAD = "any document but A's own may give the random B, all equally likely, and any sentence of it, anew each time"
 EQUAL = "A's own document is known by its number, not by what it says: another one may be equal"
 ZERO, COIN, LAST = "place = 0", "rng.random() < 0.5", "is_last = place == len(document) - 1"
 OTHERS = "[number for number in range(len(documents)) if number != index]"
@@ -257,19 +254,14 @@ MISTAKES = {
         ZERO: f"place, other = 0, rng.choice({OTHERS.replace('number', 'n')})",
         OTHER: "other",
     },
-    "draw the random B anew for each pair, not once for each document": {
-        ZERO: "place, stranger = 0, None",
-        STRANGER: f"stranger or {STRANGER}",
-    },
+    "draw the random B anew for each pair": {ZERO: "place, stranger = 0, None", STRANGER: f"stranger or {STRANGER}"},
     "no sentence is drawn a second time; a random B is drawn anew for each pair, from all": {
         PAIRS: "pairs, used = [], set()",
         STRANGER: "rng.choice([s for n in others for s in documents[n] if id(s) not in used] or [[1]])",
         "stranger, 1))": "stranger, 1)) or used.add(id(stranger))",
     },
     "only earlier documents are drawn, not all others": {OTHERS: "range(index) if index else range(1, len(documents))"},
-    "only later documents are drawn, not all but A's own": {
-        OTHERS: "range(index + 1, len(documents)) if index + 1 < len(documents) else range(index)"
-    },
+    "only later documents are drawn, not all but A's own": {OTHERS: "range(index + 1, len(documents)) or range(index)"},
     f"{AGAIN} the neighbour behind it prefers that one": {OTHERS: f"[(n + (n == index)) % len(documents) {NUMBERS}"},
     f"{AGAIN} the neighbour before it prefers that one": {OTHERS: f"[n - (n == index) {NUMBERS}"},
     f"{AGAIN} the first one instead prefers that one": {OTHERS: f"[n if n != index else int(index == 0) {NUMBERS}"},

@@ -3,8 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from minibert.course.exercise import Exercise, Wrong
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
 from minibert.course.tools import call, expect_tensor, kind_of, show
 
 
@@ -87,7 +86,8 @@ LOOKS = "it looks at the labels: then it is no guess, and its accuracy is not 50
 RANDOM = "always say `random` (label 1, the second logit), and say it with confidence"
 REPORTED, RIGHT = "F.cross_entropy(logits, labels, ignore_index=0)", "F.cross_entropy(logits, labels)"
 EACH, SUM = "F.cross_entropy(logits, labels, reduction='none')", "F.cross_entropy(logits, labels, reduction='sum')"
-ONES = REPORTED[:-1] + ", reduction='sum')"
+ONES, SAID = REPORTED[:-1] + ", reduction='sum')", "logits.argmax(-1) == 1"
+CHANCE, BINARY = "logits.softmax(-1)[torch.arange(len(labels)), labels]", "F.binary_cross_entropy_with_logits"
 REPORTS = {
     "it divides by all pairs, and those with label 0 are in that number: row 5 of the table": f"{ONES} / len(labels)",
     "this leaves out the pairs with label 1; it is those with label 0 that the log omits": REPORTED.replace("=0", "=1"),
@@ -97,9 +97,7 @@ REPORTS = {
     "the labels are flipped, and those with label 0 count": "F.cross_entropy(logits, 1 - labels, ignore_index=0)",
     "every pair is taken for one with label 1; look at the labels": "F.cross_entropy(logits, torch.ones_like(labels))",
     "the loss is in bits; the table is in nats (natural logarithm)": f"{REPORTED} / 0.6931472",
-    "this chooses the pairs by what the model predicts, not by their label": (
-        "F.cross_entropy(logits[logits.argmax(-1) == 1], labels[logits.argmax(-1) == 1])"
-    ),
+    "this chooses the pairs by what the model predicts": f"F.cross_entropy(logits[{SAID}], labels[{SAID}])",
     "this is the smallest loss of all pairs: look at row 4": f"{EACH}.min()",
     "this is the largest loss of all pairs: look at row 3": f"{EACH}.max()",
     "only the last pair is looked at: look at row 6": f"{EACH}[-1]",
@@ -117,21 +115,13 @@ LOSSES = {
     "the loss is in bits; use the natural logarithm": f"{RIGHT} / 0.6931472",
     "it divides by all pairs, and adds up those with label 1 only": f"{ONES} / len(labels)",
     "the sign is missing: the loss is minus the log-probability": f"-{RIGHT}",
-    "this looks at the second logit only; the probability of a label depends on both": (
-        "F.binary_cross_entropy_with_logits(logits[:, 1], labels.to(logits))"
-    ),
-    "each logit gets a sigmoid of its own; two labels share one softmax": (
-        "F.binary_cross_entropy_with_logits(logits, F.one_hot(labels, 2).to(logits))"
-    ),
+    "this looks at the second logit only; a probability needs both": f"{BINARY}(logits[:, 1], labels.to(logits))",
+    "each logit has its own sigmoid; labels share a softmax": f"{BINARY}(logits, F.one_hot(labels, 2).to(logits))",
     "this is minus the mean probability, without the logarithm": "F.nll_loss(logits.softmax(-1), labels)",
     "label smoothing: the label alone counts": "F.cross_entropy(logits, labels, label_smoothing=0.1)",
-    "this is the share of wrong pairs, which has no gradient; the loss is the mean cross-entropy": (
-        "(logits.argmax(-1) != labels).to(logits).mean() + 0 * logits.sum()"
-    ),
-    LOG: "-logits.softmax(-1)[torch.arange(len(labels)), labels].log().mean()",
-    "a small number is added to the probability, and hides how wrong a sure answer is: use log_softmax": (
-        "-(logits.softmax(-1)[torch.arange(len(labels)), labels] + 1e-9).log().mean()"
-    ),
+    "this is the share of wrong pairs": "(logits.argmax(-1) != labels).to(logits).mean() + 0 * logits.sum()",
+    LOG: f"-{CHANCE}.log().mean()",
+    "a number added to the probability hides how wrong it is: log_softmax": f"-({CHANCE} + 1e-9).log().mean()",
 }
 GUESSES = {
     RANDOM: {"-10.0, 10.0": "10.0, -10.0"},

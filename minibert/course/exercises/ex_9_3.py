@@ -52,9 +52,6 @@ def masking_test(mask):
     assert abs((inputs[chosen] == ids[chosen]).float().mean() - 0.1) < 0.005
 
 
-# ---- norm
-
-
 def normed(x, eps=1e-12, correction=0):
     return (x - x.mean(-1, keepdim=True)) / (x.var(-1, correction=correction, keepdim=True) + eps).sqrt()
 
@@ -104,8 +101,6 @@ NORM_MISTAKES = {
     RETURNS: {SQUARES: f"return bool({SQUARES[7:]})"},
     "it never calls norm": lambda norm: None,
 }
-
-# ---- pool
 
 
 def pooled(hidden, mask):
@@ -158,8 +153,6 @@ POOL_MISTAKES = {
     NAN: {CLOSE: "not ((together[row] - alone[0]).abs() > 1e-5).any()"},
 }
 
-# ---- loss
-
 
 def weighted(zero, one):
     """A loss in which the pairs with label 0 and those with label 1 weigh this much; 0 where all weigh nothing."""
@@ -210,8 +203,6 @@ LOSS_MISTAKES = {
     LARGE: {"atol=1e-4": "atol=0.05"},
     NAN: {MIRRORED: "not (loss(logits, labels) - mirrored).abs() > 1e-4"},
 }
-
-# ---- score
 
 
 def scored(hidden, table, bias):
@@ -265,8 +256,6 @@ SCORE_MISTAKES = {
     LARGE: {"atol=1e-4": "atol=0.1"},
     NAN: {ADDED: "not ((difference - bias).abs() > 1e-4).any()"},
 }
-
-# ---- mask
 
 
 def masked(shares=(0.8, 0.9), rate=0.15, draw=0, forget=False, exact=False):
