@@ -2,7 +2,7 @@
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
 To look around in, in a notebook or as a page of its own: `AnswerView`, `AttentionView`, `BitsView`, `BlockView`,
-`LanguageView`, `ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `TagView`, `UnmaskView`.
+`LanguageView`, `ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `SearchView`, `TagView`, `UnmaskView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
@@ -21,6 +21,7 @@ from minibert.viz.receptive_field import plot_receptive_field, receptive_field
 from minibert.viz.rotation_view import RotationView
 from minibert.viz.scatter_view import ScatterView
 from minibert.viz.schedule_view import ScheduleView
+from minibert.viz.search_view import SearchView
 from minibert.viz.tag_view import TagView
 from minibert.viz.unmask_view import UnmaskView
 from minibert.viz.word_pictures import plot_word_by_layer
@@ -36,6 +37,7 @@ __all__ = [
     "RotationView",
     "ScatterView",
     "ScheduleView",
+    "SearchView",
     "TagView",
     "UnmaskView",
     "describe_attention",
