@@ -42,6 +42,7 @@ def test_layers_and_their_combinations_are_those_of_transformers_hidden_states(b
     assert torch.allclose(layers, torch.stack([mean(state) for state in states]), atol=1e-5)
     first = embed_layers(TEXTS, ours, TOK, pool="cls")
     assert torch.allclose(first, torch.stack([state[:, 0] for state in states]), atol=1e-5)
+    assert torch.equal(embed_layers(TEXTS, ours, TOK, pool=("cls", "mean"), batch_size=2)[:, :, 32:], layers)
     weights = torch.tensor([0.1, 0.2, 0.0, 0.3, 0.15, 0.25])
     expected = dict(
         last=mean(states[-1]),

@@ -146,14 +146,15 @@ def embed_tokens(texts: Iterable[str], model, tok, batch_size: int = 32) -> list
     return [found[row].clone() for row in range(len(texts))]
 
 
-def embed_layers(texts: Iterable[str], model, tok, pool: str = "mean", batch_size: int = 32) -> Tensor:
+def embed_layers(texts: Iterable[str], model, tok, pool: str | Sequence[str] = "mean", batch_size: int = 32) -> Tensor:
     """One vector per layer and text, as the layers leave them: not normalised, on the CPU. Number 0 is the embeddings.
 
     `combine_layers` makes one vector per text of them. The files of sentence-transformers that a folder may hold are
-    not asked; `pool` is as in `pool_tokens`. In pre-norm models (ModernBERT, EuroBERT) the layers before the last are
-    the raw residual stream, on another scale than the last one, which has the final norm applied.
+    not asked; `pool` is as in `pool_tokens`, and several are set side by side. In pre-norm models (ModernBERT,
+    EuroBERT) the layers before the last are the raw residual stream, on another scale than the last one, which has the
+    final norm applied.
 
-    Shape: B texts -> (L + 1, B, D) float32.
+    Shape: B texts -> (L + 1, B, D) float32, or (L + 1, B, n D) with n poolings.
 
     Raises:
         ValueError: texts or a `batch_size` that `embed_texts` refuses, too, or an unknown pooling.
@@ -165,12 +166,16 @@ def embed_layers(texts: Iterable[str], model, tok, pool: str = "mean", batch_siz
     torch.Size([5, 2, 128])
     """
     texts, found = _checked(texts), {}
+    modes = (pool,) if isinstance(pool, str) else tuple(pool)
     with inference(model) as device:
         for rows, batch in _batches(texts, tok, batch_size, model.config.max_len):
             ids, packing = _packed(batch, device)
             out = model.packed(ids, packing.cu_seqlens, output_hidden_states=True, backend="per_document")
-            pooled = torch.stack([pool_tokens(states, packing.cu_seqlens, pool) for states in out.hidden_states])
-            found.update(zip(rows, pooled.float().cpu().unbind(1), strict=True))  # (L + 1, D) each
+            pooled = [
+                torch.cat([pool_tokens(states, packing.cu_seqlens, mode) for mode in modes], dim=-1)
+                for states in out.hidden_states
+            ]
+            found.update(zip(rows, torch.stack(pooled).float().cpu().unbind(1), strict=True))  # (L + 1, D) each
     return torch.stack([found[row] for row in range(len(texts))], dim=1)
 
 
