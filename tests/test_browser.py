@@ -28,6 +28,7 @@ from minibert.viz import (
     RotationView,
     ScatterView,
     ScheduleView,
+    SearchView,
     UnmaskView,
 )
 
@@ -272,6 +273,33 @@ def test_a_text_can_be_unmasked_step_by_step(browser, tmp_path):
         assert view.locator(".mb-filled").count() == 0 and view.locator(".mb-next").count() == 2
         view.get_by_text("next", exact=True).click()
         assert "All places are filled" in view.locator(".mb-say").inner_text()
+
+
+def test_passages_can_be_searched_by_vectors_and_by_words(browser, tmp_path):
+    passages = ["The cat sleeps.", "Dogs bark at a dog.", "A canal between two seas.", "Le café est fermé."]
+    vectors = torch.tensor([[1.0, 0.1, 0, 0], [0.9, 0.4, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1.0]])
+    asked = torch.tensor([[0, 0, 0.9, 0.1], [1.0, 0, 0, 0]])
+    view = SearchView(passages, list("ABCD"), vectors, ["a waterway", "café"], asked, [2, None])
+    with watched_page(browser, color_scheme="dark") as page:
+        page.goto(view.to_html(tmp_path / "view.html").as_uri())
+        live = page.locator(".mb-search[data-live]")
+        assert not live.locator(".mb-static").is_visible()
+        by_vector, by_words = (live.locator(f'[data-by="{name}"] .mb-found') for name in ("vectors", "words"))
+        said = live.locator(".mb-say")
+        shown = [f"{cosine:.2f}" for _, cosine in view.found(0)["words"][: by_words.count()]]
+        assert by_words.locator("i").all_inner_texts() == shown
+        assert by_vector.first.locator("b").inner_text() == "✓ C"
+        ranks = view.ranks(0)
+        assert f"rank {ranks['vectors']} by its vector and {ranks['words']} by its words" in said.inner_text()
+        live.locator("select").select_option("1")
+        assert by_words.first.locator("b").inner_text() == "D" and "nobody has said" in said.inner_text()
+        live.locator("input").fill("a dog")
+        assert by_words.first.locator("b").inner_text() == "B"
+        assert by_vector.all_inner_texts()[1].startswith("0.9") and "has no vector" in said.inner_text()
+        live.locator("input").fill("zebra")
+        assert "None of the passages has a word" in said.inner_text()
+        by_vector.nth(1).press("Enter")
+        assert by_vector.first.locator("i").inner_text() == "1.00" and "itself first" in said.inner_text()
 
 
 def test_the_dots_of_a_schedule_can_be_dragged(browser, tmp_path):

@@ -32,6 +32,7 @@ from minibert.viz import (
     RotationView,
     ScatterView,
     ScheduleView,
+    SearchView,
     TagView,
     UnmaskView,
 )
@@ -73,6 +74,12 @@ def rotation_view(**options):
 
 def schedule_view(**options):
     return ScheduleView(**options)
+
+
+def search_view(seed=0, **options):
+    generator = torch.Generator().manual_seed(seed)
+    vectors, asked = (torch.randn(count, 6, generator=generator) for count in (8, 2))
+    return SearchView(WORDS, WORDS[::-1], vectors, ["the cat", "</script> 日本"], asked, [2, None], **options)
 
 
 def reach_view(**options):
@@ -144,6 +151,7 @@ VIEWS = pytest.mark.parametrize(
         rotation_view,
         schedule_view,
         reach_view,
+        search_view,
         unmask_view,
         answer_view,
         tag_view,
@@ -276,6 +284,8 @@ def test_views_on_one_page_have_names_of_their_own():
             rotation_view(theta=5000),
             schedule_view(),
             schedule_view(branch=300),
+            search_view(),
+            search_view(seed=1),
         )
     ]
     assert len(set(names)) == len(names) and all(len(name) == 12 for name in names)
@@ -456,6 +466,39 @@ def test_a_bad_language_view_is_refused(arguments, complaint):
     given_arguments = dict(texts=ONE, tokens={name: [["a"], ["b"]] for name in ONE}, vectors={"m": torch.ones(2, 2, 4)})
     with pytest.raises(ValueError, match=complaint):
         LanguageView(**given_arguments | arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(passages=["a"], sources=["A"], vectors=torch.ones(1, 2)), "1 passages"),
+        (dict(queries=[], query_vectors=torch.ones(0, 2)), "0 queries|query_vectors"),
+        (dict(passages=["a"]), "passages: 1 for 2"),
+        (dict(sources="AB"), "sources: got str"),
+        (dict(vectors=torch.zeros(2, 2)), "all zeros"),
+        (dict(query_vectors=torch.ones(1, 3)), "2 wide, those of the queries 3"),
+        (dict(right=[2]), "right: "),
+        (dict(right=[0, 1]), "right: "),
+    ],
+)
+def test_a_bad_search_view_is_refused(arguments, complaint):
+    given_arguments = dict(passages=["a", "b"], sources=["A", "B"], vectors=torch.eye(2))
+    given_arguments |= dict(queries=["a"], query_vectors=torch.ones(1, 2))
+    with pytest.raises(ValueError, match=complaint):
+        SearchView(**given_arguments | arguments)
+
+
+def test_a_search_view_ranks_by_vectors_that_differ_little_from_the_real_ones():
+    generator = torch.Generator().manual_seed(0)
+    vectors, asked = torch.randn(40, 64, generator=generator), torch.randn(3, 64, generator=generator)
+    texts = [f"word{i} shared" for i in range(40)]
+    view = SearchView(texts, texts, vectors, ["word7", "word8", "shared"], asked, [7, 8, 9])
+    for query in range(3):
+        exact = torch.cosine_similarity(vectors, asked[query], dim=1)
+        for number, cosine in view.found(query)["vectors"]:
+            assert abs(cosine - float(exact[number])) < 0.01
+        assert view.ranks(query)["vectors"] == [n for n, _ in view.found(query)["vectors"]].index(7 + query) + 1
+    assert [view.ranks(query)["words"] for query in (0, 1)] == [1, 1]
 
 
 def test_a_language_view_shows_the_nearest_sentences_of_other_languages():
