@@ -20,7 +20,7 @@ def _box(axes: Axes, x: float, y: float, wide: float, text: str, color: str, hig
     axes.text(x, y, text, ha="center", va="center", fontsize=11)
 
 
-def plot_two_towers(texts: Sequence[str] = ("How tall is the tower?", "The tower is 330 metres high.")) -> Figure:
+def plot_two_towers(texts: Sequence[str] = ("How tall is the tower?", "It is 330 metres high.")) -> Figure:
     """Two texts, the same encoder for both, a vector for each token, a pooling, a vector for each text, one cosine.
 
     >>> len(plot_two_towers().axes)
@@ -35,8 +35,8 @@ def plot_two_towers(texts: Sequence[str] = ("How tall is the tower?", "The tower
         for place in range(7):
             color = ORANGE if place == 0 else BLUE
             axes.add_patch(Rectangle((4.45 + 0.2 * place, y - 0.33), 0.13, 0.66, color=color, alpha=0.75))
-        axes.text(4.5, y - 0.62, "[CLS]", fontsize=9.5, color=ORANGE, ha="center")
-        axes.text(5.5, y - 0.62, "a vector for each token", fontsize=9.5, color=INK, ha="center")
+        axes.text(4.52, y + 0.45, "[CLS]", fontsize=9.5, color=ORANGE, ha="center")
+        axes.text(5.12, y - 0.58, "a vector for each token", fontsize=9.5, color=INK, ha="center")
         _box(axes, 6.7, y, 1.1, "pooling", "#f3f6f9")
         axes.add_patch(Rectangle((7.72, y - 0.38), 0.2, 0.76, color=GREEN, alpha=0.85))
         for start, end in ((2.3, 2.66), (4.04, 4.38), (5.85, 6.1), (7.3, 7.66)):
