@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from minibert.config import EncoderConfig
 from minibert.corpora import synthetic
-from minibert.experiments import directions
+from minibert.experiments import reading_sides
 from minibert.experiments.bidirectional import BIDIRECTIONAL, find_words, reader
-from minibert.experiments.directions import Concatenated, Deep, LeftToRight, look, may_see
+from minibert.experiments.reading_sides import Concatenated, Deep, LeftToRight, look, may_see
 from minibert.experiments.neighbours import FUNCTION_WORDS, Pool, make_pools, nearest_accuracy, use_of
 from minibert.experiments.rota import DAYS, DUTIES, NAMES, duty, rota_sentences
 from minibert.experiments.senses import SENSES, layers_at
@@ -82,9 +82,9 @@ def test_the_answer_never_reaches_the_model(arm):
 def test_planted_leaks_are_seen(mistake, monkeypatch):
     model = net("concatenated" if mistake != "may see one more" else "left to right")
     if mistake == "may see one more":
-        seen = directions.may_see
+        seen = reading_sides.may_see
         monkeypatch.setattr(
-            directions, "may_see", lambda n, side: seen(n, side) | torch.eye(int(n.max())).bool().roll(1, 1)
+            reading_sides, "may_see", lambda n, side: seen(n, side) | torch.eye(int(n.max())).bool().roll(1, 1)
         )
     elif mistake == "sides swapped":
         model.left, model.right = model.right, model.left
@@ -99,7 +99,7 @@ def test_planted_leaks_are_seen(mistake, monkeypatch):
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=4), st.integers(0, 5))
 def test_masks_are_the_naive_ones(lengths, seed):
     wide = max(lengths)
-    for side in directions.SIDES:
+    for side in reading_sides.SIDES:
         got = may_see(torch.tensor(lengths), side)
         for b, i, j in itertools.product(range(len(lengths)), range(wide), range(wide)):
             if i < lengths[b]:  # nobody asks what padding sees

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from minibert import corpora
 from minibert.config import EncoderConfig
-from minibert.experiments.directions import Concatenated, Deep, LeftToRight
+from minibert.experiments.reading_sides import Concatenated, Deep, LeftToRight
 from minibert.experiments.record import Experiment
 from minibert.experiments.rota import rota_sentences
 from minibert.experiments.word_rows import CLS, MASK, PAD, SEP, SPECIAL, batches, packed, row, word_ids
