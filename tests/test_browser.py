@@ -29,6 +29,7 @@ from minibert.viz import (
     ScatterView,
     ScheduleView,
     SearchView,
+    TuningView,
     UnmaskView,
 )
 
@@ -322,6 +323,22 @@ def test_the_dots_of_a_schedule_can_be_dragged(browser, tmp_path):
         assert [slider.input_value() for slider in sliders] == ["0", "1000", "0"]
         view.locator("select").select_option("cosine")
         assert "0 of 1000 steps at the full rate" in said.inner_text()
+
+
+def test_the_learning_rate_can_be_chosen(browser, tmp_path):
+    runs = {
+        rate: [[(0, 0.5), (20, 0.5 + gain)], [(0, 0.5), (20, 0.6 + gain)]]
+        for rate, gain in (("1e-5", 0), ("1e-4", 0.2))
+    }
+    file = TuningView(runs, runs, rate="1e-4").to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-tuning[data-live]")
+        say = view.locator(".mb-say")
+        assert "Learning rate 1e-4, after 20 steps: accuracy 0.70, 0.80" in say.inner_text()
+        assert view.locator(".mb-on").count() == 4
+        view.locator("input[type=range]").press("ArrowLeft")
+        assert "Learning rate 1e-5" in say.inner_text() and "mean 0.55, standard deviation 0.07" in say.inner_text()
 
 
 def test_the_window_can_be_dragged(browser, tmp_path):

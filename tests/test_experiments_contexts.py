@@ -11,8 +11,8 @@ from minibert.config import EncoderConfig
 from minibert.corpora import synthetic
 from minibert.experiments import reading_sides
 from minibert.experiments.bidirectional import BIDIRECTIONAL, find_words, reader
-from minibert.experiments.reading_sides import Concatenated, Deep, LeftToRight, look, may_see
 from minibert.experiments.neighbours import FUNCTION_WORDS, Pool, make_pools, nearest_accuracy, use_of
+from minibert.experiments.reading_sides import Concatenated, Deep, LeftToRight, look, may_see
 from minibert.experiments.rota import DAYS, DUTIES, NAMES, duty, rota_sentences
 from minibert.experiments.senses import SENSES, layers_at
 from minibert.experiments.word_rows import MASK, batches, packed, row, word_ids

@@ -34,6 +34,7 @@ from minibert.viz import (
     ScheduleView,
     SearchView,
     TagView,
+    TuningView,
     UnmaskView,
 )
 from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, levels_of
@@ -97,6 +98,13 @@ def language_view(seed=0, **options):
     )
 
 
+def tuning_view(**options):
+    runs = {"1e-5": 0.1, "1e-4": 0.3}
+    accuracy = {rate: [[(0, 0.5), (20, 0.5 + gain + seed / 50)] for seed in range(3)] for rate, gain in runs.items()}
+    loss = {rate: [[(5, 0.7), (20, 0.7 - gain)] for _ in range(3)] for rate, gain in runs.items()}
+    return TuningView(accuracy, loss, **{"rate": "1e-4"} | options)
+
+
 class Words:
     """A tokenizer as far as a view asks for it: the words of WORDS, and [MASK] as number 9."""
 
@@ -152,6 +160,7 @@ VIEWS = pytest.mark.parametrize(
         schedule_view,
         reach_view,
         search_view,
+        tuning_view,
         unmask_view,
         answer_view,
         tag_view,
@@ -286,6 +295,8 @@ def test_views_on_one_page_have_names_of_their_own():
             schedule_view(branch=300),
             search_view(),
             search_view(seed=1),
+            tuning_view(),
+            tuning_view(rate="1e-5"),
         )
     ]
     assert len(set(names)) == len(names) and all(len(name) == 12 for name in names)
@@ -610,6 +621,34 @@ def test_an_unmask_view_shows_the_steps_that_were_given():
     assert data["runs"][0]["steps"][0] == {"chosen": [3], "guesses": [[1, "cat", 0.25], [3, "日本", 0.75]]}
     assert view.filled("confident")[1:4:2] == [WORDS[4], "日本"] and view.filled("at once")[1] == "cat"
     assert "(2)" in view.describe()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (dict(rate="1e-3"), "rate='1e-3': expected one of 1e-5, 1e-4"),
+        (dict(title=None), "title"),
+    ],
+)
+def test_a_bad_tuning_view_is_refused(arguments, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        tuning_view(**arguments)
+
+
+def test_a_tuning_view_takes_equal_rates_and_whole_curves():
+    runs = {"1e-5": [[(0, 0.5)], [(0, 0.5)]]}
+    with pytest.raises(ValueError, match=r"loss \['1e-4'\]"):
+        TuningView(runs, {"1e-4": runs["1e-5"]}, rate="1e-5")
+    with pytest.raises(ValueError, match="two curves or more"):
+        TuningView(runs, {"1e-5": [[(0, 0.5)]]}, rate="1e-5")
+
+
+def test_a_tuning_view_shows_the_runs_that_were_given():
+    data = payload(tuning_view()._repr_html_())
+    assert (data["rates"], data["chosen"], data["last"]) == (["1e-5", "1e-4"], 1, 20)
+    assert data["ends"] == [[0.6, 0.62, 0.64], [0.8, 0.82, 0.84]] and data["losses"] == [0.6, 0.4]
+    assert data["paths"]["accuracy"][1][0] == "M46.0 166.7L310.0 78.7"  # 0.5 and 0.8 between 0.4 and 1.0
+    assert "1e-5: 0.62, 1e-4: 0.82" in tuning_view().describe()
 
 
 @pytest.mark.parametrize("shape", ["1-sqrt", "linear", "cosine"])

@@ -34,6 +34,7 @@ NAMES = (
     "three_encoders",
     "languages",
     "int8",
+    "directions",
 )
 
 

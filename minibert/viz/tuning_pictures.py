@@ -1,0 +1,196 @@
+"""Pictures of chapter 10: three ways to use labels, a pair, a run and what it moved, numbers of labels, rates."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from minibert.viz.fast_pictures import STYLES, new_figure
+from minibert.viz.page import COLORS, png_of
+
+BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
+LEARNED, FROZEN, GIVEN = "#F3C9A5", "#D9E2EC", "#FFFFFF"
+WAYS = {  # title: boxes from the text upwards, each with whether the labels change it
+    "bag of words": (("the text", None), ("which pieces\noccur: 30,522", False), ("logistic\nregression", True)),
+    "frozen features": (
+        ("the text", None),
+        ("token, position,\nsegment tables", False),
+        ("6 blocks", False),
+        ("mean or [CLS]", None),
+        ("logistic\nregression", True),
+    ),
+    "fine-tuning": (
+        ("the text", None),
+        ("token, position,\nsegment tables", True),
+        ("6 blocks", True),
+        ("mean, or the pooler\non [CLS]", True),
+        ("a new head", True),
+    ),
+}
+
+
+def plot_ways() -> Figure:
+    """Draw three ways to learn from labels as stacks of boxes; what the labels change is orange.
+
+    >>> [axes.get_title() for axes in plot_ways().axes]
+    ['bag of words', 'frozen features', 'fine-tuning']
+    """
+    figure = new_figure(9, 4.2)
+    for axes, (title, boxes) in zip(figure.subplots(1, 3), WAYS.items(), strict=True):
+        for height, (name, learns) in enumerate(boxes):
+            colour = GIVEN if learns is None else LEARNED if learns else FROZEN
+            corner = (0.08, height + 0.12)
+            axes.add_patch(
+                FancyBboxPatch(corner, 0.84, 0.7, boxstyle="round,pad=0,rounding_size=0.06", fc=colour, ec="#5B6673")
+            )
+            axes.text(0.5, height + 0.47, name, ha="center", va="center", fontsize=11)
+            axes.annotate(
+                "", (0.5, height + 1.1), (0.5, height + 0.84), arrowprops=dict(arrowstyle="-|>", color="#333333")
+            )
+        axes.text(0.5, len(boxes) + 0.2, "positive or negative", ha="center", fontsize=11)
+        axes.set(xlim=(0, 1), ylim=(0, 5.6))
+        axes.set_title(title, fontsize=13)
+        axes.axis("off")
+    figure.legend(
+        handles=[
+            FancyBboxPatch((0, 0), 1, 1, fc=LEARNED, ec="#5B6673", label="changed by the labels"),
+            FancyBboxPatch((0, 0), 1, 1, fc=FROZEN, ec="#5B6673", label="stays as it is"),
+        ],
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=11,
+    )
+    return figure
+
+
+def plot_pair(tokens: Sequence[str], segments: Sequence[int]) -> Figure:
+    """Draw the tokens of a pair with position and segment below each; segment 0 is blue, segment 1 orange.
+
+    >>> figure = plot_pair(["[CLS]", "is", "it", "[SEP]", "yes", "[SEP]"], [0, 0, 0, 0, 1, 1])
+    >>> len(figure.axes[0].patches)
+    18
+    """
+    figure = new_figure(max(6, 0.62 * len(tokens)), 2.0)
+    axes = figure.subplots()
+    rows = ("token", "position", "segment")
+    for place, (token, segment) in enumerate(zip(tokens, segments, strict=True)):
+        for row, said in enumerate((token, place, segment)):
+            colour = (BLUE, ORANGE)[segment] if row == 2 else "#EEF2F6"
+            corner = (place + 0.05, 2 - row + 0.08)
+            axes.add_patch(FancyBboxPatch(corner, 0.9, 0.84, boxstyle="round,pad=0,rounding_size=0.1", fc=colour, lw=0))
+            small = 9 if len(str(said)) < 7 else 7
+            axes.text(
+                place + 0.5, 2.5 - row, str(said), ha="center", va="center", fontsize=small,
+                color="white" if row == 2 else "black",
+            )  # fmt: skip
+    axes.set(xlim=(0, len(tokens)), ylim=(0, 3), xticks=[], yticks=[2.5, 1.5, 0.5], yticklabels=rows)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def plot_run(losses: Sequence[float], rates: Sequence[float], level: float) -> Figure:
+    """Draw the loss of each step, with a mean over five steps, and under it the learning rate.
+
+    `level` is the loss of a coin.
+
+    >>> [axes.get_ylabel() for axes in plot_run([0.7] * 6, [1e-4] * 6, 0.69).axes]
+    ['loss (nats)', 'learning rate']
+    """
+    figure = new_figure(8, 4)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    steps = range(1, len(losses) + 1)
+    top.plot(steps, losses, "o", ms=4, color="#B9C2CC", label="a batch of 8")
+    smooth = [sum(losses[max(0, i - 4) : i + 1]) / len(losses[max(0, i - 4) : i + 1]) for i in range(len(losses))]
+    top.plot(steps, smooth, color=BLUE, lw=2.5, label="mean of five")
+    top.axhline(level, color="#555555", ls=":", label="a coin")
+    top.set(ylabel="loss (nats)", ylim=(0, None))
+    top.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    bottom.plot(steps, rates, color=ORANGE, lw=2.5)
+    bottom.set(ylabel="learning rate", xlabel="step", ylim=(0, None))
+    for axes in (top, bottom):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_moved(moves: Mapping[str, float]) -> Figure:
+    """Draw how far each part of the model moved, as a share of its own length.
+
+    >>> plot_moved({"layer 0": 0.01, "layer 1": 0.02}).axes[0].get_xlabel()
+    'length of the change, over the length of the weights'
+    """
+    figure = new_figure(8, 0.9 + 0.36 * len(moves))
+    axes = figure.subplots()
+    axes.barh(list(moves), list(moves.values()), color=BLUE, alpha=0.8)
+    for row, value in enumerate(moves.values()):
+        axes.text(value, row, f"  {value:.4f}", va="center", fontsize=10)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set_xlabel("length of the change, over the length of the weights")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_by_labels(lines: Mapping[str, Sequence[tuple[int, float, float]]], level: float = 0.5) -> Figure:
+    """Draw accuracy against the number of labels, an arm a line: points (labels, mean, standard deviation).
+
+    >>> plot_by_labels({"tuned": [(50, 0.7, 0.05), (800, 0.85, 0.01)]}).axes[0].get_xscale()
+    'log'
+    """
+    figure = new_figure(8.6, 3.6)
+    axes = figure.subplots()
+    counts = sorted({count for points in lines.values() for count, *_ in points})
+    for (name, points), style in zip(lines.items(), STYLES, strict=False):
+        x, mean, spread = zip(*points, strict=True)
+        axes.errorbar(x, mean, spread, label=name, capsize=3, lw=1.6, ms=5, **style)
+    axes.axhline(level, color="#555555", lw=1, ls=":")
+    axes.set(xscale="log", xlabel="labelled texts", ylabel="accuracy on other texts")
+    axes.set_xticks(counts, [f"{count:,}" for count in counts])
+    axes.minorticks_off()
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_gains(tasks: Mapping[str, tuple[int, float]], ylabel: str) -> Figure:
+    """Draw what each task gained against the number of its labelled examples, (examples, points).
+
+    >>> plot_gains({"RTE": (2500, 14.1), "MNLI": (392_000, 4.6)}, "points").axes[0].get_ylabel()
+    'points'
+    """
+    figure = new_figure(8, 3.4)
+    axes = figure.subplots()
+    for name, (count, points) in tasks.items():
+        axes.plot(count, points, "o", ms=9, color=BLUE)
+        axes.annotate(name, (count, points), xytext=(0, 9), textcoords="offset points", ha="center", fontsize=11)
+    axes.set(xscale="log", xlim=(1500, 1.2e6), ylim=(0, 17.5), xlabel="labelled examples to train on", ylabel=ylabel)
+    axes.set_xticks([2500, 10_000, 100_000, 400_000], ["2,500", "10,000", "100,000", "400,000"])
+    axes.minorticks_off()
+    axes.grid(axis="y", color="#E5E5E5")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def rates_png(view) -> bytes:
+    """The still picture of a `TuningView`, for where only PNG is shown.
+
+    >>> from minibert.viz import TuningView
+    >>> curves = {"1e-4": [[(0, 0.5), (9, 0.8)], [(0, 0.5), (9, 0.7)]]}
+    >>> rates_png(TuningView(curves, curves, rate="1e-4"))[:4]
+    b'\\x89PNG'
+    """
+    figure = new_figure(9, 3.4)
+    for axes, (plot, curves) in zip(figure.subplots(1, 2), view.curves.items(), strict=True):
+        for rate, dashes in zip(view.rates, ("-", "--", ":", "-.", "-", "--", ":", "-."), strict=False):
+            chosen = rate == view.rate
+            style = dict(color=BLUE, lw=2.5, zorder=3) if chosen else dict(color=GREY, lw=1.4, ls=dashes)
+            for number, curve in enumerate(curves[rate]):
+                axes.plot(*zip(*curve, strict=True), label=None if number else rate, **style)
+        axes.set_xticks(sorted({step for runs in curves.values() for curve in runs for step, _ in curve}))
+        axes.set(
+            xlabel="step", ylabel="accuracy on other snippets" if plot == "accuracy" else "loss on the batches (nats)"
+        )
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(title="learning rate", frameon=False)
+    return png_of(figure)
