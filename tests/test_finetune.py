@@ -191,7 +191,7 @@ def test_what_predict_cannot_answer_is_refused(tuned):
 
 @pytest.mark.slow
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path):
-    """Killed between two statements of its own choosing, wherever it stands when its second checkpoint is there."""
+    """Killed between two statements of its own choosing, wherever it stands when its first checkpoint is there."""
     file = tmp_path / "rows.jsonl"
     file.write_text("\n".join(json.dumps(row) for row in rows_of("sentiment")), encoding="utf-8")
     options = [
@@ -200,7 +200,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path):
         "--data",
         str(file),
         "--steps",
-        "40",
+        "24",
         "--batch-size",
         "4",
         "--checkpoint-every",
@@ -212,15 +212,15 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path):
 
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(whole), env=environment, check=True, capture_output=True, timeout=300)
+    subprocess.run(command(whole), env=environment, check=True, capture_output=True, timeout=1200)
     process = subprocess.Popen(command(killed), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 200
-    while not any((killed / "checkpoints").glob("step-0000001*.json")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    deadline = time.monotonic() + 1200
+    while not any((killed / "checkpoints").glob("step-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
     process.kill()
     process.communicate()
     assert not (killed / "training.json").exists(), "it ended before it could be killed"
-    again = subprocess.run(command(killed), env=environment, check=True, capture_output=True, timeout=300)
+    again = subprocess.run(command(killed), env=environment, check=True, capture_output=True, timeout=1200)
     assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     results = [json.loads((out / "training.json").read_text(encoding="utf-8")) for out in (killed, whole)]
     assert results[0]["scores"] == results[1]["scores"] and json.loads(again.stdout) == results[1]["result"]
