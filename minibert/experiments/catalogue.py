@@ -35,6 +35,7 @@ NAMES = (
     "languages",
     "int8",
     "directions",
+    "poolings",
 )
 
 

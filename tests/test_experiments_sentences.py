@@ -1,0 +1,53 @@
+"""Experiments of chapter 12: nothing tested is trained on, documents hold their sentence, cosines are what they say."""
+
+import pytest
+import torch
+
+from minibert import corpora
+from minibert.experiments import poolings
+from minibert.experiments.across_languages import gain
+from minibert.tasks.metrics import spearman
+
+needs_data = [
+    pytest.mark.data,
+    pytest.mark.skipif(
+        not (corpora.is_cached("squad") and corpora.is_cached("minilm")), reason="needs python -m minibert data fetch"
+    ),
+]
+
+
+def with_data(test):
+    for mark in needs_data:
+        test = mark(test)
+    return test
+
+
+@with_data
+def test_the_answer_stands_in_what_is_left_of_a_paragraph():
+    answers = {row.question: row.answer for row in corpora.load("squad")}
+    for question, paragraph in poolings.questions(80):
+        assert " ".join(answers[question].split()) in paragraph
+    own, other = poolings.drawn_questions(50, 80, seed=0)
+    assert not set(own[1]) & set(other[1]) and len(set(own[1])) == 50
+
+
+def test_the_mean_cosine_is_that_of_all_pairs_of_different_vectors():
+    vectors = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
+    pairs = [torch.cosine_similarity(vectors[a], vectors[b], dim=0) for a in range(6) for b in range(6) if a != b]
+    assert poolings.mean_cosine(vectors) == pytest.approx(float(sum(pairs) / 30), abs=1e-6)
+
+
+def test_weights_of_layers_find_the_layer_that_knows():
+    generator = torch.Generator().manual_seed(0)
+    one, other = (torch.randn(3, 40, 8, generator=generator) for _ in range(2))
+    gold = torch.cosine_similarity(one[1], other[1])
+    weights = poolings.fit_weights(one, other, gold.tolist(), 60)
+    assert weights.sum() == pytest.approx(1.0, abs=1e-5) and weights.argmax() == 1 and weights[1] > 0.8
+
+
+def test_scores_are_those_of_the_test():
+    one = torch.eye(3)
+    other = torch.tensor([[1.0, 0, 0], [0, 1.0, 1.0], [0, 1.0, 0.5]])
+    cosines = torch.cosine_similarity(one, other).tolist()
+    assert poolings.score("sts", one, other, [5.0, 1.0, 0.0]) == pytest.approx(spearman(cosines, [5.0, 1.0, 0.0]))
+    assert poolings.score("squad", one, other, []) == gain([1, 2, 2])
