@@ -36,6 +36,7 @@ NAMES = (
     "int8",
     "directions",
     "poolings",
+    "late_interaction",
 )
 
 
