@@ -37,6 +37,8 @@ NAMES = (
     "directions",
     "poolings",
     "late_interaction",
+    "learning_rates",
+    "tuned_length",
 )
 
 

@@ -1,0 +1,73 @@
+"""The learning rate of fine-tuning: MiniLM on film snippets, the same steps at rates from too low to too high.
+
+Everything else is equal: 400 labels, batches of 8, warm-up for a tenth of the steps, then a linear decay. The test
+snippets are others of the same corpus; SST-2 is not touched, since a learning rate is chosen here.
+"""
+
+import torch
+from torch import Tensor
+
+from minibert import corpora
+from minibert.corpora.rows import LabelledText
+from minibert.experiments.minilm import mean_classifier
+from minibert.experiments.record import Experiment
+from minibert.tasks.classification import classify, examples
+from minibert.tokenization import load_tokenizer
+from minibert.training.fine_tuning import fine_tune
+from minibert.training.recipe import Recipe
+
+RATES = {"1e-5": 1e-5, "1e-4": 1e-4, "1e-3": 1e-3}
+LABELS = ("negative", "positive")
+
+
+def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
+    """`accuracy at STEP` on other snippets, and `loss at STEP`: the mean of the last `losses` training losses."""
+    every, few = settings["every"], settings["losses"]
+    tokenizer = load_tokenizer(corpora.path("minilm"))
+    train, test = snippets(settings["labels"], settings["test"], seed)
+    right = torch.tensor([LABELS.index(row.label) for row in test])
+    model, found = mean_classifier(2, seed), {}
+    steps = settings["steps"]
+    recipe = Recipe(steps, RATES[arm], optimizer="adamw", warmup=steps // 10, seed=seed)
+    seen = []
+
+    def validation(net) -> float:
+        seen.append(_accuracy(net, tokenizer, test, right))
+        return float(len(seen))  # the last is the best: no weights are put back
+
+    rows = examples(train, tokenizer, LABELS, settings["longest"])
+    losses = fine_tune(
+        model, rows, recipe, batch_size=settings["batch"], validation=validation, validate_every=every
+    ).losses
+    found |= {f"accuracy at {number * every}": accuracy for number, accuracy in enumerate(seen, start=1)}
+    return found | {f"loss at {end}": sum(losses[end - few : end]) / few for end in range(few, steps + 1, few)}
+
+
+def snippets(labels: int, test: int, seed: int) -> tuple[list[LabelledText], list[LabelledText]]:
+    """Rows to train on, drawn by the seed, and rows to test on, the same for every seed; half of each is positive."""
+    sides = {name: [] for name in LABELS}
+    for row in dict.fromkeys(corpora.load("sentiment")):
+        sides[row.label].append(row)
+    fixed, drawn = torch.Generator().manual_seed(123), torch.Generator().manual_seed(seed)
+    held, rest = [], []
+    for rows in sides.values():
+        order = torch.randperm(len(rows), generator=fixed).tolist()
+        held.append([rows[i] for i in order[: test // 2]])
+        others = [rows[i] for i in order[test // 2 :]]
+        rest.append([others[i] for i in torch.randperm(len(others), generator=drawn)[: labels // 2].tolist()])
+    return tuple([row for turn in zip(*part, strict=True) for row in turn] for part in (rest, held))
+
+
+def _accuracy(model, tokenizer, rows: list[LabelledText], right: Tensor) -> float:
+    found = classify([row.text for row in rows], model, tokenizer, max_length=128).argmax(1)
+    return (found == right).double().mean().item()
+
+
+LEARNING_RATES = Experiment(
+    name="learning_rates",
+    question="Which learning rate does fine-tuning want, and how far do seeds lie apart?",
+    settings=dict(labels=400, test=120, longest=48, steps=30, batch=8, every=10, losses=5),
+    arms=tuple(RATES),
+    measure=_one,
+    tiny=dict(labels=4, test=4, steps=10, batch=2),
+)
