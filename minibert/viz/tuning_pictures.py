@@ -192,5 +192,8 @@ def rates_png(view) -> bytes:
             xlabel="step", ylabel="accuracy on other snippets" if plot == "accuracy" else "loss on the batches (nats)"
         )
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(title="learning rate", frameon=False)
+    handles, names = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, [f"learning rate {name}" for name in names], loc="outside lower center", ncols=4, frameon=False
+    )
     return png_of(figure)
