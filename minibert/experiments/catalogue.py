@@ -36,6 +36,7 @@ NAMES = (
     "int8",
     "directions",
     "poolings",
+    "contrastive",
     "late_interaction",
     "learning_rates",
     "tuned_length",

@@ -19,6 +19,7 @@ from torch import Tensor
 from minibert import corpora
 from minibert.experiments.across_languages import first_share, gain
 from minibert.experiments.poolings import Pair, drawn_questions, encoder_of, mean_cosine
+from minibert.experiments.record import Experiment
 from minibert.objectives.contrastive import info_nce
 from minibert.tasks.bags import Bag, words
 from minibert.tasks.retrieval import Index
@@ -115,3 +116,24 @@ def _scores(tests: dict[str, Pair], embed, when: str) -> dict[str, float]:
             found[f"cosine of a question and its passage, {when}"] = round(float((one * other).sum(-1).mean()), 4)
             found["candidates"] = len(other)
     return found
+
+
+CONTRASTIVE = Experiment(
+    name="contrastive",
+    question="What does contrastive tuning make of an encoder, by its start, the temperature and the negatives?",
+    settings=dict(
+        words=24,  # of a passage
+        tested=200,  # passages of held-out articles
+        squad=80,  # paragraphs of another collection
+        squad_words=80,
+        pairs=16,  # a step
+        steps=50,
+        rate=1e-3,  # of 1e-3 and 3e-3 the better one after 40 steps, on training articles, see LOG.md
+        steps_large=30,
+        rate_large=1e-4,
+        temperature=0.05,
+    ),
+    arms=ARMS,
+    measure=_one,
+    tiny=dict(words=8, tested=20, squad=8, squad_words=20, pairs=4, steps=2, steps_large=1),
+)

@@ -64,9 +64,7 @@ def plot_cosines(groups: Mapping[str, Sequence[float]], low: float = -0.5) -> Fi
         mean = float(np.mean(values))
         axes.axvline(mean, color=ORANGE, lw=2)
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=11)
-        left = mean > 0.75
-        axes.text(mean + (-0.02 if left else 0.02), axes.get_ylim()[1] * 0.72, f"{mean:.2f}", color=ORANGE,
-                  ha="right" if left else "left", fontsize=11)  # fmt: skip
+        axes.text(1.01, 0.5, f"mean {mean:.2f}", color=ORANGE, fontsize=11, va="center", transform=axes.transAxes)
         axes.set(yticks=[], xlim=(low, 1.0))
         axes.spines[["top", "right", "left"]].set_visible(False)
     grid[-1].set_xlabel("cosine of two texts")
