@@ -1,5 +1,6 @@
 """How a class is asked: its weights are given, dropout falls as it is told, gradients are compared."""
 
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any
 
@@ -153,3 +154,25 @@ def _loaded(answer: Any, sizes: tuple, weights: dict[str, Tensor]) -> nn.Module:
         module.to(dtype)
     module.load_state_dict(weights, strict=False)
     return module
+
+
+def expect_weights(got: Any, like: dict[str, Tensor], cause: str) -> dict[str, Tensor]:
+    """The weights that an answer gives back, with the names and shapes of `like`; `Wrong` with this cause otherwise.
+
+    >>> expect_weights({"bias": torch.ones(2, dtype=torch.float64)}, {"bias": torch.zeros(2)}, "")["bias"].dtype
+    torch.float32
+    """
+    if not isinstance(got, Mapping):
+        raise Wrong(f"the weights are {kind_of(got)}", f"a dict of {len(like)} tensors", cause)
+    new = dict(got)
+    if "decoder.weight" in like:  # the token table under another name
+        new.setdefault("decoder.weight", new.get("encoder.embeddings.token.weight"))
+    if new.keys() != like.keys():
+        strange = sorted(map(str, new.keys() ^ like.keys()))
+        raise Wrong(f"the weights have other names: {', '.join(strange[:3])}", f"{len(like)} names", cause)
+    for name, old in like.items():
+        if not isinstance(new[name], Tensor) or new[name].shape != old.shape:
+            raise Wrong(f"{name} is {kind_of(new[name])}", kind_of(old), cause)
+        if not new[name].isfinite().all():
+            raise Wrong(f"{name} holds NaN or infinity", "finite numbers", "a lower learning rate")
+    return {name: new[name].detach().to(old) for name, old in like.items()}

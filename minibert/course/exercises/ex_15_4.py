@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from minibert.course.lab import Exercise, Lab, Wrong
+from minibert.course.modules import expect_weights
 from minibert.course.tools import call, kind_of, show
 from minibert.tasks.open_tasks import (
     LONG,
@@ -53,19 +54,10 @@ def taken(got, weights: dict[str, Tensor]) -> tuple[dict[str, Tensor], float]:
     """The weights and the theta that an answer gives back."""
     if type(got) not in (tuple, list) or len(got) != 2 or not isinstance(got[0], Mapping):
         raise Wrong(f"stretch returns {kind_of(got)}", "(weights, theta)", PAIR)
-    new, theta = dict(got[0]), got[1].item() if isinstance(got[1], Tensor) and got[1].numel() == 1 else got[1]
+    theta = got[1].item() if isinstance(got[1], Tensor) and got[1].numel() == 1 else got[1]
     if isinstance(theta, bool) or not isinstance(theta, int | float) or not 1 < theta < 1e12:
         raise Wrong(f"theta is {show(theta)}", "a number above 1", PAIR)
-    new.setdefault("decoder.weight", new.get("encoder.embeddings.token.weight"))  # they are one tensor
-    if new.keys() != weights.keys():
-        strange = sorted(map(str, new.keys() ^ weights.keys()))
-        raise Wrong(f"the weights have other names: {', '.join(strange[:3])}", f"{len(weights)} names", PAIR)
-    for name, old in weights.items():
-        if not isinstance(new[name], Tensor) or new[name].shape != old.shape:
-            raise Wrong(f"{name} is {kind_of(new[name])}", kind_of(old), PAIR)
-        if not new[name].isfinite().all():
-            raise Wrong(f"{name} holds NaN or infinity", "finite numbers", "a lower learning rate")
-    return {name: one.detach().to(weights[name]) for name, one in new.items()}, float(theta)
+    return expect_weights(got[0], weights, PAIR), float(theta)
 
 
 def measure(answer, rng):
