@@ -188,14 +188,14 @@ def score_lengths(model: MaskedLanguageModel, text: Text, lengths: tuple[int, ..
     colours = torch.tensor([ids[0] for ids in colours if len(ids) == 1])  # the words that are one token
     batches = held_out_batches(text, longest, rows)
     for length in sorted(lengths):
-        targets, losses, right = _answers(model, cut(batches, length))
+        targets, losses, right = answers(model, cut(batches, length))
         coloured = torch.isin(targets, colours)
         measures |= {
             f"bits per byte at {length}": losses.sum().item() / math.log(2) / sizes[targets].sum().item(),
             f"accuracy at {length}": right.double().mean().item(),
             f"colours at {length}": right[coloured].double().mean().item() if coloured.any() else 0.0,
         }
-    places = torch.cat([_hidden(batch) % longest for batch in batches])  # (M,), for the longest rows, the last scored
+    places = torch.cat([hidden_places(batch) % longest for batch in batches])  # (M,), for the longest rows, scored last
     for start in range(0, longest, longest // 8):
         here = (places >= start) & (places < start + longest // 8)
         measures[f"loss at places {start} to {start + longest // 8 - 1}"] = losses[here].mean().item()
@@ -203,18 +203,19 @@ def score_lengths(model: MaskedLanguageModel, text: Text, lengths: tuple[int, ..
 
 
 @torch.no_grad()
-def _answers(model: MaskedLanguageModel, batches: Iterable[PackedBatch]) -> tuple[Tensor, Tensor, Tensor]:
+def answers(model: MaskedLanguageModel, batches: Iterable[PackedBatch]) -> tuple[Tensor, Tensor, Tensor]:
     """For each hidden token: what it is, the loss in nats, and whether it was guessed. Shape: three of (M,)."""
     logits, targets = [], []
     for batch in batches:
-        logits.append(model.packed(batch.ids, batch.cu_seqlens, predict_at=_hidden(batch)).logits)
-        targets.append(batch.labels[_hidden(batch)])
+        logits.append(model.packed(batch.ids, batch.cu_seqlens, predict_at=hidden_places(batch)).logits)
+        targets.append(batch.labels[hidden_places(batch)])
     logits, targets = torch.cat(logits), torch.cat(targets)
     losses = nn.functional.cross_entropy(logits.double(), targets, reduction="none")
     return targets, losses, logits.argmax(-1) == targets
 
 
-def _hidden(batch: PackedBatch) -> Tensor:
+def hidden_places(batch: PackedBatch) -> Tensor:
+    """Where in a packed batch the hidden tokens stand. Shape: (M,)."""
     return (batch.labels != IGNORE).nonzero().squeeze(1)
 
 

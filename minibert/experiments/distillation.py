@@ -1,0 +1,182 @@
+"""Does a teacher help a student of half its depth? Sentiment again, from few labels and much text without labels.
+
+The teacher is MiniLM (6 layers), tuned on labelled film snippets. The student has 3 layers: every second one of MiniLM,
+or layers drawn at random; head and embeddings start alike, and the embeddings stay as they are. All students take
+equally many steps on batches of equal size, with the same learning rates. `labels only` learns from the labelled
+snippets. `teacher, same texts` learns from the teacher's softened probabilities and hidden states, too; `teacher, more
+texts` also on other snippets, whose labels nobody uses. All are tested on SST-2, whose sentences are in no training
+text.
+"""
+
+import json
+import time
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from minibert import corpora
+from minibert.experiments.few_labels import best_probe
+from minibert.experiments.record import Experiment
+from minibert.experiments.small_encoders import one_thread
+from minibert.model.initialization import initialize
+from minibert.model.task_models import SequenceClassifier
+from minibert.objectives import IGNORE, mlm_loss_sum
+from minibert.objectives.distillation import hidden_cosine_loss, keep_layers, soft_target_loss
+from minibert.tasks.bags import Bag, words
+from minibert.tasks.classification import classify, examples
+from minibert.tasks.quantize import quantize
+from minibert.tokenization import load_tokenizer
+from minibert.training.fine_tuning import Example, fine_tune, run_packed
+from minibert.training.recipe import Recipe
+
+KINDS = {  # arm of a student: where its layers come from, what it learns from
+    "labels only": ("MiniLM", ()),
+    "teacher, same texts": ("MiniLM", ("soft",)),
+    "teacher, more texts": ("MiniLM", ("soft", "more")),
+    "random, labels only": ("random", ()),
+    "random, teacher, more texts": ("random", ("soft", "more")),
+}
+ARMS = ("teacher", *KINDS, "bag of words")
+ROUNDED = ("teacher", "teacher, more texts")  # the arms that are measured as int8, too, and timed
+LABELS = ("negative", "positive")
+
+
+def snippets(settings: dict, seed: int) -> tuple[list, list]:
+    """Labelled rows, balanced, and rows whose labels stay unused; none of them is known to SST-2."""
+    sides = {label: {} for label in LABELS}  # as dictionaries, so that a text that stands there twice counts once
+    for row in corpora.load("sentiment"):
+        if len(row.text.split()) <= settings["longest"]:
+            sides[row.label][row.text] = row
+    generator = torch.Generator().manual_seed(seed)
+    half, labelled, others = settings["labels"] // 2, [], []
+    for rows in map(list, (side.values() for side in sides.values())):
+        order = torch.randperm(len(rows), generator=generator).tolist()
+        labelled += [rows[i] for i in order[:half]]
+        others += [rows[i] for i in order[half:]]
+    return labelled, others
+
+
+def tokenizer():
+    """MiniLM's."""
+    return load_tokenizer(corpora.path("minilm"))
+
+
+def new_classifier(seed: int) -> SequenceClassifier:
+    """MiniLM as it was published, with a new head; the embeddings, half of its weights, are not trained further."""
+    generator = torch.Generator().manual_seed(seed)
+    model = SequenceClassifier.from_pretrained(corpora.path("minilm"), labels=2, new_head=True, generator=generator)
+    model.encoder.embeddings.requires_grad_(False)
+    return model
+
+
+@cache
+def trained_teacher(key: str, seed: int) -> SequenceClassifier:
+    """The tuned teacher; all students of a seed learn from the same one. `key`: the settings as JSON."""
+    settings = json.loads(key)
+    model = new_classifier(seed)
+    labelled, _ = snippets(settings, seed)
+    fine_tune(model, examples(labelled, tokenizer(), LABELS), recipe_of(settings, "teacher_steps", seed))
+    return model
+
+
+def recipe_of(settings: dict, steps: str, seed: int) -> Recipe:
+    """AdamW, a tenth of warm-up, then down to zero: the same for the teacher and all students."""
+    steps = settings[steps]
+    return Recipe(steps, settings["rate"], optimizer="adamw", warmup=max(1, steps // 10), seed=seed)
+
+
+class DistillationLoss:
+    """What a student minimises on a batch: DistilBERT's three losses, each with weight 1.
+
+    They are the cross-entropy where there are labels, the teacher's softened probabilities, and the direction of its
+    last hidden states.
+
+    Labels are class numbers, or -100 where there is none. Called with the student and a batch of examples.
+    """
+
+    def __init__(self, teacher: SequenceClassifier, temperature: float):
+        self.teacher, self.temperature = teacher, temperature
+
+    def __call__(self, student: SequenceClassifier, batch: list[Example]) -> Tensor:
+        output, _ = run_packed(student, batch)
+        with torch.no_grad():
+            known, _ = run_packed(self.teacher, batch)
+        soft = soft_target_loss(output.logits, known.logits, self.temperature)
+        labels = torch.tensor([example.label for example in batch])
+        hard, _ = mlm_loss_sum(output.logits, labels)  # over the texts that have a label
+        return soft + hard / len(batch) + hidden_cosine_loss(output.hidden, known.hidden)
+
+
+def student_of(settings: dict, arm: str, seed: int) -> SequenceClassifier:
+    """A student, trained."""
+    start, learns_from = KINDS[arm]
+    student = keep_layers(new_classifier(seed), settings["keep"])
+    if start == "random":
+        initialize(student.encoder.blocks, student.config, torch.Generator().manual_seed(seed))
+    labelled, others = snippets(settings, seed)
+    made, more = examples(labelled, tokenizer(), LABELS), {}
+    if "more" in learns_from:
+        made += [Example(e.ids, e.segment_ids, IGNORE) for e in examples(others, tokenizer(), LABELS)]
+    if learns_from:
+        more["loss"] = DistillationLoss(trained_teacher(json.dumps(settings), seed), settings["temperature"])
+    fine_tune(student, made, recipe_of(settings, "student_steps", seed), **more)
+    return student
+
+
+def measure(settings: dict, arm: str, seed: int) -> dict[str, float]:
+    """Accuracy on SST-2; of two arms also as int8, megabytes, and seconds for 64 sentences on one core."""
+    test = corpora.load("sst2")[: settings["test"]]
+    texts, labels = [row.text for row in test], torch.tensor([LABELS.index(row.label) for row in test])
+    if arm == "bag of words":
+        return {"accuracy": _bag_accuracy(settings, seed, texts, labels)}
+    with one_thread():
+        teacher = trained_teacher(json.dumps(settings), seed)
+        model = teacher if arm == "teacher" else student_of(settings, arm, seed)
+        measures = {"accuracy": _accuracy(model, texts, labels)}
+        for name, each in (("", model), ("int8 ", quantize(model))) if arm in ROUNDED else ():
+            if name:
+                measures[f"{name}accuracy"] = _accuracy(each, texts, labels)
+            measures[f"{name}megabytes"] = sum(t.numel() * t.element_size() for t in each.state_dict().values()) / 1e6
+            measures[f"{name}seconds"] = min(_own_seconds(each, texts[:64]) for _ in range(settings["rounds"]))
+    return measures
+
+
+def _accuracy(model: SequenceClassifier, texts: list[str], labels: Tensor) -> float:
+    return (classify(texts, model, tokenizer()).argmax(-1) == labels).double().mean().item()
+
+
+def _own_seconds(model: SequenceClassifier, texts: list[str]) -> float:
+    start = time.process_time()  # stands still while other processes have the core
+    classify(texts, model, tokenizer())
+    return time.process_time() - start
+
+
+def _bag_accuracy(settings: dict, seed: int, texts: list[str], labels: Tensor) -> float:
+    labelled, _ = snippets(settings, seed)
+    order = torch.randperm(len(labelled), generator=torch.Generator().manual_seed(seed)).tolist()
+    known = [labelled[i].text for i in order]
+    bag = Bag.of(known, words)
+    targets = torch.tensor([LABELS.index(labelled[i].label) for i in order])
+    return best_probe(bag.vectors(known), targets, settings["penalties"]).accuracy(bag.vectors(texts), labels)
+
+
+DISTILLATION = Experiment(
+    name="distillation",
+    question="Does a student of half the depth learn more from a teacher than from labels alone?",
+    settings=dict(
+        labels=300,
+        longest=16,  # words of a snippet in training
+        keep=(1, 3, 5),
+        teacher_steps=100,
+        student_steps=100,
+        rate=1e-4,
+        temperature=2.0,
+        penalties=(1.0, 10.0, 100.0, 1000.0),
+        test=872,
+        rounds=3,
+    ),
+    arms=ARMS,
+    measure=measure,
+    tiny=dict(labels=20, longest=6, teacher_steps=1, student_steps=1, test=4, rounds=1),
+)
