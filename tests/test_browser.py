@@ -22,6 +22,7 @@ from minibert.corpora import is_cached
 from minibert.tasks.unmasking import Step
 from minibert.viz import (
     AttentionView,
+    BitsView,
     BlockView,
     LanguageView,
     ReachView,
@@ -359,6 +360,21 @@ def test_the_window_can_be_dragged(browser, tmp_path):
         assert say.inner_text().startswith("20 tokens to each side")
         view.locator("select").select_option("3")
         assert say.inner_text().startswith("All 257 tokens") and view.locator(".mb-all").count() == 2
+
+
+def test_fewer_bits_and_one_scale_lose_more(browser, tmp_path):
+    weight = torch.tensor([[0.01, -0.02, 0.015], [1.0, -0.5, 0.25]])
+    file = BitsView(weight, bits=8).to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-bits[data-live]")
+        say = view.locator(".mb-say")
+        assert say.inner_text().startswith("8 bits: 255 whole numbers") and "10 bytes" in say.inner_text()
+        view.locator("input").press("Home")
+        assert say.inner_text().startswith("2 bits: 3 whole numbers") and "5 of 6 weights became 0" in say.inner_text()
+        assert view.locator(".mb-levels i").count() == 2 * 3
+        view.locator("select").select_option("own")
+        assert "with their 2 scales" in say.inner_text() and "became 0" in say.inner_text()
 
 
 @pytest.fixture  # for each notebook anew: JupyterLab remembers open tabs and the theme

@@ -104,12 +104,13 @@ def plot_trade(models: Mapping[str, tuple[float, float, Sequence[float]]], xlabe
     axes = figure.subplots()
     for (name, (time, size, runs)), style in zip(models.items(), STYLES, strict=False):
         mean = sum(runs) / len(runs)
-        axes.scatter([time], [mean], s=26 * size, color=style["color"], alpha=0.35, lw=1.5, edgecolor=style["color"])
+        axes.scatter([time], [mean], s=12 * size, color=style["color"], alpha=0.35, lw=1.5, edgecolor=style["color"])
         axes.plot([time] * len(runs), runs, ls="", marker=".", color="#222222", ms=5)
-        axes.annotate(f"{name}, {size:.0f} MB", (time, mean), (0, 30), textcoords="offset points", ha="center")
+        label = dict(textcoords="offset points", ha="left", va="center")
+        axes.annotate(f"{name}\n{size:.0f} MB", (time, mean), (21, 0), **label)
     axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.margins(x=0.22, y=0.35)
-    axes.set_xlim(0, None)
+    axes.margins(y=0.25)
+    axes.set_xlim(0, 1.25 * max(time for time, _, _ in models.values()))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
