@@ -12,10 +12,10 @@ from minibert.commands.claims import VERDICTS, Claim, Place, main, page, read_cl
 ROOT = Path(__file__).parents[1]
 
 
-def test_every_claim_of_the_chapters_that_exist_has_a_verdict():
+def test_every_claim_has_a_verdict():
     claims = read_claims()
     numbers = [int(claim.id.removeprefix("A")) for claim in claims]
-    assert numbers == [*range(1, 30), *range(34, 75)]  # A30 to A33 join with their chapters
+    assert numbers == list(range(1, 75))
     assert {claim.verdict for claim in claims} <= set(VERDICTS)
     for claim in claims:
         assert len(claim.claim.split()) >= 6 and len(claim.found.split()) >= 6, claim.id
