@@ -42,6 +42,7 @@ NAMES = (
     "contrastive",
     "late_interaction",
     "learning_rates",
+    "segments",
     "tuned_length",
 )
 
