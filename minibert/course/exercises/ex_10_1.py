@@ -1,4 +1,4 @@
-"""10.1 One step of AdamW for all tensors of a model, some of them frozen."""
+"""10.1 One step of AdamW. It is taken for all tensors of a model, some of them frozen."""
 
 import torch
 
@@ -179,8 +179,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="10.1",
-    title="One step of AdamW",
     minutes=25,
     difficulty=3,
     signature="adamw(weights, gradients, means, squares: lists of tensors, step, lr, betas, eps, decay) -> "

@@ -1,4 +1,4 @@
-"""10.2 A head with dropout: from the states of a batch of texts to the logits of their classes."""
+"""10.2 A head with dropout. It makes the logits of classes from the states of a batch of texts."""
 
 from contextlib import nullcontext
 
@@ -198,8 +198,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="10.2",
-    title="A head with dropout",
     minutes=20,
     difficulty=2,
     signature="Head(D, C, dropout), an nn.Module: forward(hidden (B, T, D), mask (B, T) bool) -> logits (B, C)",

@@ -1,4 +1,4 @@
-"""10.3 A pair of texts as one input: special tokens, segments, and cutting the longer one first."""
+"""10.3 A pair of texts as one input. Special tokens, segments, and cutting the longer text first."""
 
 import torch
 
@@ -161,8 +161,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="10.3",
-    title="A pair of texts as one input",
     minutes=20,
     difficulty=2,
     signature="pair(first, second: lists of ids, max_length, cls_id, sep_id) -> (ids, segment_ids), two lists of ints",
