@@ -81,7 +81,7 @@ WRONG = {
     "a dictionary": (a_dictionary, "two lists"),
     "proportional": (proportional, "longer text|short text stays whole"),
     "three results": (three_results, "two lists"),
-    "floats": (floats, "whole numbers"),
+    "floats": (floats, "whole numbers in one list"),
     "ids only": (lambda *inputs: by_popping(*inputs)[0], "two lists"),
     "nothing": (lambda *inputs: None, "return"),
 }

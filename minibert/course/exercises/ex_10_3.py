@@ -19,22 +19,25 @@ def pair(first, second, max_length, cls_id, sep_id):
     return ids, [0] * (kept + 2) + [1] * (other + 1)
 
 
-LISTS = "two lists of ints of the same length: ids, segment_ids"
+def in_words(name, one):
+    """A list of whole numbers as a text, which shows all of it in one line."""
+    seen = kind_of(one)
+    one = one.tolist() if hasattr(one, "tolist") else one
+    if type(one) in (list, tuple):
+        one = [each.item() if hasattr(each, "item") else each for each in one]
+    if type(one) is not list or not all(type(each) is int for each in one):
+        cause = "is the `return` missing?" if one is None else ""
+        raise Wrong(f"{name} is {seen}", "a list of ints", cause or "whole numbers in one list, nothing else")
+    return " ".join(map(str, one)) or "empty"
 
 
-def asked(answer, *inputs):
-    """Both lists as texts, which show everything in one line."""
+def two_lists(answer, *inputs, names=("ids", "segment_ids")):
+    """Both lists that an answer gives, as texts."""
     got = call(answer, *inputs)
     if type(got) not in (tuple, list) or len(got) != 2:
-        raise Wrong(f"the answer is {kind_of(got)}", LISTS, "is the `return` missing?" if got is None else "")
-    texts = []
-    for name, one in zip(("ids", "segment_ids"), got, strict=True):
-        one = one.tolist() if hasattr(one, "tolist") else one
-        one = [each.item() if hasattr(each, "item") else each for each in one] if type(one) in (list, tuple) else one
-        if type(one) is not list or not all(type(each) is int for each in one):
-            raise Wrong(f"{name} is {kind_of(one)}, not of whole numbers", LISTS)
-        texts.append(" ".join(map(str, one)))
-    return {"the list ids": texts[0], "the list segment_ids": texts[1]}
+        expected = f"two lists of ints of the same length: {', '.join(names)}"
+        raise Wrong(f"the answer is {kind_of(got)}", expected, "is the `return` missing?" if got is None else "")
+    return {f"the list {name}": in_words(name, one) for name, one in zip(names, got, strict=True)}
 
 
 def cases(rng):
@@ -174,5 +177,5 @@ EXERCISE = Exercise(
         "ids: the class token, the first text up to its count, a separator, the second likewise, a separator\n"
         "segments: zeros up to the first separator, it included, then ones",
     ),
-    parts=(Lab(pair, cases, MISTAKES, run=asked, in_pairs=False),),
+    parts=(Lab(pair, cases, MISTAKES, run=two_lists, in_pairs=False),),
 )
