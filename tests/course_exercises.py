@@ -11,6 +11,7 @@ import re
 import pytest
 from torch import nn
 
+from minibert.corpora import is_cached
 from minibert.course import examine
 from minibert.course.exercise import STUB
 from minibert.course.exercises import chapters, exercises
@@ -42,6 +43,14 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(("number", "place", "says"), mistakes)
     elif "number" in metafunc.fixturenames:
         metafunc.parametrize("number", there)
+
+
+@pytest.fixture(autouse=True)
+def data_is_there(request):
+    """Exercises with real data are left out where it is not in the cache."""
+    needs = EXERCISES[number].needs if (number := request.node.callspec.params.get("number")) else ()
+    if missing := [name for name in needs if not is_cached(name)]:
+        pytest.skip(f"needs python -m minibert data fetch {' '.join(missing)}")
 
 
 def seeds(number: str) -> list[int]:

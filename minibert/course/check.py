@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from minibert.corpora import is_cached
 from minibert.course.exercise import Exercise, NotAttempted, Wrong
 from minibert.course.exercises import chapters, exercises, find
 from minibert.course.explain import message
@@ -84,6 +85,9 @@ def _judge_parts(exercise: Exercise, answer: Any, rng: torch.Generator) -> None:
     parts, names = exercise.parts, [part.name for part in exercise.parts]
     if answer is None or answer is ...:
         raise NotAttempted
+    if missing := [name for name in exercise.needs if not is_cached(name)]:
+        seen = f"this exercise reads real data, and {', '.join(missing)} is not in the cache"
+        raise Wrong(seen, "", f"fetch it once: python -m minibert data fetch {' '.join(missing)}")
     if len(parts) == 1:
         return _judge_part(parts[0], answer, rng)
     if type(answer) not in (tuple, list) or len(answer) != len(parts):

@@ -47,7 +47,8 @@ class Exercise:
 
     `difficulty` runs from 1 to 5, `signature` states shapes, `hints` are the idea, the shape plan and pseudo-code
     (never the line itself), `seconds` is the time limit of the whole check; with `number` and then `title` the
-    docstring of the exercise's file begins. All else is a ValueError.
+    docstring of the exercise's file begins. `needs` names the data that must be in the cache of `minibert.corpora`. All
+    else is a ValueError.
 
     >>> hints = ("look at one number", "(N,) stays (N,)", "each number plus itself")
     >>> Exercise(5, 1, "double(x (N,)) -> (N,)", hints, (), number="5.9").seconds
@@ -60,6 +61,7 @@ class Exercise:
     hints: tuple[str, str, str]
     parts: tuple
     seconds: float = 10.0
+    needs: tuple[str, ...] = ()
     number: str = ""
     title: str = ""
 

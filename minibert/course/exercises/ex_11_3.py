@@ -195,7 +195,7 @@ EXERCISE = Exercise(
         "A label is a question that the loss asks. It is asked once for each word, where the word begins,\n"
         "and never about what is no word. On the way back, answers are read where the questions were asked.",
         "ids and labels have the same length: 1 + all pieces + 1, or max_length if that is less. A word of n pieces\n"
-        "has one label and n - 1 times -100; n may be 0. On the way back: a place, which begins at 1 and moves on by n.",
+        "has one label and n - 1 times -100; n may be 0. On the way back: a place that begins at 1, moves on by n.",
         "forth: begin with the class token\n"
         "       for each word and each of its pieces: the id, and the tag if it is the first piece\n"
         "       cut both lists so that one more fits, then the separator\n"

@@ -1,0 +1,111 @@
+"""10.4 Open task: beat the bag of words with 100 labels. The check measures on snippets of its own."""
+
+from collections import Counter
+from functools import lru_cache
+
+import torch
+from torch.nn import functional
+
+from minibert import corpora
+from minibert.course.exercise import Exercise, Wrong
+from minibert.course.lab import Lab
+from minibert.course.tools import call, kind_of, show
+from minibert.model.encoder import Encoder
+from minibert.tasks.classification import features
+from minibert.tasks.open_tuning import LABELS, bag_of_words, draw_snippets, share_right
+from minibert.tasks.probe import fit_probe
+from minibert.tokenization import load_tokenizer
+
+
+def predict(texts, labels, others):
+    """The label of each of `others`, learned from a few labelled texts."""
+    good = "great wonderful funny moving brilliant charming beautiful clever fascinating touching powerful"
+    bad = "terrible awful boring dull stupid tedious ugly silly predictable annoying shallow"
+    told = [f"{start} {word}" for word in f"{good} {bad}".split() for start in ("a film that is", "the movie is")]
+    meant = ["positive"] * 22 + ["negative"] * 22  # what the labels mean, in our own words
+    encoder, tok = Encoder.from_pretrained(corpora.path("minilm")), load_tokenizer(corpora.path("minilm"))
+    states = functional.normalize(features([*texts, *told, *others], encoder, tok), dim=-1)  # (B, D)
+    numbers = torch.tensor([LABELS.index(label) for label in [*labels, *meant]])
+    probe = fit_probe(states[: len(numbers)], numbers, penalty=300.0)  # with few labels, small weights
+    return [LABELS[number] for number in probe.logits(states[len(numbers) :]).argmax(-1).tolist()]
+
+
+DRAWS, BAGS, MORE = 3, 20, 0.14  # how often it is asked; how many bags the bar comes from, and how far it lies above
+LIST = "return a list with 'negative' or 'positive' for each of `others`, in their order"
+SAME = "the same label everywhere: nothing is learned from the labels, or the steps are too large"
+TURNED = "far fewer right than by chance: the two labels are exchanged on the way"
+BAG = "that is what words alone tell, or less: is it the trained encoder that reads, with the mean of all its tokens?"
+NEAR = (
+    "the encoder helps: now trust the features less (a larger penalty), or tune it for more steps or at another rate;"
+)
+NEAR += " and what do the labels mean? Examples that you write yourself count, too"
+SOLD = "more than 100 labels can teach: are the texts looked up in the data set?"
+
+
+def measure(answer, rng):
+    """Ask for the labels of other snippets, three times, and compare with bags of words that saw as many labels."""
+    seed = int(torch.randint(2**31, (), generator=rng))
+    found = []
+    for number in range(DRAWS):
+        texts, labels, others, right = draw_snippets(seed + number)
+        got = call(answer, texts, labels, others)
+        got = got.tolist() if hasattr(got, "tolist") else got
+        if type(got) not in (list, tuple) or len(got) != len(others):
+            raise Wrong(f"predict returns {kind_of(got)}", f"a list of {len(others)}", LIST)
+        if strange := [label for label in got if label not in LABELS]:
+            raise Wrong(f"a label is {show(strange[0])}", " or ".join(map(repr, LABELS)), LIST)
+        if max(Counter(got).values()) == len(got):
+            raise Wrong(f"all {len(got)} labels are {got[0]!r}", "labels of both kinds", SAME)
+        found.append(share_right(got, right))
+    mean, bag = sum(found) / DRAWS, baseline(seed)
+    if bag + MORE <= mean < 0.95:
+        return
+    seen = f"{show(round(100 * mean, 1))} % of the labels are right, of a bag of words {show(round(100 * bag, 1))} %"
+    causes = (0.42, TURNED), (bag + 0.04, BAG), (bag + MORE, NEAR), (1.1, SOLD)
+    expected = f"at least {show(round(100 * (bag + MORE), 1))} %, {100 * MORE:g} points above the bag"
+    raise Wrong(seen, expected, next(cause for least, cause in causes if mean < least))
+
+
+@lru_cache(maxsize=8)
+def baseline(seed):
+    """The share of labels that a bag of words gets right, the mean over several draws."""
+    drawn = [draw_snippets(seed + number) for number in range(BAGS)]
+    return sum(share_right(bag_of_words(*given), right) for *given, right in drawn) / BAGS
+
+
+RETURN = "return [LABELS[number] for number in probe.logits(states[len(numbers) :]).argmax(-1).tolist()]"
+LOAD = "    encoder, tok ="
+MISTAKES = {
+    LIST: {"argmax(-1).tolist()]": "argmax(-1).tolist()[1:]]"},
+    "a label is": {RETURN: "return probe.logits(states[len(numbers) :]).argmax(-1)"},
+    SAME: {LOAD: "    return ['negative'] * len(others)\n" + LOAD},
+    TURNED: {"LABELS[number] for": "LABELS[1 - number] for"},
+    BAG: {LOAD: "    return bag_of_words(texts, labels, others)\n" + LOAD},
+    NEAR: {LOAD: "    texts, labels, told, meant = texts[:16], labels[:16], [], []\n" + LOAD},
+    SOLD: {
+        LOAD: "    rows = {row.text: row.rating > 0 for row in corpora.load('vader-movies')}\n"
+        "    return [LABELS[rows[text]] for text in others]\n" + LOAD
+    },
+    "your code changes": {LOAD: "    texts.clear()\n    return ['negative'] * len(others)\n" + LOAD},
+}
+
+EXERCISE = Exercise(
+    minutes=60,
+    difficulty=4,
+    signature="predict(texts: 100 texts, labels: 100 of 'negative' and 'positive', others: texts) -> a list of labels",
+    hints=(
+        "A bag of words must see a word before it knows what it means; MiniLM has read a billion sentences. The fewer\n"
+        "the labels, the less may be learned from them: features that stay as they are and small weights, or a few\n"
+        "careful steps of fine-tuning. And you know what the labels mean. How would you tell the model?",
+        "features(100 + 300 texts, encoder, tok) -> (400, 384); fit_probe of the first 100 rows and numbers (100,) ->\n"
+        "logits (300, 2) of the others. Rows of sentences of your own may stand between the first ones, if they have\n"
+        "labels. All together takes seconds.",
+        "write a dozen words of praise and a dozen of blame, each in a short sentence\n"
+        "the encoder's mean states of the given texts, your sentences and the other texts\n"
+        "fit on the rows that have labels, with a penalty of some hundreds\n"
+        "the label with the higher logit for all the others",
+    ),
+    parts=(Lab(predict, lambda rng: [], MISTAKES, after=measure, coarse=True),),
+    seconds=180.0,
+    needs=("vader", "minilm"),
+)

@@ -1,0 +1,74 @@
+"""What the open tasks of chapters 10 and 11 measure with: film snippets with few labels, and questions on a passage.
+
+The data are real, and a seed decides which part of them a learner gets. Both need the cache of `minibert.corpora`.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+
+from minibert import corpora
+from minibert.tasks.bags import Bag, words
+from minibert.tasks.probe import fit_probe
+
+# ---- 10.4: beat the bag of words with 100 labels
+
+LABELS = ("negative", "positive")
+FEWEST, MOST = 5, 16  # words of a snippet
+
+
+@lru_cache(maxsize=1)
+def clear_snippets() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Short film snippets that people rated clearly: the negative ones, and the positive ones, each text once.
+
+    Raises:
+        DataUnavailable: they are not in the cache.
+    """
+    sides: tuple[dict, dict] = ({}, {})
+    for row in corpora.load("vader-movies"):
+        if abs(row.rating) >= 1 and FEWEST <= len(row.text.split()) <= MOST:
+            sides[row.rating > 0][row.text] = None
+    return tuple(sides[0]), tuple(sides[1])
+
+
+def draw_snippets(
+    seed: int, labelled: int = 100, others: int = 300
+) -> tuple[list[str], list[str], list[str], list[str]]:
+    """Texts and their labels, and other texts and theirs; half of each are positive, in an order that is drawn, too.
+
+    >>> from minibert.corpora import is_cached
+    >>> not is_cached("vader") or [len(one) for one in draw_snippets(0)] == [100, 100, 300, 300]
+    True
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parts: list[list[tuple[str, str]]] = [[], []]
+    for label, texts in zip(LABELS, clear_snippets(), strict=True):
+        order = torch.randperm(len(texts), generator=generator)[: (labelled + others) // 2].tolist()
+        for part, some in zip(parts, (order[: labelled // 2], order[labelled // 2 :]), strict=True):
+            part += [(texts[place], label) for place in some]
+    lists = []
+    for part in parts:
+        rows = [part[place] for place in torch.randperm(len(part), generator=generator).tolist()]
+        lists += [[text for text, _ in rows], [label for _, label in rows]]
+    return tuple(lists)
+
+
+def share_right(given: Sequence[str], right: Sequence[str]) -> float:
+    """The share of labels that are right.
+
+    >>> share_right(["a", "b"], ["a", "a"])
+    0.5
+    """
+    return sum(one == other for one, other in zip(given, right, strict=True)) / len(right)
+
+
+def bag_of_words(texts: Sequence[str], labels: Sequence[str], others: Sequence[str]) -> list[str]:
+    """The labels of other texts by logistic regression on which words occur.
+
+    >>> bag_of_words(["good", "bad"] * 2, ["positive", "negative"] * 2, ["so bad"])
+    ['negative']
+    """
+    bag, numbers = Bag.of(texts, words), torch.tensor([LABELS.index(label) for label in labels])
+    probe = fit_probe(bag.vectors(texts), numbers, penalty=10.0, steps=40)
+    return [LABELS[number] for number in probe.logits(bag.vectors(others)).argmax(-1).tolist()]
