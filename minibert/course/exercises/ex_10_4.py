@@ -21,16 +21,17 @@ def predict(texts, labels, others):
     """The label of each of `others`, learned from a few labelled texts."""
     good = "great wonderful funny moving brilliant charming beautiful clever fascinating touching powerful"
     bad = "terrible awful boring dull stupid tedious ugly silly predictable annoying shallow"
-    told = [f"{start} {word}" for word in f"{good} {bad}".split() for start in ("a film that is", "the movie is")]
-    meant = ["positive"] * 22 + ["negative"] * 22  # what the labels mean, in our own words
+    starts = ("a film that is", "the movie is", "it was so")
+    told = [f"{start} {word}" for word in f"{good} {bad}".split() for start in starts]
+    meant = ["positive"] * 33 + ["negative"] * 33  # what the labels mean, in our own words
     encoder, tok = Encoder.from_pretrained(corpora.path("minilm")), load_tokenizer(corpora.path("minilm"))
     states = functional.normalize(features([*texts, *told, *others], encoder, tok), dim=-1)  # (B, D)
     numbers = torch.tensor([LABELS.index(label) for label in [*labels, *meant]])
-    probe = fit_probe(states[: len(numbers)], numbers, penalty=300.0)  # with few labels, small weights
+    probe = fit_probe(states[: len(numbers)], numbers, penalty=1000.0)  # with few labels, small weights
     return [LABELS[number] for number in probe.logits(states[len(numbers) :]).argmax(-1).tolist()]
 
 
-DRAWS, BAGS, MORE = 3, 20, 0.14  # how often it is asked; how many bags the bar comes from, and how far it lies above
+DRAWS, BAGS, MORE = 3, 20, 0.12  # how often it is asked; how many bags the bar comes from, and how far it lies above
 LIST = "return a list with 'negative' or 'positive' for each of `others`, in their order"
 SAME = "the same label everywhere: nothing is learned from the labels, or the steps are too large"
 TURNED = "far fewer right than by chance: the two labels are exchanged on the way"
@@ -102,7 +103,7 @@ EXERCISE = Exercise(
         "labels. All together takes seconds.",
         "write a dozen words of praise and a dozen of blame, each in a short sentence\n"
         "the encoder's mean states of the given texts, your sentences and the other texts\n"
-        "fit on the rows that have labels, with a penalty of some hundreds\n"
+        "fit on the rows that have labels, with a large penalty\n"
         "the label with the higher logit for all the others",
     ),
     parts=(Lab(predict, lambda rng: [], MISTAKES, after=measure, coarse=True),),
