@@ -7,18 +7,19 @@ import torch
 from minibert.course.exercise import Exercise, Wrong
 from minibert.course.lab import Lab
 from minibert.course.tools import call, kind_of, show
-from minibert.tasks.bags import words
+from minibert.tasks import bags
 from minibert.tasks.open_tuning import draw_questions, mean_f1, nearest_sentence
 
 
 def answers(rows, questions):
     """An answer to each (question, text), learned from rows (question, text, answer)."""
-    texts_with = Counter(word for _, text, _ in rows for word in set(words(text)))
+    texts_with = Counter(word for _, text, _ in rows for word in set(bags.words(text)))
     common = {word for word, count in texts_with.items() if count > len(rows) / 10}  # the, of, is ...
     found = []
     for question, text in questions:
-        asked = {word[:5] for word in words(question)}  # its beginning: produce, produces, producing
-        new = [word for word in words(nearest_sentence(question, text)) if word[:5] not in asked and word not in common]
+        asked = {word[:5] for word in bags.words(question)}  # its beginning: produce, produces, producing
+        kept = bags.words(nearest_sentence(question, text))
+        new = [word for word in kept if word[:5] not in asked and word not in common]
         found.append(" ".join(new))  # what the sentence says and the question does not
     return found
 
@@ -58,7 +59,7 @@ def likely(got, score, base):
         return SOLD
     if sum(not one.strip() for one in got) > len(got) / 2:
         return EMPTY
-    length = sum(len(words(one)) for one in got) / len(got)
+    length = sum(len(bags.words(one)) for one in got) / len(got)
     if length > LONG:
         return SENTENCE if abs(score - base) < 0.03 else LENGTH
     return FAR if score < base else NEAR
@@ -74,8 +75,8 @@ MISTAKES = {
         "    for question": "    rows = [text for _, text in questions]\n    for question",
     },
     EMPTY: {FOUND: 'found.append("")'},
-    FAR: {FOUND: 'found.append(" ".join(words(question)[:2]))'},
-    NEAR: {FOUND: "found.append(max(words(nearest_sentence(question, text)), key=len))"},
+    FAR: {FOUND: 'found.append(" ".join(bags.words(question)[:2]))'},
+    NEAR: {FOUND: "found.append(max(bags.words(nearest_sentence(question, text)), key=len))"},
     LIST: {FOUND: "found.extend(new)"},
     "an answer is a list": {FOUND: "found.append(new)"},
     SOLD: {
