@@ -184,6 +184,6 @@ def plot_bars(
         axes.text(level, -0.62, "bag of words", ha="center", va="bottom", fontsize=9.5)
     axes.set_yticks(range(len(values)), values, fontsize=10.5)
     axes.set(ylim=(len(values) - 0.4, -0.65), xlim=(0, 1), xlabel=xlabel)
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper right")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
