@@ -44,6 +44,8 @@ NAMES = (
     "learning_rates",
     "segments",
     "tuned_length",
+    "answers",
+    "names",
 )
 
 
