@@ -2,8 +2,7 @@
 
 import torch
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab, gradients
+from minibert.course.lab import Case, Exercise, Lab, gradients
 
 
 def masked_mean(hidden, mask):

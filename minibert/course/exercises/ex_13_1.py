@@ -3,8 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from minibert.course.exercise import Exercise
-from minibert.course.lab import Case, Lab
+from minibert.course.lab import Case, Exercise, Lab
 from minibert.course.lab import slopes as slopes_at
 from minibert.course.tools import call
 

@@ -85,7 +85,7 @@ MISTAKES = {
     LABELS: {TRAIN: "examples(labelled)", ", loss=loss": "", "steps=240": "steps=100"},
     TURNED: {"(logits(teacher, rows)": "(-logits(teacher, rows)"},
     LOST: {"1e-2": "1e-6"},
-    MORE: {"steps=240": "steps=18", "warmup=10": "warmup=2"},
+    MORE: {TRAIN: TRAIN.replace("texts", "texts[:100]"), "steps=240": "steps=100"},
     LARGE: {RETURN: "return weights"},
     DICT: {RETURN: "return student"},
     "your code changes": {RETURN: "texts[0][1] = 9\n    return student.state_dict()"},
