@@ -130,8 +130,9 @@ def _tuned(settings: dict, model: TokenClassifier, train, words, seed: int) -> T
     names, tok = tags_of(corpora.load("ner", stand_in=False)), load_tokenizer(corpora.path("minilm"))
     probe, head = _fitted(settings, model, train, names), model.head.classifier
     with torch.no_grad():  # the same logits as the probe's: it scales the states first
-        head.weight.copy_(probe.weight / probe.scale)
-        head.bias.copy_(probe.bias - probe.weight @ (probe.mean / probe.scale))
+        seen = len(probe.weight)  # the last tags may not occur in training
+        head.weight[:seen] = (probe.weight / probe.scale).float()
+        head.bias[:seen] = (probe.bias - probe.weight @ (probe.mean / probe.scale)).float()
     learned = examples(train, tok, names)
     steps = max(1, settings["passes"] * len(learned) // settings["batch"])
     recipe = Recipe(steps, settings["rate"], "adamw", warmup=steps // 10, bf16=True, seed=seed)
