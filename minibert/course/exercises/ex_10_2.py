@@ -212,4 +212,5 @@ EXERCISE = Exercise(
         "logits = scores of that",
     ),
     parts=(Lab(Head, cases, MISTAKES, run, before),),
+    seconds=20.0,
 )

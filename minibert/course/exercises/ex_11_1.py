@@ -67,6 +67,7 @@ def forth(rng):
     exact = "the answer ends before the character `end`: a token that only begins there is not in it"
     yield case(hand, window(cut, 2), 21, 23, exact, "the answer")
     yield case(hand, window(cut, 3), 16, 17, "a token that ends where the answer begins is not in it", "the answer")
+    yield case(hand, window(cut, 3), 21, 24, "marks are characters of the answer, too", "the answer")
     part = "a token that has a part of the answer counts, as a whole"
     yield case(hand, window(cut, 1), 5, 15, part, "the answer")
     yield case(hand, window(cut, 1), 13, 15, part, "the answer")
@@ -107,6 +108,8 @@ def back(rng):
         first = 5 + turn + int(torch.randint(0, len(tokens) - low - 6, (), generator=rng))
         last = first + turn % 4 if turn < 5 else len(spans) - 2
         yield Case((text, spans, first, last), cause, f"the text of tokens {first} to {last}")
+    wide = "Oz,  far  away", window([(0, 2), (2, 3), (5, 8), (10, 14)], 1), 3, 6
+    yield Case(wide, "the text as it stands, with all of its spaces", "the text of tokens 3 to 6")
     text, tokens = written(rng)
     yield Case((text, window(tokens, 2), 0, 0), "(0, 0) stands for no answer", "the text for (0, 0)")
     yield Case((text, window(tokens, 0), 2, len(tokens) + 1), cause, "the whole text")

@@ -53,6 +53,11 @@ def cases(rng):
     starts, ends = [*low, 5.0, 1, 4, 0, 2, 0, -9], [*low, 0.0, 1, 0, 3, 0, 5, -9]
     for longest in (6, 5, 4, 3, 2, 1):
         yield case(few, f"with longest = {longest}", starts, ends, longest=longest)
+    high = [*low, *[5.0] * 50, *[1.0] * 9, -9], [*low, *[-9.0] * 55, 8.0, -9, -9, -9, -9]
+    every = "the best span may have none of the highest starts: they have no good end near by; try them all"
+    yield case(every, "where 50 starts are higher than the best one", *high, longest=2)
+    far = [*low, 5.0, *[0.0] * 50, -9], [*low, *[0.0] * 45, 5.0, *[0.0] * 5, -9]
+    yield case(few, "with longest = 60, and 46 tokens from start to end", *far, longest=60)
     none = "no answer: the sum of both logits at [CLS] is more than threshold above the best score"
     values = (0.0, 4.0, 1), (0.0, 9.0, 1), (3.0, 9.0, 7), (-3.0, 4.0, 7), (1.0, 7.0, 1), (1.0, 7.5, 6.5), (0.0, 6.0, 1)
     for threshold, score, end in values:
