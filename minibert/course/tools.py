@@ -332,8 +332,10 @@ def expect_steady(function: Any, *arguments, run: Callable = call) -> Any:
     """
     first, second = run(function, *arguments), run(function, *arguments)
     if not alike(first, second, 1e-6):
-        cause = "randomness outside training (F.dropout needs training=self.training, nn.Dropout needs nothing), "
-        cause += "dropout of your own making, or something that is kept from one call to the next"
+        cause = (
+            "F.dropout needs training=self.training, nn.Dropout obeys eval() by itself; or dropout of your own making, "
+        )
+        cause += "other randomness outside training, or something that is kept from one call to the next"
         raise Unsteady("two calls with the same inputs return different things", "the same each time", cause)
     return first
 
