@@ -170,7 +170,13 @@ def progress_bar(done: int, steps: int, progress: bool) -> tqdm:
     True
     """
     hidden = not progress or rank() > 0
-    return tqdm(total=steps, initial=done, unit="step", file=sys.stderr, disable=hidden)
+    return _Bar(total=steps, initial=done, unit="step", file=sys.stderr, disable=hidden)
+
+
+class _Bar(tqdm):
+    """A bar without tqdm's own thread: it would outlive a course's check, which ends every thread that it began."""
+
+    monitor_interval = 0
 
 
 def _take(data: PretrainingData, accumulate: int) -> list[PackedBatch]:

@@ -82,7 +82,6 @@ MISTAKES = {
     SAME: {LOAD: "    return ['negative'] * len(others)\n" + LOAD},
     TURNED: {"LABELS[number] for": "LABELS[1 - number] for"},
     BAG: {LOAD: "    return bag_of_words(texts, labels, others)\n" + LOAD},
-    NEAR: {LOAD: "    texts, labels, told, meant = texts[:16], labels[:16], [], []\n" + LOAD},
     SOLD: {
         LOAD: "    rows = {row.text: row.rating > 0 for row in corpora.load('vader-movies')}\n"
         "    return [LABELS[rows[text]] for text in others]\n" + LOAD

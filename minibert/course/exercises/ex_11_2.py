@@ -68,9 +68,8 @@ def cases(rng):
     for shift in (-40.0, -3e4):
         shifted = [[one + shift for one in some] for some in (starts, ends)]
         yield case(hidden, f"where all logits are below {shift + 6:g}", *shifted, longest=2, threshold=1e6)
-    for number, (asked, text, pads) in enumerate(
-        ((3, 9, 0), (4, 20, 3), (1, 1, 0), (9, 40, 0), (2, 13, 5), (6, 90, 0))
-    ):
+    sizes = (3, 9, 0), (4, 20, 3), (1, 1, 0), (9, 40, 0), (2, 13, 5), (6, 90, 0)
+    for number, (asked, text, pads) in enumerate(sizes):
         dtype = torch.float64 if number == 4 else torch.float32
         logits = 3 * torch.randn(2, asked + text + 3 + pads, generator=rng, dtype=dtype)
         longest = 1 + int(torch.randint(0, min(text, 12), (), generator=rng))

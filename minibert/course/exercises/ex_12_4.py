@@ -68,7 +68,6 @@ LOSS = "loss = F.cross_entropy(logits, torch.arange(size)) + F.cross_entropy(log
 MISTAKES = {
     UNCHANGED: {"return model.state_dict()": "return weights"},
     COLLAPSED: {LOSS: "loss = (1 - logits.diagonal() * 0.1).mean()"},
-    MORE: {"range(120)": "range(25)"},
     LOST: {"3e-3": "1e-5"},
     DICT: {"return model.state_dict()": "return model"},
     "your code changes": {"    return model": "    pairs[0][0][0] = 9\n    return model"},
