@@ -21,7 +21,7 @@ def needs(*sets: str):
 def test_examples_point_at_their_answers_and_come_from_the_training_side():
     examples = answers.training_examples(TINY, seed=0)
     assert examples == answers.training_examples(TINY, seed=0) != answers.training_examples(TINY, seed=1)
-    tok, learned = answers._tokenizer(), [row for rows in answers._rows("train") for row in rows]
+    tok, learned = answers.tokenizer(), [row for rows in answers._rows("train") for row in rows]
     right = {" ".join(tok.decode(tok.ids(row.answer)).split()) for row in learned}
     pointed = [tok.decode(list(e.ids[e.label[0] : e.label[1] + 1])) for e in examples if e.label != (0, 0)]
     found = [any(answer in text or text in answer for answer in right) for text in pointed]
@@ -47,7 +47,7 @@ def test_a_sentence_is_found_and_the_one_measure_that_is_fair_to_all_sees_it():
 @needs("squad", "minilm")
 def test_parts_of_the_input_can_be_taken_away():
     row = answers.tested(20)[3]
-    window = windows(row.question, row.context, answers._tokenizer())[0]
+    window = windows(row.question, row.context, answers.tokenizer())[0]
     assert set(answers.one_segment(window).segment_ids) == {0} and answers.one_segment(window).ids == window.ids
     shorter = answers.without_middle_sep(window)
     assert len(shorter.ids) == len(window.ids) - 1 and shorter.ids.count(102) == 1

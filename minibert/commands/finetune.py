@@ -70,12 +70,10 @@ def finetune(
         say(f"{out} holds this run, finished")
         print_json(json.loads(read_text(out / "training.json"))["result"])
         return
-    from minibert.training import Recipe, fine_tune
+    from minibert.training.fine_tuning import fine_tune, tuning_recipe
 
     steps = steps or max(1, round((epochs or task.epochs) * len(setup.examples) / batch_size))
-    recipe = Recipe(
-        steps, learning_rate, "adamw", warmup=steps // 10, bf16=bf16, seed=seed, checkpoint_every=checkpoint_every
-    )
+    recipe = tuning_recipe(steps, learning_rate, bf16=bf16, seed=seed, checkpoint_every=checkpoint_every)
     say(f"{steps} steps of {batch_size} examples, {len(setup.examples)} in all")
     tuned = fine_tune(
         setup.model.to(device), setup.examples, recipe, batch_size=batch_size, validation=setup.score,

@@ -162,15 +162,13 @@ def scorer(task: Task, rows: Sequence, tok, names: Sequence[str], max_length: in
     >>> score(model) in (0.0, 1.0)
     True
     """
-    from minibert.tasks.classification import classify
+    from minibert.tasks.classification import accuracy
     from minibert.tasks.metrics import entity_scores, squad_score
     from minibert.tasks.span_qa import read_answers
     from minibert.tasks.tagging import tag
 
     def labels(model) -> float:
-        texts = [(row.first, row.second) if isinstance(row, LabelledPair) else row.text for row in rows]
-        found = classify(texts, model, tok, max_length=max_length).argmax(-1).tolist()
-        return sum(names[number] == row.label for number, row in zip(found, rows, strict=True)) / len(rows)
+        return accuracy(rows, model, tok, names, max_length)
 
     def answers(model) -> float:
         total = 0.0

@@ -27,7 +27,7 @@ from minibert.tasks.metrics import ndcg
 from minibert.tasks.retrieval import Index
 from minibert.tasks.sentence_embeddings import embed_texts, tune_on_pairs
 from minibert.tokenization import ByteLevelBPETokenizer, load_tokenizer
-from minibert.training.recipe import Recipe
+from minibert.training.fine_tuning import tuning_recipe
 
 LATIN = ("fr", "de", "es", "it", "pl", "vi", "nl", "tr", "pt")  # languages that share English's letters
 OTHER_SCRIPTS = tuple(language for language in FOREIGN if language not in LATIN)
@@ -159,8 +159,7 @@ def small_encoder(
 
 def tune(encoder: Encoder, tok: ByteLevelBPETokenizer, batches: Iterable, settings: Mapping) -> None:
     """Contrastive tuning by the settings, with AdamW: a tenth of the steps to warm up, then a linear decay."""
-    steps = settings["tuning_steps"]
-    recipe = Recipe(steps, learning_rate=settings["tuning_rate"], optimizer="adamw", warmup=steps // 10)
+    recipe = tuning_recipe(settings["tuning_steps"], settings["tuning_rate"])
     tune_on_pairs(batches, encoder, tok, recipe, settings["temperature"])
 
 

@@ -28,6 +28,7 @@ from torch import Tensor
 from minibert import corpora
 from minibert.corpora.rows import SpanQuestion
 from minibert.corpora.text import split_sentences
+from minibert.experiments.minilm import one_segment, tokenizer
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
 from minibert.model.task_models import SpanReader
@@ -35,9 +36,7 @@ from minibert.tasks import Index, embed_texts, squad_score
 from minibert.tasks.bags import Bag, words
 from minibert.tasks.inference import inference
 from minibert.tasks.span_qa import CharSpan, Window, best_answers, label, null_score, windows
-from minibert.tokenization import load_tokenizer
-from minibert.training import Recipe
-from minibert.training.fine_tuning import Example, fine_tune, run_packed
+from minibert.training.fine_tuning import Example, fine_tune, run_packed, tuning_recipe
 
 SENTENCES = ("random sentence", "sentence by tf-idf", "sentence by MiniLM", "new words of that sentence")
 TUNED = ("tuned from random", "tuned from MiniLM")
@@ -75,7 +74,7 @@ def _tune(settings: dict, reader: SpanReader, seed: int, found: dict[str, float]
     """Fine-tune, and keep what scores best on pieces of stories and texts that are not learned from."""
     learned, held_out = training_examples(settings, seed), _held_out(settings)
     steps = max(4, settings["passes"] * len(learned) // settings["batch"])
-    recipe = Recipe(steps, settings["rate"], "adamw", warmup=steps // 10, bf16=True, seed=seed)
+    recipe = tuning_recipe(steps, settings["rate"], bf16=True, seed=seed)
 
     def held_out_f1(model) -> float:
         spans = [answer_in(settings, model, row, _own_sentence(row)) for row in held_out]
@@ -111,7 +110,7 @@ def by_sentence(settings: dict, question: str, text: str) -> list[Window]:
 def read_windows(settings: dict, question: str, text: str) -> list[Window]:
     """The windows in which all texts are read, as long as the inputs that were learned from."""
     room = settings["room"]
-    return windows(question, text, _tokenizer(), max_length=room + ASKED + 3, stride=room * 3 // 4, max_question=ASKED)
+    return windows(question, text, tokenizer(), max_length=room + ASKED + 3, stride=room * 3 // 4, max_question=ASKED)
 
 
 @cache
@@ -119,11 +118,6 @@ def tested(count: int) -> list[SpanQuestion]:
     """So many of SQuAD's questions, from all articles: what the numbers in the stored result count through."""
     rows = corpora.load("squad", stand_in=False)
     return rows[:: len(rows) // count][:count]
-
-
-@cache
-def _tokenizer():
-    return load_tokenizer(corpora.path("minilm"))
 
 
 def _start(arm: str, seed: int) -> SpanReader:
@@ -234,7 +228,7 @@ def _encoder() -> Encoder:
 
 @cache
 def _embedded(texts: tuple[str, ...]) -> Tensor:
-    return embed_texts(texts, _encoder(), _tokenizer())
+    return embed_texts(texts, _encoder(), tokenizer())
 
 
 @cache
@@ -306,11 +300,6 @@ def _other_inputs(settings: dict, reader: SpanReader, rows, spans: Sequence[Char
         best = [best_answers(*each, row.context, 1)[0] for *each, row in zip(cut, logits, rows, strict=True)]
         found[f"f1, {name}"] = _scores(rows, [(answer.start, answer.end) for answer in best])["f1"]
     return found
-
-
-def one_segment(window: Window) -> Window:
-    """The same input with segment 0 everywhere."""
-    return replace(window, segment_ids=(0,) * len(window.ids))
 
 
 def without_middle_sep(window: Window) -> Window:

@@ -24,7 +24,7 @@ from minibert.objectives.contrastive import info_nce
 from minibert.tasks.bags import Bag, words
 from minibert.tasks.retrieval import Index
 from minibert.tasks.sentence_embeddings import embed_texts, tune_on_pairs
-from minibert.training.recipe import Recipe
+from minibert.training.fine_tuning import tuning_recipe
 
 TEMPERATURES = {f"bert-nano, temperature {t}": t for t in (0.01, 1.0)}  # the others have 0.05
 ONE_NEGATIVE = "bert-nano, 1 negative"  # the others have 15
@@ -82,13 +82,8 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     if arm == "MiniLM, mean":
         return found
     large = arm.startswith("MiniLM")
-    steps = settings["steps_large" if large else "steps"]
-    recipe = Recipe(
-        steps,
-        learning_rate=settings["rate_large" if large else "rate"],
-        optimizer="adamw",
-        warmup=steps // 10,
-    )
+    size = "_large" if large else ""
+    recipe = tuning_recipe(settings[f"steps{size}"], settings[f"rate{size}"])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # dropout
         tune_on_pairs(

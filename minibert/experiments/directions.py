@@ -13,16 +13,14 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.corpora.rows import LabelledPair
-from minibert.experiments.minilm import ignore_segments, without_segments
+from minibert.experiments.minilm import ignore_segments, one_segment, tokenizer
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
 from minibert.model.task_models import SequenceClassifier
 from minibert.tasks.bags import Bag, words
 from minibert.tasks.classification import classify, examples
 from minibert.tasks.sentence_embeddings import embed_texts
-from minibert.tokenization import load_tokenizer
-from minibert.training.fine_tuning import fine_tune
-from minibert.training.recipe import Recipe
+from minibert.training.fine_tuning import fine_tune, tuning_recipe
 
 ARMS = (
     "bag of words",
@@ -113,7 +111,6 @@ def _asker(settings: dict, arm: str, seed: int):
         bag = Bag.of([text.format(*COUNTRIES[:2]) for text in (*QUERIES, *TEXTS, *TRAINING_TEXTS)], words)
         return lambda queries, texts: (bag.vectors(queries) * bag.vectors(texts)).sum(1)
     folder = corpora.path("minilm")
-    tokenizer = load_tokenizer(folder)
     if arm.startswith("cosine"):
         encoder = Encoder.from_pretrained(folder)
         if arm.endswith("untrained"):
@@ -122,7 +119,7 @@ def _asker(settings: dict, arm: str, seed: int):
 
         def cosine(queries: list[str], texts: list[str]) -> Tensor:
             once = list(dict.fromkeys([*queries, *texts]))  # each stands in many pairs
-            vectors = dict(zip(once, embed_texts(once, encoder, tokenizer), strict=True))
+            vectors = dict(zip(once, embed_texts(once, encoder, tokenizer()), strict=True))
             return torch.stack([vectors[q] @ vectors[t] for q, t in zip(queries, texts, strict=True)])
 
         return cosine
@@ -131,16 +128,15 @@ def _asker(settings: dict, arm: str, seed: int):
     )
     if arm == "tuned from random":
         model = SequenceClassifier(model.config, 2, torch.Generator().manual_seed(seed))
-    rows = examples(training_pairs(settings["pairs"], seed), tokenizer, LABELS)
+    rows = examples(training_pairs(settings["pairs"], seed), tokenizer(), LABELS)
     is_blind = arm.endswith("one segment")
     if is_blind:
-        rows = without_segments(rows)
-    steps = settings["steps"]
-    recipe = Recipe(steps, settings["rate"], optimizer="adamw", warmup=steps // 10, seed=seed)
+        rows = list(map(one_segment, rows))
+    recipe = tuning_recipe(settings["steps"], settings["rate"], seed=seed)
     fine_tune(model, rows, recipe, batch_size=settings["batch"])
     if is_blind:
         ignore_segments(model)
-    return lambda queries, texts: classify(list(zip(queries, texts, strict=True)), model, tokenizer)[:, 1]
+    return lambda queries, texts: classify(list(zip(queries, texts, strict=True)), model, tokenizer())[:, 1]
 
 
 DIRECTIONS = Experiment(

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from minibert import corpora
+from minibert.bench.int8 import weight_bytes
 from minibert.experiments.few_labels import best_probe
+from minibert.experiments.minilm import LABELS, tokenizer
 from minibert.experiments.record import Experiment
 from minibert.experiments.small_encoders import one_thread
 from minibert.model.initialization import initialize
@@ -24,11 +26,9 @@ from minibert.model.task_models import SequenceClassifier
 from minibert.objectives import IGNORE, mlm_loss_sum
 from minibert.objectives.distillation import hidden_cosine_loss, keep_layers, soft_target_loss
 from minibert.tasks.bags import Bag, words
-from minibert.tasks.classification import classify, examples
+from minibert.tasks.classification import accuracy, classify, examples
 from minibert.tasks.quantize import quantize
-from minibert.tokenization import load_tokenizer
-from minibert.training.fine_tuning import Example, fine_tune, run_packed
-from minibert.training.recipe import Recipe
+from minibert.training.fine_tuning import Example, fine_tune, run_packed, tuning_recipe
 
 KINDS = {  # arm of a student: where its layers come from, what it learns from
     "labels only": ("MiniLM", ()),
@@ -39,7 +39,6 @@ KINDS = {  # arm of a student: where its layers come from, what it learns from
 }
 ARMS = ("teacher", *KINDS, "bag of words")
 ROUNDED = ("teacher", "teacher, more texts")  # the arms that are measured as int8, too, and timed
-LABELS = ("negative", "positive")
 
 
 def snippets(settings: dict, seed: int) -> tuple[list, list]:
@@ -57,11 +56,6 @@ def snippets(settings: dict, seed: int) -> tuple[list, list]:
     return labelled, others
 
 
-def tokenizer():
-    """MiniLM's."""
-    return load_tokenizer(corpora.path("minilm"))
-
-
 def new_classifier(seed: int) -> SequenceClassifier:
     """MiniLM as it was published, with a new head; the embeddings, half of its weights, are not trained further."""
     generator = torch.Generator().manual_seed(seed)
@@ -76,14 +70,12 @@ def trained_teacher(key: str, seed: int) -> SequenceClassifier:
     settings = json.loads(key)
     model = new_classifier(seed)
     labelled, _ = snippets(settings, seed)
-    fine_tune(model, examples(labelled, tokenizer(), LABELS), recipe_of(settings, "teacher_steps", seed))
+    fine_tune(
+        model,
+        examples(labelled, tokenizer(), LABELS),
+        tuning_recipe(settings["teacher_steps"], settings["rate"], seed=seed),
+    )
     return model
-
-
-def recipe_of(settings: dict, steps: str, seed: int) -> Recipe:
-    """AdamW, a tenth of warm-up, then down to zero: the same for the teacher and all students."""
-    steps = settings[steps]
-    return Recipe(steps, settings["rate"], optimizer="adamw", warmup=max(1, steps // 10), seed=seed)
 
 
 class DistillationLoss:
@@ -120,30 +112,27 @@ def student_of(settings: dict, arm: str, seed: int) -> SequenceClassifier:
         made += [Example(e.ids, e.segment_ids, IGNORE) for e in examples(others, tokenizer(), LABELS)]
     if learns_from:
         more["loss"] = DistillationLoss(trained_teacher(json.dumps(settings), seed), settings["temperature"])
-    fine_tune(student, made, recipe_of(settings, "student_steps", seed), **more)
+    fine_tune(student, made, tuning_recipe(settings["student_steps"], settings["rate"], seed=seed), **more)
     return student
 
 
 def measure(settings: dict, arm: str, seed: int) -> dict[str, float]:
     """Accuracy on SST-2; of two arms also as int8, megabytes, and seconds for 64 sentences on one core."""
     test = corpora.load("sst2")[: settings["test"]]
-    texts, labels = [row.text for row in test], torch.tensor([LABELS.index(row.label) for row in test])
     if arm == "bag of words":
-        return {"accuracy": _bag_accuracy(settings, seed, texts, labels)}
+        return {"accuracy": _bag_accuracy(settings, seed, test)}
     with one_thread():
         teacher = trained_teacher(json.dumps(settings), seed)
         model = teacher if arm == "teacher" else student_of(settings, arm, seed)
-        measures = {"accuracy": _accuracy(model, texts, labels)}
+        measures = {"accuracy": accuracy(test, model, tokenizer(), LABELS)}
         for name, each in (("", model), ("int8 ", quantize(model))) if arm in ROUNDED else ():
             if name:
-                measures[f"{name}accuracy"] = _accuracy(each, texts, labels)
-            measures[f"{name}megabytes"] = sum(t.numel() * t.element_size() for t in each.state_dict().values()) / 1e6
-            measures[f"{name}seconds"] = min(_own_seconds(each, texts[:64]) for _ in range(settings["rounds"]))
+                measures[f"{name}accuracy"] = accuracy(test, each, tokenizer(), LABELS)
+            measures[f"{name}megabytes"] = weight_bytes(each) / 1e6
+            measures[f"{name}seconds"] = min(
+                _own_seconds(each, [row.text for row in test[:64]]) for _ in range(settings["rounds"])
+            )
     return measures
-
-
-def _accuracy(model: SequenceClassifier, texts: list[str], labels: Tensor) -> float:
-    return (classify(texts, model, tokenizer()).argmax(-1) == labels).double().mean().item()
 
 
 def _own_seconds(model: SequenceClassifier, texts: list[str]) -> float:
@@ -152,13 +141,15 @@ def _own_seconds(model: SequenceClassifier, texts: list[str]) -> float:
     return time.process_time() - start
 
 
-def _bag_accuracy(settings: dict, seed: int, texts: list[str], labels: Tensor) -> float:
+def _bag_accuracy(settings: dict, seed: int, test: list) -> float:
     labelled, _ = snippets(settings, seed)
     order = torch.randperm(len(labelled), generator=torch.Generator().manual_seed(seed)).tolist()
     known = [labelled[i].text for i in order]
     bag = Bag.of(known, words)
     targets = torch.tensor([LABELS.index(labelled[i].label) for i in order])
-    return best_probe(bag.vectors(known), targets, settings["penalties"]).accuracy(bag.vectors(texts), labels)
+    labels = torch.tensor([LABELS.index(row.label) for row in test])
+    vectors = bag.vectors([row.text for row in test])
+    return best_probe(bag.vectors(known), targets, settings["penalties"]).accuracy(vectors, labels)
 
 
 DISTILLATION = Experiment(

@@ -13,19 +13,16 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.bench.int8 import weight_bytes
+from minibert.experiments.minilm import LABELS, tokenizer
 from minibert.experiments.record import Experiment
 from minibert.model.task_models import SequenceClassifier
 from minibert.tasks.classification import classify, examples, features
 from minibert.tasks.quantize import quantize
-from minibert.tokenization import load_tokenizer
-from minibert.training.fine_tuning import fine_tune
-from minibert.training.recipe import Recipe
-
-LABELS = ("negative", "positive")
+from minibert.training.fine_tuning import fine_tune, tuning_recipe
 
 
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
-    model, tok = _tuned(tuple(settings.items()), seed)
+    model, tok = _tuned(tuple(settings.items()), seed), tokenizer()
     rows = corpora.load("sst2")[: settings["test"]]
     texts, labels = [row.text for row in rows], torch.tensor([LABELS.index(row.label) for row in rows])
     plain = model
@@ -47,20 +44,17 @@ def _rms(x: Tensor) -> float:
 
 
 @lru_cache(maxsize=1)
-def _tuned(items: tuple, seed: int) -> tuple[SequenceClassifier, object]:
-    """MiniLM tuned with this seed, and its tokenizer; both arms take the same one."""
+def _tuned(items: tuple, seed: int) -> SequenceClassifier:
+    """MiniLM tuned with this seed; both arms take the same one."""
     settings = dict(items)
-    folder = corpora.path("minilm")
-    tok = load_tokenizer(folder)
     rows = corpora.load("sentiment", "train")
     chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: settings["snippets"]].tolist()
-    made = examples([rows[i] for i in chosen], tok, LABELS, settings["longest"])
+    made = examples([rows[i] for i in chosen], tokenizer(), LABELS, settings["longest"])
     generator = torch.Generator().manual_seed(seed)
-    model = SequenceClassifier.from_pretrained(folder, labels=2, new_head=True, generator=generator)
+    model = SequenceClassifier.from_pretrained(corpora.path("minilm"), labels=2, new_head=True, generator=generator)
     steps = settings["epochs"] * len(made) // settings["batch"]
-    recipe = Recipe(steps, settings["rate"], "adamw", warmup=steps // 10, seed=seed)
-    fine_tune(model, made, recipe, batch_size=settings["batch"])
-    return model, tok
+    fine_tune(model, made, tuning_recipe(steps, settings["rate"], seed=seed), batch_size=settings["batch"])
+    return model
 
 
 INT8 = Experiment(

@@ -19,7 +19,7 @@ from minibert.experiments.across_languages import first_share, gain
 from minibert.experiments.poolings import encoder_of
 from minibert.experiments.record import Experiment
 from minibert.tasks.bags import Bag, words
-from minibert.tasks.retrieval import max_sim
+from minibert.tasks.retrieval import max_sim, ranks_of
 from minibert.tasks.sentence_embeddings import embed_texts, embed_tokens
 
 ARMS = ("words", "one vector", "a vector a sentence", "MaxSim", "MaxSim of input embeddings")
@@ -58,15 +58,6 @@ def documents(count: int, lengths: tuple[int, ...], seed: int) -> tuple[list[str
             document.insert(int(place * length), sentence)
             found[length].append(tuple(document))
     return [question for question, _, _ in chosen], found
-
-
-def ranks(scores: Tensor) -> list[int]:
-    """The rank of document i for query i; what scores the same counts as found before it. Shape: (Q, Q) -> Q ranks.
-
-    >>> ranks(torch.tensor([[2.0, 1.0], [3.0, 3.0]]))
-    [1, 2]
-    """
-    return (scores >= scores.diag()[:, None]).sum(1).tolist()
 
 
 @cache
@@ -119,7 +110,7 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     queries, found = documents(settings["documents"], settings["sentences"], seed)
     tok, measures = _minilm()[1], {}
     for length, each in found.items():
-        got = ranks(_scores(arm, queries, each))
+        got = ranks_of(_scores(arm, queries, each), torch.arange(len(queries))).tolist()
         measures[f"nDCG@10 at {length}"] = round(gain(got), 4)
         measures[f"recall@1 at {length}"] = round(first_share(got), 4)
         if arm.startswith("MaxSim"):

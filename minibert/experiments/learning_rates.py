@@ -5,41 +5,35 @@ snippets are others of the same corpus; SST-2 is not touched, since a learning r
 """
 
 import torch
-from torch import Tensor
 
 from minibert import corpora
 from minibert.corpora.rows import LabelledText
-from minibert.experiments.minilm import mean_classifier
+from minibert.experiments.minilm import LABELS, mean_classifier, tokenizer
 from minibert.experiments.record import Experiment
-from minibert.tasks.classification import classify, examples
-from minibert.tokenization import load_tokenizer
-from minibert.training.fine_tuning import fine_tune
-from minibert.training.recipe import Recipe
+from minibert.tasks.classification import accuracy, examples
+from minibert.training.fine_tuning import fine_tune, tuning_recipe
 
 RATES = {"1e-5": 1e-5, "1e-4": 1e-4, "1e-3": 1e-3}
-LABELS = ("negative", "positive")
 
 
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     """`accuracy at STEP` on other snippets, and `loss at STEP`: the mean of the last `losses` training losses."""
     every, few = settings["every"], settings["losses"]
-    tokenizer = load_tokenizer(corpora.path("minilm"))
     train, test = snippets(settings["labels"], settings["test"], seed)
-    right = torch.tensor([LABELS.index(row.label) for row in test])
     model, found = mean_classifier(2, seed), {}
     steps = settings["steps"]
-    recipe = Recipe(steps, RATES[arm], optimizer="adamw", warmup=steps // 10, seed=seed)
+    recipe = tuning_recipe(steps, RATES[arm], seed=seed)
     seen = []
 
     def validation(net) -> float:
-        seen.append(_accuracy(net, tokenizer, test, right))
+        seen.append(accuracy(test, net, tokenizer(), LABELS, max_length=128))
         return float(len(seen))  # the last is the best: no weights are put back
 
-    rows = examples(train, tokenizer, LABELS, settings["longest"])
+    rows = examples(train, tokenizer(), LABELS, settings["longest"])
     losses = fine_tune(
         model, rows, recipe, batch_size=settings["batch"], validation=validation, validate_every=every
     ).losses
-    found |= {f"accuracy at {number * every}": accuracy for number, accuracy in enumerate(seen, start=1)}
+    found |= {f"accuracy at {number * every}": share for number, share in enumerate(seen, start=1)}
     return found | {f"loss at {end}": sum(losses[end - few : end]) / few for end in range(few, steps + 1, few)}
 
 
@@ -56,11 +50,6 @@ def snippets(labels: int, test: int, seed: int) -> tuple[list[LabelledText], lis
         others = [rows[i] for i in order[test // 2 :]]
         rest.append([others[i] for i in torch.randperm(len(others), generator=drawn)[: labels // 2].tolist()])
     return tuple([row for turn in zip(*part, strict=True) for row in turn] for part in (rest, held))
-
-
-def _accuracy(model, tokenizer, rows: list[LabelledText], right: Tensor) -> float:
-    found = classify([row.text for row in rows], model, tokenizer, max_length=128).argmax(1)
-    return (found == right).double().mean().item()
 
 
 LEARNING_RATES = Experiment(

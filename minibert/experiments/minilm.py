@@ -1,13 +1,22 @@
 """MiniLM with a new head on the mean of its last states, with segments and without, for experiments on fine-tuning."""
 
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
 
 import torch
 
 from minibert import corpora
 from minibert.model.encoder import Encoder
 from minibert.model.task_models import SequenceClassifier
-from minibert.training.fine_tuning import Example
+from minibert.tokenization import load_tokenizer
+
+LABELS = corpora.dataset("sentiment").labels  # negative, positive
+
+
+@cache
+def tokenizer():
+    """MiniLM's, opened once."""
+    return load_tokenizer(corpora.path("minilm"))
 
 
 def mean_classifier(labels: int, seed: int) -> SequenceClassifier:
@@ -23,13 +32,14 @@ def mean_classifier(labels: int, seed: int) -> SequenceClassifier:
     return model
 
 
-def without_segments(rows: Sequence[Example]) -> list[Example]:
-    """The same examples, all tokens in segment 0.
+def one_segment(row):
+    """The same input, an `Example` or a `Window`, with all tokens in segment 0.
 
-    >>> without_segments([Example((2, 7, 3, 8, 3), (0, 0, 0, 1, 1), label=1)])[0].segment_ids
+    >>> from minibert.training.fine_tuning import Example
+    >>> one_segment(Example((2, 7, 3, 8, 3), (0, 0, 0, 1, 1), label=1)).segment_ids
     (0, 0, 0, 0, 0)
     """
-    return [Example(row.ids, (0,) * len(row.ids), row.label) for row in rows]
+    return replace(row, segment_ids=(0,) * len(row.ids))
 
 
 def ignore_segments(model) -> None:

@@ -19,15 +19,14 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.corpora.rows import TaggedTokens
+from minibert.experiments.minilm import tokenizer
 from minibert.experiments.record import Experiment
 from minibert.model.task_models import TokenClassifier
 from minibert.tasks import entities, entity_scores
 from minibert.tasks.inference import inference
 from minibert.tasks.probe import Probe, fit_probe
 from minibert.tasks.tagging import align, examples, tag
-from minibert.tokenization import load_tokenizer
-from minibert.training import Recipe
-from minibert.training.fine_tuning import fine_tune, run_packed
+from minibert.training.fine_tuning import fine_tune, run_packed, tuning_recipe
 
 ARMS = ("dictionary", "capital letters", "probe on random", "probe on MiniLM", "tuned from random", "tuned from MiniLM")
 Tags = list[list[str]]
@@ -127,7 +126,7 @@ def _start(arm: str, seed: int) -> TokenClassifier:
 
 
 def _tuned(settings: dict, model: TokenClassifier, train, words, seed: int) -> Tags:
-    names, tok = tags_of(corpora.load("ner", stand_in=False)), load_tokenizer(corpora.path("minilm"))
+    names, tok = tags_of(corpora.load("ner", stand_in=False)), tokenizer()
     probe, head = _fitted(settings, model, train, names), model.head.classifier
     with torch.no_grad():  # the same logits as the probe's: it scales the states first
         seen = len(probe.weight)  # the last tags may not occur in training
@@ -135,7 +134,7 @@ def _tuned(settings: dict, model: TokenClassifier, train, words, seed: int) -> T
         head.bias[:seen] = (probe.bias - probe.weight @ (probe.mean / probe.scale)).float()
     learned = examples(train, tok, names)
     steps = max(1, settings["passes"] * len(learned) // settings["batch"])
-    recipe = Recipe(steps, settings["rate"], "adamw", warmup=steps // 10, bf16=True, seed=seed)
+    recipe = tuning_recipe(steps, settings["rate"], bf16=True, seed=seed)
     fine_tune(model, learned, recipe, batch_size=settings["batch"])
     return tag(words, model, tok, names)
 
@@ -158,7 +157,7 @@ def _fitted(settings: dict, model: TokenClassifier, train, names: list[str]) -> 
 
 def _features(model: TokenClassifier, texts: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor]:
     """The last state at the first piece of each word (words, D), of those words that have one: which, (all,) bool."""
-    tok, found, kept = load_tokenizer(corpora.path("minilm")), [], []
+    tok, found, kept = tokenizer(), [], []
     with inference(model), torch.autocast("cpu", dtype=torch.bfloat16):
         for start in range(0, len(texts), 64):
             aligned = [align(words, tok) for words in texts[start : start + 64]]

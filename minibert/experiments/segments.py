@@ -15,17 +15,16 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.corpora.rows import LabelledPair, LabelledText
-from minibert.experiments.minilm import ignore_segments, mean_classifier, without_segments
+from minibert.experiments.minilm import ignore_segments, mean_classifier, one_segment, tokenizer
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
 from minibert.model.task_models import SequenceClassifier
 from minibert.tasks.bags import Bag, words
-from minibert.tasks.classification import classify, examples
+from minibert.tasks.classification import classify, examples, text_of
+from minibert.tasks.metrics import auc
 from minibert.tasks.probe import fit_probe
 from minibert.tasks.sentence_embeddings import embed_texts
-from minibert.tokenization import load_tokenizer
-from minibert.training.fine_tuning import fine_tune
-from minibert.training.recipe import Recipe
+from minibert.training.fine_tuning import fine_tune, tuning_recipe
 
 ARMS = ("segments", "one segment", "question alone", "cosine, not tuned", "two bags of words")
 ANSWERS = ("no", "yes")
@@ -45,14 +44,14 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
         return {name: _cosine(tuple(rows)) for name, rows in {"BoolQ": test, **others}.items()}
     if arm == "question alone":
         train, test = ([LabelledText(row.first, row.label) for row in part] for part in (train, test))
-    model, tokenizer = tuned(settings, train, seed, with_segments=arm != "one segment")
-    found = {"BoolQ": area(*_scored(model, tokenizer, test))}
+    model = tuned(settings, train, seed, with_segments=arm != "one segment")
+    found = {"BoolQ": auc(*_scored(model, test))}
     if arm == "question alone":
         return found
-    found |= {name: area(*_scored(model, tokenizer, rows)) for name, rows in others.items()}
+    found |= {name: auc(*_scored(model, rows)) for name, rows in others.items()}
     if arm == "segments":
         ignore_segments(model)
-        found["BoolQ, taken away"] = area(*_scored(model, tokenizer, test))
+        found["BoolQ, taken away"] = auc(*_scored(model, test))
     return found
 
 
@@ -78,43 +77,29 @@ def boolq_pairs(longest: int, most: int, tested: int, seed: int) -> tuple[list[L
 @cache
 def _short(longest: int) -> dict[tuple[bool, bool], list[LabelledPair]]:
     """The pairs of at most `longest` tokens, by (is the title held out?, is the answer yes?)."""
-    tokenizer = load_tokenizer(corpora.path("minilm"))
     sides = {(held, answer): [] for held in (False, True) for answer in (False, True)}
     for row in corpora.load("boolq"):
-        if len(row.passage) < 8 * longest and len(tokenizer.encode(row.question, row.passage).ids) <= longest:
+        if len(row.passage) < 8 * longest and len(tokenizer().encode(row.question, row.passage).ids) <= longest:
             held = corpora.is_held_out(row.title.casefold(), _HELD_OUT)
             sides[held, row.answer].append(LabelledPair(row.question, row.passage, ANSWERS[row.answer]))
     return sides
 
 
-def tuned(settings: dict, train: Sequence, seed: int, with_segments: bool) -> tuple[SequenceClassifier, object]:
-    """MiniLM tuned on the rows, and its tokenizer."""
-    tokenizer, model = load_tokenizer(corpora.path("minilm")), mean_classifier(2, seed)
-    rows = examples(train, tokenizer, ANSWERS)
-    steps = settings["steps"]
-    recipe = Recipe(steps, settings["rate"], optimizer="adamw", warmup=steps // 10, seed=seed)
-    fine_tune(model, rows if with_segments else without_segments(rows), recipe, batch_size=settings["batch"])
+def tuned(settings: dict, train: Sequence, seed: int, with_segments: bool) -> SequenceClassifier:
+    """MiniLM tuned on the rows."""
+    model = mean_classifier(2, seed)
+    rows = examples(train, tokenizer(), ANSWERS)
+    recipe = tuning_recipe(settings["steps"], settings["rate"], seed=seed)
+    fine_tune(model, rows if with_segments else list(map(one_segment, rows)), recipe, batch_size=settings["batch"])
     if not with_segments:
         ignore_segments(model)
-    return model, tokenizer
+    return model
 
 
-def area(scores: Tensor, is_yes: Tensor) -> float:
-    """How often a yes has a higher score than a no, a tie counting one half: the area under the ROC curve.
-
-    Shape: both (N,).
-
-    >>> area(torch.tensor([0.1, 0.4, 0.4, 0.9]), torch.tensor([False, False, True, True]))
-    0.875
-    """
-    yes, no = scores[is_yes, None], scores[None, ~is_yes]
-    return ((yes > no).double() + (yes == no).double() / 2).mean().item()
-
-
-def _scored(model, tokenizer, rows: Sequence) -> tuple[Tensor, Tensor]:
+def _scored(model, rows: Sequence) -> tuple[Tensor, Tensor]:
     """The probability of yes, and whether it is right."""
-    texts = [row.text if isinstance(row, LabelledText) else (row.first, row.second) for row in rows]
-    return classify(texts, model, tokenizer, max_length=128)[:, 1], torch.tensor([row.label == "yes" for row in rows])
+    likely = classify([text_of(row) for row in rows], model, tokenizer(), max_length=128)[:, 1]
+    return likely, torch.tensor([row.label == "yes" for row in rows])
 
 
 def _judged(name: str, positive: str, most: int) -> list[LabelledPair]:
@@ -126,12 +111,11 @@ def _judged(name: str, positive: str, most: int) -> list[LabelledPair]:
 @cache
 def _cosine(rows: tuple[LabelledPair, ...]) -> float:
     """How well the likeness of the two texts' vectors tells yes from no, before any tuning."""
-    folder = corpora.path("minilm")
-    encoder, tokenizer = Encoder.from_pretrained(folder), load_tokenizer(folder)
+    encoder = Encoder.from_pretrained(corpora.path("minilm"))
     first, second = (
-        embed_texts([getattr(row, side) for row in rows], encoder, tokenizer) for side in ("first", "second")
+        embed_texts([getattr(row, side) for row in rows], encoder, tokenizer()) for side in ("first", "second")
     )
-    return area((first * second).sum(1), torch.tensor([row.label == "yes" for row in rows]))
+    return auc((first * second).sum(1), torch.tensor([row.label == "yes" for row in rows]))
 
 
 def _bags(train: Sequence[LabelledPair], test: Sequence[LabelledPair], penalty: float) -> float:
@@ -144,7 +128,7 @@ def _bags(train: Sequence[LabelledPair], test: Sequence[LabelledPair], penalty: 
 
     is_yes = [torch.tensor([row.label == "yes" for row in rows]) for rows in (train, test)]
     logits = fit_probe(features(train), is_yes[0].long(), penalty).logits(features(test))
-    return area(logits[:, 1] - logits[:, 0], is_yes[1])
+    return auc(logits[:, 1] - logits[:, 0], is_yes[1])
 
 
 SEGMENTS = Experiment(

@@ -19,6 +19,7 @@ from minibert.objectives import IGNORE, mask_tokens, mlm_loss
 from minibert.tasks.rows import pack_rows
 from minibert.tokenization.wordpiece import WordPieceTokenizer
 from minibert.training.data import mask_batch
+from minibert.training.fine_tuning import tuning_recipe
 from minibert.training.loop import update
 from minibert.training.recipe import Recipe
 
@@ -193,7 +194,7 @@ def fine_tune(model: nn.Module, ids: Tensor, labels: Tensor, steps: int, learnin
 
     Shape: ids (R, T); labels (R,) for a SequenceClassifier, (R, T) for a TokenClassifier.
     """
-    recipe = Recipe(steps=steps, learning_rate=learning_rate, optimizer="adamw", warmup=steps // 10)
+    recipe = tuning_recipe(steps, learning_rate)
     optimizer, order = recipe.make_optimizer(model), order_of(len(ids), steps * 32, seed)
     model.train()
     for step in range(steps):

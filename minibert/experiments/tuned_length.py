@@ -9,12 +9,10 @@ import torch
 
 from minibert import corpora
 from minibert.corpora.topics import LABELS
-from minibert.experiments.minilm import mean_classifier
+from minibert.experiments.minilm import mean_classifier, tokenizer
 from minibert.experiments.record import Experiment
-from minibert.tasks.classification import classify, examples
-from minibert.tokenization import load_tokenizer
-from minibert.training.fine_tuning import fine_tune
-from minibert.training.recipe import Recipe
+from minibert.tasks.classification import accuracy, examples
+from minibert.training.fine_tuning import fine_tune, tuning_recipe
 
 SHORT, LONG = 64, 256
 
@@ -22,28 +20,24 @@ SHORT, LONG = 64, 256
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     """Accuracies on articles that were not trained on, chance is about a fifth."""
     draw = torch.Generator().manual_seed(seed)
-    tokenizer = load_tokenizer(corpora.path("minilm"))
     rows = corpora.load("bbc", "train")
     rows = [rows[i] for i in torch.randperm(len(rows), generator=draw)[: settings["articles"]].tolist()]
     test = corpora.load("bbc", "test")
     test = [test[i] for i in torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[: settings["test"]]]
     model = mean_classifier(len(LABELS), seed)
-    steps = settings["steps"]
-    recipe = Recipe(steps, settings["rate"], optimizer="adamw", warmup=steps // 10, seed=seed)
-    fine_tune(model, examples(rows, tokenizer, LABELS, SHORT), recipe, batch_size=settings["batch"])
-    right = torch.tensor([LABELS.index(row.label) for row in test])
+    recipe = tuning_recipe(settings["steps"], settings["rate"], seed=seed)
+    fine_tune(model, examples(rows, tokenizer(), LABELS, SHORT), recipe, batch_size=settings["batch"])
 
-    def accuracy(tokens: int) -> float:
-        found = classify([row.text for row in test], model, tokenizer, max_length=tokens).argmax(1)
-        return (found == right).double().mean().item()
+    def right(tokens: int) -> float:
+        return accuracy(test, model, tokenizer(), LABELS, max_length=tokens)
 
-    found = {f"first {tokens} tokens": accuracy(tokens) for tokens in (SHORT, 2 * SHORT, LONG)}
+    found = {f"first {tokens} tokens": right(tokens) for tokens in (SHORT, 2 * SHORT, LONG)}
     table = model.encoder.embeddings.position.weight.data
     learned = table.clone()
     table[SHORT:] = learned[SHORT:].std() * torch.randn(learned[SHORT:].shape, generator=draw)
-    found[f"first {LONG} tokens, later rows drawn"] = accuracy(LONG)
+    found[f"first {LONG} tokens, later rows drawn"] = right(LONG)
     table[:SHORT] = learned[2 * SHORT : 3 * SHORT]
-    found[f"first {SHORT} tokens, rows of places {2 * SHORT} on"] = accuracy(SHORT)
+    found[f"first {SHORT} tokens, rows of places {2 * SHORT} on"] = right(SHORT)
     return found
 
 

@@ -37,11 +37,34 @@ def examples(
         if not isinstance(row, RatedText) and row.label not in numbers:
             raise ValueError(f"row {number} has the label {row.label!r}: expected one of {', '.join(labels)}")
         label = float(row.rating) if isinstance(row, RatedText) else numbers[row.label]
-        text = (row.first, row.second) if isinstance(row, LabelledPair) else row.text
-        made.append(_encoded(number, text, tok, max_length, label))
+        made.append(_encoded(number, text_of(row), tok, max_length, label))
     if not made:
         raise ValueError("there are no rows; pass at least one")
     return made
+
+
+def text_of(row: LabelledText | LabelledPair | RatedText) -> Text:
+    """What a row asks about: its text, or its pair of texts.
+
+    >>> text_of(LabelledPair("It rains.", "It is wet.", "yes"))
+    ('It rains.', 'It is wet.')
+    """
+    return (row.first, row.second) if isinstance(row, LabelledPair) else row.text
+
+
+def accuracy(
+    rows: Sequence[LabelledText | LabelledPair], model, tok, labels: Sequence[str], max_length: int | None = None
+) -> float:
+    """The share of rows for which the most likely of the `labels` is the row's own; see `classify`.
+
+    >>> import minibert
+    >>> tok = minibert.WordPieceTokenizer.train(["good", "bad"] * 3, vocab_size=30)
+    >>> config = minibert.EncoderConfig.preset("bert-nano").replace(vocab_size=tok.vocab_size)
+    >>> accuracy([LabelledText("good", "yes")], minibert.SequenceClassifier(config), tok, ("no", "yes")) in (0.0, 1.0)
+    True
+    """
+    found = classify([text_of(row) for row in rows], model, tok, max_length=max_length).argmax(-1).tolist()
+    return sum(labels[number] == row.label for number, row in zip(found, rows, strict=True)) / len(rows)
 
 
 def classify(texts: Sequence[Text], model, tok, batch_size: int = 32, max_length: int | None = None) -> Tensor:

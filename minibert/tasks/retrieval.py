@@ -88,8 +88,19 @@ class Index:
             raise ValueError(
                 f"right spans {int(right.min())}..{int(right.max())}, the documents 0..{cosines.shape[1] - 1}"
             )
-        own = cosines.gather(1, right[:, None].long())  # (Q, 1)
-        return (cosines >= own).sum(1)
+        return ranks_of(cosines, right)
+
+
+def ranks_of(scores: Tensor, right: Tensor) -> Tensor:
+    """The rank, from 1, of each query's one right document; what scores the same counts as found before it.
+
+    Shape: scores (Q, T), right (Q,) numbers of documents -> (Q,) int64.
+
+    >>> ranks_of(torch.tensor([[2.0, 1.0], [3.0, 3.0]]), torch.tensor([0, 1])).tolist()
+    [1, 2]
+    """
+    own = scores.gather(1, right[:, None].long())  # (Q, 1)
+    return (scores >= own).sum(1)
 
 
 def max_sim(query: Tensor, document: Tensor) -> Tensor:

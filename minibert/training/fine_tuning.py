@@ -151,6 +151,20 @@ def fine_tune(
     return FineTuned(tuple(run["losses"]), tuple((step, score) for step, score in run["scores"]), best_step)
 
 
+def tuning_recipe(steps: int, learning_rate: float, **options) -> Recipe:
+    """What fine-tuning is done with, unless one asks for something else: AdamW, a tenth of the steps to warm up.
+
+    `options` are other fields of `Recipe`: the seed, bf16.
+
+    Source: Devlin et al. 2019, appendix A.3.
+
+    >>> recipe = tuning_recipe(20, 1e-4, seed=3)
+    >>> recipe.optimizer, recipe.schedule, recipe.warmup, recipe.seed
+    ('adamw', 'linear', 2, 3)
+    """
+    return Recipe(steps, learning_rate, "adamw", warmup=steps // 10, **options)
+
+
 def run_packed(model, inputs: Sequence) -> tuple[Output, Tensor]:
     """Run a model on anything with ids and segment_ids, laid end to end: its output, and the borders of the inputs.
 

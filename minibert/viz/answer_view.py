@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from minibert.tasks.span_qa import Answer, CharSpan, Window, best_answers, null_score
-from minibert.viz.page import COLORS, View, for_matplotlib, fragment, png_of, printable
+from minibert.viz.page import COLORS, View, for_matplotlib, fragment, printable
 
 MOST_TOKENS = 512
 LINE, WIDE, HIGH = 92, 8.4, 20  # of the still picture: characters in a line, and their size
@@ -135,11 +135,6 @@ class AnswerView(View):
         axes.legend(frameon=False, fontsize=10, loc="center left", bbox_to_anchor=(1.0, 0.5))
         axes.spines[["top", "right"]].set_visible(False)
         return figure
-
-    def _repr_png_(self) -> bytes:
-        figure = self.figure()
-        plt.close(figure)  # or the notebook would draw it once more
-        return png_of(figure)
 
 
 def _payload(asked: Asked) -> dict:

@@ -93,7 +93,7 @@ def write_page(path: str | Path, title: str, body: str) -> Path:
 
 
 class View:
-    """What all live pictures share; each has its `title`, `describe`, `_repr_html_` and `_repr_png_`.
+    """What all live pictures share; each has its `title`, `describe`, `_repr_html_`, and `figure` or `_repr_png_`.
 
     >>> class Dot(View):
     ...     title = "A dot"
@@ -120,6 +120,13 @@ class View:
             ValueError: the path is a folder, lies in none, or does not end in .html.
         """
         return write_page(path, self.title, self._repr_html_())
+
+    def _repr_png_(self) -> bytes:
+        import matplotlib.pyplot as plt  # here: views without figures do not wait for it
+
+        figure = self.figure()
+        plt.close(figure)  # or the notebook would draw it once more
+        return png_of(figure)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         data = {"text/plain": repr(self), "text/html": self._repr_html_(), "image/png": text_of(self._repr_png_())}

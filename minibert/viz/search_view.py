@@ -11,7 +11,7 @@ from torch import Tensor
 from minibert.tasks.bags import Bag, words
 from minibert.tasks.neighbours import check_texts, unit_vectors
 from minibert.tasks.retrieval import Index
-from minibert.viz.page import COLORS, View, for_matplotlib, fragment, png_of, printable, text_of
+from minibert.viz.page import COLORS, View, for_matplotlib, fragment, printable, text_of
 
 SHOWN = 5  # passages in each list
 MOST = 400  # passages in a page
@@ -158,8 +158,3 @@ class SearchView(View):
             axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("cosine (a green bar is the passage that belongs to the question)")
         return figure
-
-    def _repr_png_(self) -> bytes:
-        figure = self.figure()
-        plt.close(figure)  # or the notebook would draw it once more
-        return png_of(figure)

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from minibert.tasks.metrics import entities
-from minibert.viz.page import COLORS, View, for_matplotlib, fragment, png_of, printable
+from minibert.viz.page import COLORS, View, for_matplotlib, fragment, printable
 
 MOST_WORDS = 80
 LINE = 100  # characters in a line of the still pictures
@@ -129,8 +129,3 @@ class TagView(View):
         axes.set(xlim=(-0.5, LINE + 10), ylim=(lines - 0.3, -0.7))
         axes.axis("off")
         return figure
-
-    def _repr_png_(self) -> bytes:
-        figure = self.figure()
-        plt.close(figure)  # or the notebook would draw it once more
-        return png_of(figure)

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from minibert.tasks.unmasking import Step, order_of_filling
-from minibert.viz.page import COLORS, View, for_matplotlib, fragment, png_of, printable
+from minibert.viz.page import COLORS, View, for_matplotlib, fragment, printable
 
 MOST_PLACES = 64
 PER_ROW, WIDE, HIGH = 8, 112, 46  # of the still picture: boxes in a row, and their size
@@ -146,11 +146,6 @@ class UnmaskView(View):
         )
         axes.spines[["top", "right"]].set_visible(False)
         return figure
-
-    def _repr_png_(self) -> bytes:
-        figure = self.figure()
-        plt.close(figure)  # or the notebook would draw it once more
-        return png_of(figure)
 
 
 def _shown(tok, token: int) -> str:

@@ -180,8 +180,6 @@ WEIGHTED = {
 }
 
 EXERCISE = Exercise(
-    number="12.1",
-    title="A masked mean, and a weighted one",
     minutes=20,
     difficulty=2,
     signature="(masked_mean, text_vectors): masked_mean(hidden (..., T, D), mask (..., T)) -> (..., D); "

@@ -159,8 +159,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="12.2",
-    title="InfoNCE with hard negatives and copies",
     minutes=25,
     difficulty=3,
     signature="contrastive_loss(queries (B, D), documents (B + H, D), numbers (B + H,) int64, temperature) -> a scalar",

@@ -184,8 +184,6 @@ PACKED = {
 }
 
 EXERCISE = Exercise(
-    number="12.3",
-    title="MaxSim for batches, and for packed documents",
     minutes=25,
     difficulty=3,
     signature="(max_sim, max_sim_packed): max_sim(queries (A, Q, D), query_mask (A, Q), documents (B, T, D), "

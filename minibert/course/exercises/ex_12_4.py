@@ -74,8 +74,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="12.4",
-    title="Open task: raise nDCG by training",
     minutes=60,
     difficulty=4,
     signature="tune(weights: a dict of tensors, pairs: a list of (question, paragraph), each a list of ids) -> weights",

@@ -195,8 +195,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="13.1",
-    title="The loss of a student",
     minutes=25,
     difficulty=3,
     signature="distillation_loss(student (B, T, V), teacher (B, T, V), labels (B, T) int64, mask (B, T), temperature, "

@@ -193,8 +193,6 @@ PRODUCT = {
 }
 
 EXERCISE = Exercise(
-    number="13.2",
-    title="A matrix in uint8, and a product of whole numbers",
     minutes=30,
     difficulty=3,
     signature="(quantize_rows, integer_product): quantize_rows(weight (O, I)) -> numbers (O, I) uint8, scale (O, 1), "

@@ -181,8 +181,6 @@ STEP = {
 }
 
 EXERCISE = Exercise(
-    number="13.3",
-    title="FLOPs: a formula against a counter",
     minutes=30,
     difficulty=3,
     signature="(forward_flops, step_flops): forward_flops(config, lengths: list of ints, predicted, padded) -> int; "

@@ -92,8 +92,6 @@ MISTAKES = {
 }
 
 EXERCISE = Exercise(
-    number="13.4",
-    title="Open task: a student of half the size",
     minutes=60,
     difficulty=4,
     signature="distil(weights: a dict of tensors, labelled: a list of (ids, label), texts: a list of lists of ids) "
