@@ -243,7 +243,6 @@ BROKEN_BPE = [
     (lambda d: d["model"]["merges"].append(["a"]), "two tokens"),
     (lambda d: d["model"].update(merges=3), "tokenizer.json: model.merges must be a list, got 3"),
     (lambda d: d["model"].pop("merges"), "model.merges is missing"),
-    (lambda d: d["pre_tokenizer"].update(add_prefix_space=True), "add_prefix_space"),
     (lambda d: d["pre_tokenizer"].update(use_regex=False), "pattern"),
     (lambda d: d.update(pre_tokenizer={"type": "Metaspace"}), "Metaspace"),
     (lambda d: d["decoder"].update(type="BPEDecoder"), "BPEDecoder"),
@@ -265,6 +264,14 @@ def test_other_word_patterns_are_refused(tmp_path):
     data["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\w+"
     write_json(tmp_path / "tokenizer.json", data)
     with pytest.raises(ValueError, match="w"):
+        load_tokenizer(tmp_path)
+
+
+def test_a_prefix_space_before_every_word_is_refused(tmp_path):
+    data = ByteLevelBPETokenizer.train(["aa ab"], 264, pattern="llama3").to_json()
+    data["pre_tokenizer"]["pretokenizers"][1]["add_prefix_space"] = True
+    write_json(tmp_path / "tokenizer.json", data)
+    with pytest.raises(ValueError, match="add_prefix_space=true after a Split"):
         load_tokenizer(tmp_path)
 
 

@@ -283,9 +283,9 @@ def test_what_is_not_bert_is_refused_for_what_it_is(folder):
         load_tokenizer(path / "vocab.txt")
 
 
-def test_a_folder_with_merges_txt_says_how_to_get_a_tokenizer_json(tmp_path):
+def test_a_folder_without_a_vocabulary_says_which_files_hold_one(tmp_path):
     (tmp_path / "merges.txt").write_text("a b\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"no file .*tokenizer.json; transformers' AutoTokenizer makes one"):
+    with pytest.raises(ValueError, match=r"no file .*tokenizer.json, no vocab.txt, and no vocab.json with merges.txt"):
         load_tokenizer(tmp_path)
 
 
@@ -508,3 +508,87 @@ def test_roles_given_to_a_tokenizer_are_special_and_make_its_template():
     words = {word: index for index, word in enumerate(["PAD", "[UNK]", "START", "END", "fox"])}
     tok = WordPieceTokenizer(words, roles={"pad": "PAD", "cls": "START", "sep": "END"})
     assert tok.encode("fox PAD").tokens == ["START", "fox", "PAD", "END"] and tok.special_ids == (0, 1, 2, 3)
+
+
+# ---- RoBERTa: vocab.json and merges.txt, the prefix space, <s> A </s></s> B </s>
+
+ROBERTA = ByteLevelBPETokenizer.train(CORPUS, 400, special=["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+
+
+def roberta_files(folder, with_json: bool, config: dict | None, **files):
+    """A RoBERTa folder, with a tokenizer.json or with the two files that came before it."""
+    path = folder(None, "roberta", tokenizer_config=config, **files)
+    if with_json:
+        (path / "tokenizer.json").write_text(json.dumps(ROBERTA.to_json()), encoding="utf-8")
+    else:
+        (path / "vocab.json").write_text(json.dumps(ROBERTA.vocab), encoding="utf-8")
+        lines = ["#version: 0.2", *(" ".join(pair) for pair in ROBERTA.merges)]
+        (path / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("with_json", [True, False])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"add_prefix_space": True},
+        {"tokenizer_class": "RobertaTokenizerFast", "add_prefix_space": True, "trim_offsets": False},
+        {"mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "normalized": True}},
+        {"cls_token": "<b>", "sep_token": "<e>", "extra_special_tokens": ["Fox"]},
+    ],
+)
+def test_a_roberta_folder_gives_the_ids_and_offsets_of_transformers(folder, with_json, config):
+    path = roberta_files(folder, with_json, config)
+    texts = ["The Fox met<mask> Anna", " <mask>The", "Crème 漢字 don't\n  x ", "", "<mask>", "FoxFox <mask>a Fox"]
+    same_as_transformers(path, *texts)
+    theirs, ours = transformers.AutoTokenizer.from_pretrained(path), load_tokenizer(path)
+    for text in texts:
+        expected, found = theirs(text, texts[0], return_offsets_mapping=True), ours.encode(text, texts[0])
+        assert found.offsets == expected["offset_mapping"]
+        assert theirs.decode(found.ids) == ours.decode(found.ids, skip_special_tokens=False)
+        assert ours.ids(text) == ours.encode(text, add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+def test_a_saved_roberta_tokenizer_keeps_the_prefix_space_and_the_template(folder, tmp_path_factory, prefix):
+    tok = load_tokenizer(roberta_files(folder, False, {"add_prefix_space": prefix}))
+    again = tmp_path_factory.mktemp("again")
+    (again / "config.json").write_text('{"model_type": "roberta"}', encoding="utf-8")
+    tok.save_pretrained(again)
+    text = "The Fox<mask>met"
+    assert same_as_transformers(again, text, "Anna") == tok.encode(text, add_special_tokens=False).tokens
+    assert load_tokenizer(again).to_json() == tok.to_json()
+    assert tok.encode("Fox").tokens[:2] == (["<s>", "ĠFox"] if prefix else ["<s>", "Fo"])
+    assert "token_type_ids" not in transformers.AutoTokenizer.from_pretrained(again)("a")
+
+
+def test_a_reader_is_told_where_robertas_files_disagree(folder):
+    path = roberta_files(folder, True, {"add_prefix_space": True})
+    with pytest.warns(UserWarning, match="add_prefix_space is false there, true here; the template is another one"):
+        load_tokenizer(path)
+    path = roberta_files(folder, False, {"add_prefix_space": "yes"})
+    (path / "tokenizer.json").unlink()
+    with pytest.raises(ValueError, match="add_prefix_space must be true or false, got 'yes'"):
+        load_tokenizer(path)
+    (path / "merges.txt").write_text("#version: 0.2\na b c\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"merges.txt: model.merges\[0\] must be two tokens, got 'a b c'"):
+        load_tokenizer(path)
+    with pytest.raises(ValueError, match=r"RobertaTokenizer, which is byte-level BPE, but tokenizer.json holds a Word"):
+        load_tokenizer(folder(None, "roberta", tokenizer=tokenizer_json(), tokenizer_config={}))
+
+
+@pytest.mark.parametrize("name", ["XLMRobertaTokenizer", "CamembertTokenizer"])
+def test_unigram_is_read_by_the_library_and_the_message_says_so(tmp_path, name):
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁the", -1.0), ("▁fox", -2.0), ("es", -3.0)]
+    kind = getattr(transformers, name)
+    kind(vocab=[*pieces, ("<mask>", 0.0)]).save_pretrained(tmp_path)
+    model_type = "xlm-roberta" if name.startswith("XLM") else "camembert"
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"'Unigram' is not one that minibert spells out .* rust=True"):
+        load_tokenizer(tmp_path)
+    theirs, ours = transformers.AutoTokenizer.from_pretrained(tmp_path), load_tokenizer(tmp_path, rust=True)
+    for text in ("the fox foxes", "a <mask> the", ""):
+        assert ours.encode(text, "the").ids == theirs(text, "the")["input_ids"]
+    assert (ours.pad_id, ours.cls_id, ours.sep_id, ours.mask_id) == (1, 0, 2, ours.token_to_id("<mask>"))

@@ -1,4 +1,4 @@
-"""Tokenizers from scratch: WordPiece (BERT) and byte-level BPE (ModernBERT, EuroBERT), and their files.
+"""Tokenizers from scratch: WordPiece (BERT) and byte-level BPE (RoBERTa, ModernBERT, EuroBERT), and their files.
 
 To follow WordPiece read normalization, pretokenization, wordpiece and base; for BPE pretokenization, merges, bpe and
 base. The rest: vocabulary (ids, roles, added tokens), template, encoding (truncation, batches), files (folder,

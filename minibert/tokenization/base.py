@@ -296,16 +296,19 @@ class Tokenizer(TokenizerInterface):
                 continue
             normal, origin = self._parts.normalizer.align(text[start:stop])
             for token_id, low, high in self._finder.split(normal):
-                spans = [(low, high)] if token_id is not None else self._word_spans(normal[low:high])
-                for word_start, word_stop in spans:
-                    if token_id is not None:
-                        matched[len(ids)] = normal[low:high]
-                        pieces, base = ((token_id, 0, high - low),), low
-                    else:
-                        pieces, base = self._pieces_of[normal[low + word_start : low + word_stop]], low + word_start
+                part, places = normal[low:high], origin[low:high]
+                if token_id is not None:
+                    matched[len(ids)] = part
+                    found_words = [(0, ((token_id, 0, len(part)),))]
+                else:
+                    led = self._parts.led(part)
+                    if len(led) > len(part):  # the added space has the place of the first character
+                        part, places = led, [places[0], *places]
+                    found_words = [(at, self._pieces_of[part[at:end]]) for at, end in self._word_spans(part)]
+                for at, pieces in found_words:
                     for piece, first, last in pieces:
                         ids.append(piece)
-                        offsets.append((start + origin[base + first], start + origin[base + last - 1] + 1))
+                        offsets.append((start + places[at + first], start + places[at + last - 1] + 1))
                         words.append(word)
                     word += 1
         tokens = [self._token_of[token_id] for token_id in ids]

@@ -196,7 +196,7 @@ class ByteLevelBPETokenizer(Tokenizer):
         >>> ByteLevelBPETokenizer.train(["aa"], vocab_size=262, min_count=1).to_json()["model"]["merges"]
         [['a', 'a']]
         """
-        model = bpe_model(self._vocab, self.merges, self.ignore_merges)
+        model = json_write.bpe_model(self._vocab, self.merges, self.ignore_merges)
         decoder = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
         return json_write.to_json(self._parts, self._id_of, self.pattern, decoder, model)
 
@@ -221,7 +221,7 @@ class ByteLevelBPETokenizer(Tokenizer):
         return tuple(pieces)
 
     def _fast_words(self, text: str) -> list[str]:
-        return byte_level_words(self._parts.normalizer.normalize(text), self.pattern)
+        return byte_level_words(self._parts.led(self._parts.normalizer.normalize(text)), self.pattern)
 
     def _fast_ids(self, chunk: str) -> tuple[int, ...]:
         if self.ignore_merges:
@@ -250,7 +250,7 @@ def read_bpe(data: dict) -> dict:
             names the key.
 
     >>> words = {"type": "ByteLevel", "add_prefix_space": False}
-    >>> model = bpe_model({"a": 0, "aa": 1}, [("a", "a")], False)
+    >>> model = json_write.bpe_model({"a": 0, "aa": 1}, [("a", "a")], False)
     >>> read_bpe({"model": model, "pre_tokenizer": words})["merges"]
     [('a', 'a')]
     """
@@ -260,45 +260,17 @@ def read_bpe(data: dict) -> dict:
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
         if model.values.get(name):
             value = model.values[name]
-            raise ValueError(f"BPE with {name}={value!r:.80} is not supported; minibert reads byte-level BPE")
+            raise ValueError(
+                f"BPE with {name}={value!r:.80} is not one that minibert spells out (it has byte-level BPE); let the "
+                "`tokenizers` library run it: load_tokenizer(folder, rust=True)"
+            )
     json_read.read_decoder(data, "ByteLevel")
     return {
         "vocab": model.get("vocab", dict),
-        "merges": _read_merges(model.get("merges", list)),
+        "merges": json_read.read_merges(model.get("merges", list)),
         "pattern": json_read.read_pattern(data),
         "ignore_merges": model.get("ignore_merges", bool, False),
         "parts": json_read.read_parts(data),
-    }
-
-
-def _read_merges(merges: list) -> list[tuple[str, str]]:
-    """Merges as ["a", "b"] or, in older files, "a b"."""
-    pairs = []
-    for rank, merge in enumerate(merges):
-        pair = merge.split(" ") if isinstance(merge, str) else merge
-        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
-            raise ValueError(f"model.merges[{rank}] must be two tokens, got {merge!r:.80}")
-        pairs.append((pair[0], pair[1]))
-    return pairs
-
-
-def bpe_model(vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], ignore_merges: bool) -> dict:
-    """The model entry of a byte-level BPE tokenizer.json, with every key the library wants.
-
-    >>> bpe_model({"a": 0, "aa": 1}, [("a", "a")], False)["merges"]
-    [['a', 'a']]
-    """
-    return {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": None,
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
-        "fuse_unk": False,
-        "byte_fallback": False,
-        "ignore_merges": ignore_merges,
-        "vocab": vocab,
-        "merges": [list(pair) for pair in merges],
     }
 
 

@@ -7,12 +7,14 @@ tokenizer.json holds a whole tokenizer, and still the files beside it have a say
 | tokenizer_config.json | the class; the roles (`mask_token` ...); tokens to add (`added_tokens_decoder`, `extra_special_tokens`) |
 | special_tokens_map.json, added_tokens.json | roles and added tokens in older folders; not read beside an `added_tokens_decoder` |
 | vocab.txt | Google's vocabulary, one token a line; not read beside a tokenizer.json |
-| config.json | the class, where tokenizer_config.json names none: BertTokenizer for BERT |
+| vocab.json, merges.txt | RoBERTa's vocabulary and merges; not read beside a tokenizer.json |
+| config.json | the class, where tokenizer_config.json names none: BertTokenizer for BERT, RobertaTokenizer for RoBERTa |
 
 The class decides. `BertTokenizer` takes only the vocabulary and the added tokens from tokenizer.json; case, accents,
 Chinese characters, the unknown token and the template follow tokenizer_config.json, and BERT's defaults where that is
-silent. For every other class tokenizer.json counts as it stands, and tokens are added to it. Where two files disagree,
-the reader is told which two, and which one wins.
+silent. `RobertaTokenizer` takes vocabulary, merges and added tokens; the prefix space, offsets and the template follow
+tokenizer_config.json. For every other class tokenizer.json counts as it stands, and tokens are added to it. Where two
+files disagree, the reader is told which two, and which one wins.
 
 Source: `transformers` 5, with which the tests compare this.
 """  # noqa: E501 (a table row is one line)
@@ -27,17 +29,21 @@ from minibert.tokenization.json_read import (
     naming,
     read_added,
     read_json,
+    read_merges,
+    read_merges_txt,
     read_post_processor,
     read_token,
 )
-from minibert.tokenization.json_write import BERT_MODELS, BERT_OPTIONS, bert_json
-from minibert.tokenization.vocabulary import BERT_ROLES, AddedToken, add_tokens, read_vocab_txt
+from minibert.tokenization.json_write import BERT_MODELS, BERT_OPTIONS, bert_json, roberta_json
+from minibert.tokenization.vocabulary import BERT_ROLES, ROBERTA_ROLES, AddedToken, add_tokens, read_vocab_txt
 
 CONFIG, TOKENIZER, WORDS, MODEL = "tokenizer_config.json", "tokenizer.json", "vocab.txt", "config.json"
+TABLE, MERGES = "vocab.json", "merges.txt"
 SPECIAL, ADDED = "special_tokens_map.json", "added_tokens.json"
 ROLE_KEYS = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 # Names of BertTokenizer; each may also end in "Fast".
 BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer", "LayoutLMTokenizer")
+ROBERTA = "RobertaTokenizer"
 ANY_CLASS = ("PreTrainedTokenizer", "TokenizersBackend")  # tokenizer.json as it stands
 _EXTRA, _OLD_EXTRA, _OWN = "extra_special_tokens", "additional_special_tokens", "model_specific_special_tokens"
 
@@ -74,33 +80,38 @@ def read_folder(folder: Path) -> Folder:
     """
     data = read_json(folder / TOKENIZER) if (folder / TOKENIZER).is_file() else None
     words = read_vocab_txt(folder / WORDS) if (folder / WORDS).is_file() else None
-    if data is None and words is None:
-        hint = "; transformers' AutoTokenizer makes one from merges.txt" if (folder / "merges.txt").is_file() else ""
-        raise ValueError(f"there is no file {folder / TOKENIZER}{hint}, and no {WORDS}")
+    if data is None and words is None and not ((folder / TABLE).is_file() and (folder / MERGES).is_file()):
+        raise ValueError(f"there is no file {folder / TOKENIZER}, no {WORDS}, and no {TABLE} with {MERGES}")
+    source = TOKENIZER if data is not None else WORDS if words is not None else TABLE
     config, told = _read_config(folder)
     with naming(folder / CONFIG):
-        is_bert = _is_bert(folder, config, data)
+        kind = _rebuilt(folder, config, source)
+        is_bert = kind == "BertTokenizer"
         max_length, left = _check_options(config)
         stated = _read_stated(folder, config, data)
-        if is_bert:
-            config, present = BERT_ROLES | config, ()
-            ids = words if data is None else _wordpiece_vocabulary(data)
-            told += _capitals(config, ids)
+        if kind:
+            config, present = (BERT_ROLES if is_bert else ROBERTA_ROLES) | config, ()
             for key in ("unk_token", "cls_token", "sep_token"):
                 if config[key] is None:
-                    raise ValueError(f"{key} is null, and BertTokenizer cannot do without it")
-            names = {key: None if config[key] is None else _token(config[key], key).content for key in BERT_ROLES}
+                    raise ValueError(f"{key} is null, and {kind} cannot do without it")
+            names = {key: _token(config[key], key).content for key in ROLE_KEYS if config.get(key) is not None}
+        if is_bert:
+            ids = words if data is None else _wordpiece_vocabulary(data)
+            told += _capitals(config, ids)
             found = bert_json(config | names, ids, _add(config, ids, stated, present))
+        elif kind == ROBERTA:
+            ids, merges = _merged_vocabulary(folder, data)
+            found = roberta_json(config | names, ids, merges, _add(config, ids, stated, present))
         else:
             ids, present = _vocabulary(data), read_added(Entry(data))
             found = data | {"added_tokens": [vars(token) for token in _add(config, ids, stated, present)]}
         known = {*ids, *(token.content for token in (*stated, *present))}
         told += [f"{CONFIG}: {message}" for message in left] + _new_roles(config, known, found)
         if data is not None:
-            told += _compare(config, data, words, found, is_bert)
-            told += [] if is_bert else _unasked(folder, data)
-    source = folder / (WORDS if data is None else TOKENIZER)
-    return Folder(found, read_roles(config), max_length, source, tuple(f"{folder}: {message}" for message in told))
+            told += _compare(config, data, words, found, bool(kind))
+            told += [] if kind else _unasked(folder, data)
+    told = [f"{folder}: {message}" for message in told]
+    return Folder(found, read_roles(config), max_length, folder / source, tuple(told))
 
 
 def read_roles(config: Mapping) -> dict[str, str]:
@@ -181,22 +192,25 @@ def _differs(one: object, other: object, key: str) -> bool:
     return None not in (one, other) and _token(one, key).content != _token(other, key).content
 
 
-def _is_bert(folder: Path, config: Mapping, data: dict | None) -> bool:
-    """Whether the class is BertTokenizer, which makes its tokenizer of the vocabulary and the config alone."""
+def _rebuilt(folder: Path, config: Mapping, source: str) -> str:
+    """The class, if it makes its tokenizer of the vocabulary and the config: BertTokenizer, RobertaTokenizer or ""."""
     model = Entry(read_json(folder / MODEL) if (folder / MODEL).is_file() else {}, MODEL)
     kind = model.get("model_type", str, "")
     stated = Entry(dict(config)).get("tokenizer_class", str, None) or model.get("tokenizer_class", str, None)
     name = (stated or "").removesuffix("Fast")
-    if data is None:
-        if stated and name not in (*BERT_CLASSES, *ANY_CLASS):
+    if source != TOKENIZER:
+        makes, classes = ("BertTokenizer", BERT_CLASSES) if source == WORDS else (ROBERTA, (ROBERTA,))
+        if stated and name not in (*classes, *ANY_CLASS):
             raise ValueError(
-                f"tokenizer_class is {stated!r}, whose rules minibert does not have; with {WORDS} alone it reads "
-                f"{', '.join(BERT_CLASSES)}. Let transformers write a {TOKENIZER} (a fast tokenizer's save_pretrained)"
+                f"tokenizer_class is {stated!r}, whose rules minibert does not have; with {source} alone it reads "
+                f"{', '.join(classes)}. Let transformers write a {TOKENIZER} (a fast tokenizer's save_pretrained)"
             )
-        return True
+        return makes
     if kind == "modernbert":
-        return False
-    return name in BERT_CLASSES if stated else kind in BERT_MODELS and (folder / CONFIG).is_file()
+        return ""
+    if not stated and (folder / CONFIG).is_file():
+        name = "BertTokenizer" if kind in BERT_MODELS else ROBERTA if kind == "roberta" else ""
+    return "BertTokenizer" if name in BERT_CLASSES else ROBERTA if name == ROBERTA else ""
 
 
 def _unasked(folder: Path, data: dict) -> list[str]:
@@ -274,6 +288,20 @@ def _wordpiece_vocabulary(data: dict) -> dict[str, int]:
     return model.get("vocab", dict)
 
 
+def _merged_vocabulary(folder: Path, data: dict | None) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The vocabulary and the merges of RoBERTa's files."""
+    if data is None:
+        table = Entry(read_json(folder / TABLE), TABLE)
+        return {token: table.get(token, int) for token in table.values}, read_merges_txt(folder / MERGES)
+    kind, model = model_of(data)
+    if kind != "BPE":
+        raise ValueError(
+            f"the class is {ROBERTA}, which is byte-level BPE, but {TOKENIZER} holds a {kind} tokenizer; set "
+            'tokenizer_class to "PreTrainedTokenizerFast"'
+        )
+    return model.get("vocab", dict), read_merges(model.get("merges", list))
+
+
 # ---- where two files disagree
 
 
@@ -306,7 +334,7 @@ def _new_roles(config: Mapping, known: Collection[str], found: dict) -> list[str
     ]
 
 
-def _compare(config: Mapping, data: dict, words: Mapping[str, int] | None, found: dict, is_bert: bool) -> list[str]:
+def _compare(config: Mapping, data: dict, words: Mapping[str, int] | None, found: dict, rebuilt: bool) -> list[str]:
     """What two files say differently, and which of them `found` follows."""
     ids = _vocabulary(found) | {token["content"]: token["id"] for token in found["added_tokens"]}
     other = [word for word, index in (words or {}).items() if ids.get(word) != index]
@@ -322,24 +350,18 @@ def _compare(config: Mapping, data: dict, words: Mapping[str, int] | None, found
     told += _disagree(f"the added tokens of {TOKENIZER}", CONFIG, what, CONFIG)
     model, free = _vocabulary(found), len(_vocabulary(found))
     for token in sorted((t for t in read_added(Entry(data)) if t.content not in model), key=lambda token: token.id):
-        if token.id != free and not is_bert:
+        if token.id != free and not rebuilt:
             two = f"the id {token.id}, transformers {free}, the next free one"
             told.append(f"{TOKENIZER} gives {token.content!r} {two}; minibert follows the file")
         free += 1
-    if is_bert:
+    if rebuilt:
         return told + _disagree(TOKENIZER, CONFIG, _differences(data, found), CONFIG)
     return told + _disagree(TOKENIZER, CONFIG, _contradictions(data, ids, config), TOKENIZER)
 
 
 def _differences(data: dict, found: dict) -> list[str]:
-    """What BertTokenizer makes otherwise than tokenizer.json says."""
-    theirs, ours = _bert_normalizer(data), _bert_normalizer(found)
-    effective = {key: _option(ours, name) for name, key in BERT_OPTIONS.items()}
-    out = ["the normalizer is no BertNormalizer there"] if theirs is None else _clashes(theirs, effective)
-    for name in ("unk_token", "max_input_chars_per_word", "continuing_subword_prefix"):
-        there, here = data["model"].get(name), found["model"][name]
-        if there not in (None, here):
-            out.append(f"model.{name} is {there!r} there, {here!r} here")
+    """What BertTokenizer or RobertaTokenizer makes otherwise than tokenizer.json says."""
+    out = _bert_options(data, found) if found["model"]["type"] == "WordPiece" else _roberta_options(data, found)
     ids = _vocabulary(found) | {token["content"]: token["id"] for token in found["added_tokens"]}
     here = read_post_processor(Entry(found), ids)[0]
     try:
@@ -349,6 +371,26 @@ def _differences(data: dict, found: dict) -> list[str]:
     if there != here:
         out.append(f"the template is another one there, {' '.join(name for name, _ in here.pair)} here")
     return out
+
+
+def _bert_options(data: dict, found: dict) -> list[str]:
+    theirs, ours = _bert_normalizer(data), _bert_normalizer(found)
+    effective = {key: _option(ours, name) for name, key in BERT_OPTIONS.items()}
+    out = ["the normalizer is no BertNormalizer there"] if theirs is None else _clashes(theirs, effective)
+    for name in ("unk_token", "max_input_chars_per_word", "continuing_subword_prefix"):
+        there, here = data["model"].get(name), found["model"][name]
+        if there not in (None, here):
+            out.append(f"model.{name} is {there!r} there, {here!r} here")
+    return out
+
+
+def _roberta_options(data: dict, found: dict) -> list[str]:
+    out = [f"there is a normalizer there ({data['normalizer']!r:.60}), none here"] if data.get("normalizer") else []
+    words, here = data.get("pre_tokenizer") or {}, found["pre_tokenizer"]["add_prefix_space"]
+    if words.get("type") != "ByteLevel":
+        return [*out, f"the words are cut otherwise there ({words!r:.60})"]
+    there = words.get("add_prefix_space", True)
+    return out if there == here else [*out, f"add_prefix_space is {str(there).lower()} there, {str(here).lower()} here"]
 
 
 def _contradictions(data: dict, ids: Mapping[str, int], config: Mapping) -> list[str]:

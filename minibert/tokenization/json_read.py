@@ -1,9 +1,9 @@
 """Hugging Face's tokenizer.json: one JSON object for normaliser, words, model, template and added tokens.
 
-We read the components that the BERT, ModernBERT (OLMo) and EuroBERT (Llama-3) files use, and refuse any other by
-name rather than ignore it. Two entries of a file are read and NOT applied: `truncation` and `padding`. They record
-how somebody last used the tokenizer (MiniLM's file cuts and pads everything to 128 tokens); here the caller asks
-for both in `encode`. Our files store null for them.
+We read the components that the BERT, RoBERTa, ModernBERT (OLMo) and EuroBERT (Llama-3) files use, and refuse any
+other by name rather than ignore it. Two entries of a file are read and NOT applied: `truncation` and `padding`. They
+record how somebody last used the tokenizer (MiniLM's file cuts and pads everything to 128 tokens); here the caller
+asks for both in `encode`. Our files store null for them.
 """
 
 import json
@@ -188,7 +188,10 @@ def model_of(data: dict) -> tuple[str, Entry]:
     guess = "BPE" if "merges" in model.values else "WordPiece" if "max_input_chars_per_word" in model.values else ""
     kind = model.get("type", str, guess)
     if kind not in ("WordPiece", "BPE"):
-        raise ValueError(f"model type {kind!r} is not supported; minibert reads WordPiece and byte-level BPE")
+        raise ValueError(
+            f"model type {kind!r} is not one that minibert spells out (it has WordPiece and byte-level BPE); let the "
+            "`tokenizers` library run it: load_tokenizer(folder, rust=True)"
+        )
     return kind, model
 
 
@@ -220,7 +223,10 @@ def read_parts(data: dict) -> Parts:
     model = file.entry("model") or Entry({})
     ids = model.get("vocab", dict, {}) | ids_of_added(data)
     template, trim, keep = read_post_processor(file, ids)
-    return Parts(_read_normalizer(file), template, read_added(file), trim, keep)
+    words = file.components("pre_tokenizer", "pretokenizers")
+    byte_level = [part for part in words if part.get("type", str) == "ByteLevel"]
+    prefix = any(part.get("add_prefix_space", bool, True) for part in byte_level)
+    return Parts(_read_normalizer(file), template, read_added(file), trim, keep, prefix)
 
 
 def read_added(file: Entry) -> tuple[AddedToken, ...]:
@@ -302,8 +308,8 @@ def read_pattern(data: dict) -> str:
     kinds = [part.get("type", str) for part in parts]
     if kinds not in (["ByteLevel"], ["Split", "ByteLevel"]):
         raise ValueError(f"pre_tokenizer {', '.join(kinds) or None} is not supported for BPE; minibert has ByteLevel")
-    if parts[-1].get("add_prefix_space", bool, True):
-        raise ValueError("ByteLevel with add_prefix_space=true is not supported: it would change the text")
+    if len(parts) > 1 and parts[-1].get("add_prefix_space", bool, True):
+        raise ValueError("add_prefix_space=true after a Split puts a space before every word, which minibert does not")
     uses_gpt2 = parts[-1].get("use_regex", bool, True)
     if kinds == ["ByteLevel"] and uses_gpt2:
         return "gpt2"
@@ -313,6 +319,43 @@ def read_pattern(data: dict) -> str:
     if uses_gpt2 or pattern not in _KNOWN_PATTERNS or not isolated:
         raise ValueError(f"the word pattern {pattern!r} is not supported; minibert has the ones of GPT-2 and Llama-3")
     return _KNOWN_PATTERNS[pattern]
+
+
+def read_merges(merges: list) -> list[tuple[str, str]]:
+    """The merges of a BPE model: each ["a", "b"] or, in older files, "a b".
+
+    Raises:
+        ValueError: one that is not two tokens; the message says which.
+
+    >>> read_merges([["a", "b"], "ab c"])
+    [('a', 'b'), ('ab', 'c')]
+    """
+    pairs = []
+    for rank, merge in enumerate(merges):
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise ValueError(f"model.merges[{rank}] must be two tokens, got {merge!r:.80}")
+        pairs.append((pair[0], pair[1]))
+    return pairs
+
+
+def read_merges_txt(path: Path) -> list[tuple[str, str]]:
+    """The merges of GPT-2's merges.txt: one a line, after a first line that states the version.
+
+    Raises:
+        ValueError: a file that is not UTF-8, or a line that is not two tokens.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "merges.txt").write_text("#version: 0.2\\na b\\n", encoding="utf-8")
+    ...     read_merges_txt(Path(folder) / "merges.txt")
+    [('a', 'b')]
+    """
+    # Only "\n" ends a line, and a merge may begin with "#": only the first line can be the version.
+    lines = [line.rstrip("\r") for line in read_text(path).split("\n")]
+    lines = lines[1:] if lines[0].startswith("#version") else lines
+    with naming(path):
+        return read_merges([line for line in lines if line])
 
 
 def read_post_processor(file: Entry, ids: Mapping[str, int]) -> tuple[Template, bool, bool]:
@@ -334,10 +377,8 @@ def read_post_processor(file: Entry, ids: Mapping[str, int]) -> tuple[Template, 
             template = Template(_read_slots(part, "single", expand), _read_slots(part, "pair", expand))
         elif kind == "BertProcessing":
             template = Template.bert(_read_token(part, "cls", ids), _read_token(part, "sep", ids))
-        elif kind == "RobertaProcessing":  # <s> A </s></s> B </s>, all of it segment 0
-            cls, sep = (_read_token(part, "cls", ids), 0), (_read_token(part, "sep", ids), 0)
-            head = (cls, ("$A", 0), sep)
-            template = Template(head, (*head, sep, ("$B", 0), sep))
+        elif kind == "RobertaProcessing":
+            template = Template.roberta(_read_token(part, "cls", ids), _read_token(part, "sep", ids))
         elif kind != "ByteLevel":
             raise ValueError(
                 f"post_processor {kind} is not supported; minibert has TemplateProcessing, BertProcessing, "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from minibert.files import write_text
 from minibert.tokenization.json_read import Entry, read_added, read_json
-from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer
+from minibert.tokenization.normalization import BertNormalizer, NFCNormalizer, NoNormalizer
 from minibert.tokenization.pretokenization import PATTERNS
 from minibert.tokenization.template import Parts, Slot, Template
 from minibert.tokenization.vocabulary import BERT_ROLES, AddedToken, add_tokens
@@ -17,7 +17,8 @@ BERT_OPTIONS = {
     "strip_accents": "strip_accents",
     "handle_chinese_chars": "tokenize_chinese_chars",
 }
-BERT_MODELS = ("bert", "distilbert", "electra", "layoutlm")  # their class is BertTokenizer, and they read segment ids
+BERT_MODELS = ("bert", "distilbert", "electra", "layoutlm", "nomic_bert")  # their class is BertTokenizer
+WITH_SEGMENTS = ("bert", "electra", "layoutlm", "nomic_bert")  # and of these read segment ids
 
 
 def to_json(parts: Parts, ids: Mapping[str, int], pattern: str | None, decoder: dict, model: dict) -> dict:
@@ -43,17 +44,18 @@ def to_json(parts: Parts, ids: Mapping[str, int], pattern: str | None, decoder: 
         "padding": None,
         "added_tokens": [vars(token) for token in sorted(parts.added_tokens, key=lambda token: token.id)],
         "normalizer": normalizer_json,
-        "pre_tokenizer": _words_json(pattern),
+        "pre_tokenizer": _words_json(pattern, parts.prefix_space),
         "post_processor": post[0] if len(post) == 1 else {"type": "Sequence", "processors": post},
         "decoder": decoder,
         "model": model,
     }
 
 
-def _words_json(pattern: str | None) -> dict:
+def _words_json(pattern: str | None, prefix_space: bool) -> dict:
     if pattern is None:
         return {"type": "BertPreTokenizer"}
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": pattern == "gpt2"}
+    byte_level = {"type": "ByteLevel", "add_prefix_space": prefix_space, "trim_offsets": True}
+    byte_level["use_regex"] = pattern == "gpt2"
     if pattern == "gpt2":
         return byte_level
     split = {"type": "Split", "pattern": {"Regex": PATTERNS[pattern]}, "behavior": "Isolated", "invert": False}
@@ -93,6 +95,26 @@ def wordpiece_model(vocab: Mapping[str, int], unk_token: str, prefix: str, max_c
     }
 
 
+def bpe_model(vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], ignore_merges: bool) -> dict:
+    """The model entry of a byte-level BPE tokenizer.json, with every key the library wants.
+
+    >>> bpe_model({"a": 0, "aa": 1}, [("a", "a")], False)["merges"]
+    [['a', 'a']]
+    """
+    return {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": ignore_merges,
+        "vocab": vocab,
+        "merges": [list(pair) for pair in merges],
+    }
+
+
 def bert_json(config: Mapping, vocab: Mapping[str, int], added: Sequence[AddedToken]) -> dict:
     """The tokenizer.json object of the tokenizer that the class BertTokenizer makes of a vocabulary and a config.
 
@@ -119,6 +141,28 @@ def bert_json(config: Mapping, vocab: Mapping[str, int], added: Sequence[AddedTo
     parts = Parts(normalizer, Template.bert(cls, sep), tuple(added))
     decoder = {"type": "WordPiece", "prefix": "##", "cleanup": True}
     return to_json(parts, ids, None, decoder, wordpiece_model(vocab, unk, "##", 100))
+
+
+def roberta_json(
+    config: Mapping, vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], added: Sequence[AddedToken]
+) -> dict:
+    """The tokenizer.json object of the tokenizer that RobertaTokenizer makes of a vocabulary, merges and a config.
+
+    config: a tokenizer_config.json with all of RoBERTa's roles as strings.
+
+    Raises:
+        ValueError: an option of another type; the message names the key.
+
+    >>> config = {"cls_token": "<s>", "sep_token": "</s>", "add_prefix_space": True}
+    >>> roberta_json(config, {"<s>": 0, "</s>": 1}, [], ())["pre_tokenizer"]["add_prefix_space"]
+    True
+    """
+    options, ids = Entry(dict(config)), {**vocab, **{token.content: token.id for token in added}}
+    prefix, trim = options.get("add_prefix_space", bool, False), options.get("trim_offsets", bool, True)
+    cls, sep = options.get("cls_token", str), options.get("sep_token", str)
+    parts = Parts(NoNormalizer(), Template.roberta(cls, sep), tuple(added), trim, prefix and trim, prefix)
+    decoder = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
+    return to_json(parts, ids, "gpt2", decoder, bpe_model(vocab, merges, False))
 
 
 def write_json(path: Path, data: dict) -> None:
@@ -157,7 +201,7 @@ def write_folder(
     ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt']
     """
     if segments is None and (folder / "config.json").is_file():
-        segments = read_json(folder / "config.json").get("model_type") in BERT_MODELS
+        segments = read_json(folder / "config.json").get("model_type") in WITH_SEGMENTS
     config = describe(data, roles)
     if segments is not None:
         config["model_input_names"] = input_names(segments)

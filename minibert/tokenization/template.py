@@ -55,6 +55,19 @@ class Template:
         head = ((cls_token, 0), ("$A", 0), (sep_token, 0))
         return cls(head, (*head, ("$B", one), (sep_token, one)))
 
+    @classmethod
+    def roberta(cls, cls_token: str = "<s>", sep_token: str = "</s>") -> "Template":
+        """<s> A </s> and <s> A </s></s> B </s>, all of it segment 0.
+
+        Source: Liu et al. 2019, released code.
+
+        >>> [name for name, _ in Template.roberta().pair]
+        ['<s>', '$A', '</s>', '</s>', '$B', '</s>']
+        """
+        sep = (sep_token, 0)
+        head = ((cls_token, 0), ("$A", 0), sep)
+        return cls(head, (*head, sep, ("$B", 0), sep))
+
     def special_tokens(self) -> list[str]:
         """The special tokens the two templates use, each once, in order.
 
@@ -78,6 +91,8 @@ class Parts:
     """Everything in a tokenizer file but the model: what surrounds WordPiece or BPE.
 
     trim_offsets: leave spaces out of the offsets of byte-level tokens; keep_prefix_space: but not the first one.
+    prefix_space: put a space before a byte-level text that begins without one, so that its first word is written as
+    it is elsewhere (an option of GPT-2's and RoBERTa's tokenizers).
 
     >>> Parts().trim_offsets
     False
@@ -88,6 +103,15 @@ class Parts:
     added_tokens: tuple[AddedToken, ...] = ()
     trim_offsets: bool = False
     keep_prefix_space: bool = False
+    prefix_space: bool = False
+
+    def led(self, text: str) -> str:
+        """The text, with the space before it that `prefix_space` asks for.
+
+        >>> Parts(prefix_space=True).led("low"), Parts(prefix_space=True).led(" low"), Parts().led("low")
+        (' low', ' low', 'low')
+        """
+        return " " + text if self.prefix_space and text and not text.startswith(" ") else text
 
 
 def default_parts(

@@ -22,6 +22,8 @@ NAMES = {
 }
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 BERT_ROLES = {f"{role}_token": names[0] for role, names in NAMES.items()}  # as tokenizer_config.json spells them
+ROBERTA_ROLES = {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>"}
+ROBERTA_ROLES |= {"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"}
 
 # Unicode's word characters (Technical Standard 18, annex C), as in the library. To Python's own \w the vowel signs of
 # Hindi and the joiners are no letters, and superscript digits are.
