@@ -27,7 +27,7 @@ from minibert.corpora.sentiment import without_leaks
 from minibert.corpora.speeches import Speech
 from minibert.corpora.splits import is_held_out
 from minibert.corpora.store import fetch, is_cached, load, names, path
-from minibert.corpora.text import Document, naive_sentences, split_sentences
+from minibert.corpora.text import Document, naive_sentences, sentence_spans, split_sentences
 
 __all__ = [
     "DATASETS",
@@ -63,6 +63,7 @@ __all__ = [
     "names",
     "passages",
     "path",
+    "sentence_spans",
     "split_sentences",
     "synthetic",
     "without_leaks",

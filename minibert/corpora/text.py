@@ -52,6 +52,20 @@ def split_sentences(text: str) -> list[str]:
     return sentences
 
 
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Where each sentence of `split_sentences` stands in the text, (start, end) in characters.
+
+    >>> sentence_spans("It rains. Is it  cold?")
+    [(0, 9), (10, 22)]
+    """
+    spans, end = [], 0
+    for sentence in split_sentences(text):
+        found = re.compile(r"\s+".join(map(re.escape, sentence.split()))).search(text, end)
+        spans.append(found.span())
+        end = found.end()
+    return spans
+
+
 @dataclass(frozen=True)
 class Document:
     r"""A text with a name. One line is one paragraph; empty lines do not count.

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.corpora.rows import SpanQuestion
-from minibert.corpora.text import split_sentences
+from minibert.corpora.text import sentence_spans
 from minibert.experiments.minilm import one_segment, tokenizer
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
@@ -173,20 +173,6 @@ def logits_of(reader: SpanReader, cut: Sequence[Window]) -> list[Tensor]:
     """Start and end logits of each window, (T, 2) float32; computed in bfloat16, as in training."""
     with inference(reader), torch.autocast("cpu", dtype=torch.bfloat16):
         return [run_packed(reader, [window])[0].logits.float() for window in cut]
-
-
-def sentence_spans(text: str) -> list[CharSpan]:
-    """Where each sentence stands in the text, (start, end) in characters.
-
-    >>> sentence_spans("It rains. Is it  cold?")
-    [(0, 9), (10, 22)]
-    """
-    spans, end = [], 0
-    for sentence in split_sentences(text):
-        found = re.compile(r"\s+".join(map(re.escape, sentence.split()))).search(text, end)
-        spans.append(found.span())
-        end = found.end()
-    return spans
 
 
 def _scores(rows: Sequence[SpanQuestion], spans: Sequence[CharSpan]) -> dict[str, float]:
