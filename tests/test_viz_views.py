@@ -512,6 +512,17 @@ def test_a_search_view_ranks_by_vectors_that_differ_little_from_the_real_ones():
     assert [view.ranks(query)["words"] for query in (0, 1)] == [1, 1]
 
 
+def test_a_search_view_credits_its_passages_on_the_page_and_in_each_still_picture():
+    plain, credited = search_view(), search_view(credit="by A & B, CC BY-SA 3.0, " + "cut " * 40)
+    html = credited._repr_html_()
+    assert '"credit":"by A & B, CC BY-SA 3.0, cut ' in html and "data.credit" in html
+    assert "by A &amp; B, CC BY-SA 3.0" in still(html) and "CC BY-SA" not in still(plain._repr_html_())
+    assert "by A & B, CC BY-SA 3.0" in credited.describe()
+    texts = [text.get_text() for text in credited.figure().texts]
+    assert any("by A & B, CC BY-SA 3.0" in text for text in texts)
+    assert len(credited._repr_png_()) > len(plain._repr_png_())
+
+
 def test_a_language_view_shows_the_nearest_sentences_of_other_languages():
     """Against a loop over all pairs."""
     vectors = torch.randn(4, 5, 7, generator=torch.Generator().manual_seed(3))

@@ -66,6 +66,7 @@
       return { caption, buttons };
     });
     const say = make("div", "mb-say", root, { "aria-live": "polite" });
+    if (data.credit) make("div", "mb-credit", root).textContent = data.credit;
 
     function fill(column, caption, ranking, known) {
       column.caption.textContent = caption;

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 
 import matplotlib.pyplot as plt
 import torch
@@ -35,7 +36,8 @@ class SearchView(View):
     compares them itself. It holds no model, so a query that you type has no vector: words rank it, and beside them
     stands what lies nearest to the first passage found. A click on a passage asks for its neighbours. `right` names the
     passage that belongs to a query, where one does. Needs no network; where scripts do not run there is a still
-    picture of the first query. The same input gives the same bytes.
+    picture of the first query. `credit` says whose the passages are, below both lists and in each still picture. The
+    same input gives the same bytes.
 
     Shape: B passages and sources, vectors (B, D); Q queries, query_vectors (Q, D), right: Q numbers or None.
 
@@ -55,6 +57,7 @@ class SearchView(View):
         query_vectors: Tensor,
         right: Sequence[int | None] | None = None,
         title: str = "Search by vectors and by words",
+        credit: str = "",
     ):
         self.vectors = to_int8(unit_vectors(vectors, "vectors", "(B, D)"))
         self.passages = check_texts(passages, len(vectors), "passages")
@@ -62,7 +65,7 @@ class SearchView(View):
         self.query_vectors = to_int8(unit_vectors(query_vectors, "query_vectors", "(Q, D)"))
         self.queries = check_texts(queries, len(query_vectors), "queries")
         self.right = list(right) if right is not None else [None] * len(self.queries)
-        self.title = title
+        self.title, self.credit = title, credit
         if not 2 <= len(self.passages) <= MOST or not self.queries:
             came = f"{len(self.passages)} passages and {len(self.queries)} queries"
             raise ValueError(f"got {came}: expected 2 to {MOST} passages and a query")
@@ -100,7 +103,7 @@ class SearchView(View):
         first = {name: self.sources[each[0][0]] for name, each in self.found(0).items()}
         return printable(
             f"{self.title}. {len(self.passages)} passages. “{self.queries[0]}”: by vectors first {first['vectors']}, "
-            f"by words first {first['words']}."
+            f"by words first {first['words']}. {self.credit}".rstrip()
         )
 
     def _repr_html_(self) -> str:
@@ -114,6 +117,7 @@ class SearchView(View):
             vectors=text_of(self.vectors.numpy().tobytes()),
             asked=text_of(self.query_vectors.numpy().tobytes()),
             shown=SHOWN,
+            credit=self.credit,
         )
         return fragment("search", data, self._svg(), self.describe())
 
@@ -129,7 +133,9 @@ class SearchView(View):
 
     def _svg(self) -> str:
         """The first query and both lists, one below the other."""
-        parts = [f'<rect width="900" height="{2 * SHOWN * 22 + 110}" fill="#fff"/>']
+        notes = wrap(printable(self.credit), 130)
+        high = 2 * SHOWN * 22 + 110 + 18 * len(notes)
+        parts = [f'<rect width="900" height="{high}" fill="#fff"/>']
         parts.append(f'<text x="12" y="24" font-weight="bold">{escape(printable(self.queries[0]))}</text>')
         y = 50
         for name, rows in self._first().items():
@@ -139,13 +145,16 @@ class SearchView(View):
                 mark, short = "✓ " if right else "", text if len(text) <= 110 else text[:109] + "…"
                 parts.append(f'<text x="24" y="{y}">{cosine:.2f}  {mark}{escape(short)}</text>')
             y += 30
-        size = f'width="900" height="{2 * SHOWN * 22 + 110}" viewBox="0 0 900 {2 * SHOWN * 22 + 110}"'
+        for note in notes:
+            parts.append(f'<text x="12" y="{y}" fill="#5b6673" font-size="12">{escape(note)}</text>')
+            y += 18
+        size = f'width="900" height="{high}" viewBox="0 0 900 {high}"'
         style = 'font-family="system-ui, sans-serif" font-size="13" fill="#1c2530"'
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{"".join(parts)}</svg>'
 
     def figure(self) -> Figure:
         """The first query as a picture: a bar for the cosine of each passage found, by vectors and by words."""
-        figure = plt.figure(figsize=(9.2, 4.6), dpi=144, layout="constrained")
+        figure = plt.figure(figsize=(9.2, 4.9), dpi=144, layout="constrained")
         figure.suptitle(for_matplotlib(f"“{self.queries[0]}”"), fontsize=12)
         for axes, (name, rows) in zip(figure.subplots(2, 1, sharex=True), self._first().items(), strict=True):
             for place, (cosine, text, right) in enumerate(rows):
@@ -156,5 +165,8 @@ class SearchView(View):
             axes.set_yticklabels([f"{cosine:.2f}" for cosine, _, _ in rows], fontsize=10)
             axes.set_title(name, loc="left", fontsize=11)
             axes.spines[["top", "right"]].set_visible(False)
-        axes.set_xlabel("cosine (a green bar is the passage that belongs to the question)")
+        axes.set_xlabel("cosine (a green bar is the passage that belongs to the query)")
+        if self.credit:
+            note = "\n".join(wrap(for_matplotlib(self.credit), 125))
+            figure.supxlabel(note, x=0.01, ha="left", fontsize=9, color="#5b6673")
         return figure

@@ -7,11 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from minibert.viz.fast_pictures import new_figure
+from minibert.viz.fast_pictures import STYLES, new_figure
 from minibert.viz.page import COLORS, for_matplotlib
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
 INK = "#1c2530"
+Level = tuple[str, float]  # a control as a dotted line: its name and its score
 
 
 def _box(axes: Axes, x: float, y: float, wide: float, text: str, color: str, high: float = 0.62) -> None:
@@ -77,7 +78,7 @@ def plot_clouds(panels: Mapping[str, Sequence[Sequence[float]]], groups: Mapping
     >>> len(plot_clouds({"as it is": [[3.0, 0.0], [3.0, 1.0]], "centred": [[0.0, 0.0], [0.0, 1.0]]}, {"": [0, 1]}).axes)
     2
     """
-    figure = new_figure(9.2, 3.6)
+    figure = new_figure(3.7 * len(panels) + 0.4, 4.4)
     grid = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
     for axes, (name, points) in zip(grid, panels.items(), strict=True):
         points = np.asarray(points)
@@ -90,14 +91,15 @@ def plot_clouds(panels: Mapping[str, Sequence[Sequence[float]]], groups: Mapping
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].set_ylabel("along the direction\nof most spread")
     if len(groups) > 1:
-        grid[-1].legend(frameon=False, fontsize=10, loc="best")
+        handles, names = grid[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=len(groups), frameon=False, fontsize=10.5)
     return figure
 
 
 def plot_scores(
     panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]], levels: Mapping[str, float] | None = None
 ) -> Figure:
-    """Scores as dots, with a bar for the spread: panel -> row -> series -> (mean, spread); a dotted line is a `level`.
+    """Scores as dots with a bar for the spread, panel -> row -> series -> (mean, spread); the dotted line is the bag.
 
     >>> figure = plot_scores({"sts": {"mean": {"as it is": (0.5, 0.1), "centred": (0.6, 0.1)}}}, {"sts": 0.55})
     >>> figure.axes[0].get_title(loc="left")
@@ -114,7 +116,7 @@ def plot_scores(
             places = [place + shift for place in range(len(rows))]
             axes.errorbar(means, places, xerr=spreads, fmt=marker, color=color, ms=6, capsize=3, label=name)
         if levels:
-            axes.axvline(levels[panel], color="#555555", ls=":", lw=1.5)
+            axes.axvline(levels[panel], color="#555555", ls=":", lw=1.5, label="bag of words")
         axes.set_title(panel, loc="left", fontsize=11)
         axes.set(yticks=range(len(rows)), ylim=(len(rows) - 0.4, -0.6))
         axes.grid(axis="y", color="#E6E6E6", lw=0.7)
@@ -122,12 +124,14 @@ def plot_scores(
         axes.spines[["top", "right"]].set_visible(False)
     grid[0].set_yticklabels(rows, fontsize=10.5)
     handles, names = grid[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(series), frameon=False, fontsize=10.5)
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False, fontsize=10.5)
     return figure
 
 
 def plot_batches(panels: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
-    """The cosines of all questions with all passages of a batch, (B, B) a panel; the pairs are on the diagonal.
+    """The cosines of all questions with all passages of a batch, (B, B) a panel; the pairs are framed.
+
+    Cosines below 0.2 have the colour of 0.2.
 
     >>> len(plot_batches({"before": [[1.0, 0.9], [0.9, 1.0]], "after": [[1.0, 0.0], [0.0, 1.0]]}).axes)
     3
@@ -135,11 +139,46 @@ def plot_batches(panels: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
     figure = new_figure(8.6, 3.6)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (name, matrix) in zip(grid, panels.items(), strict=True):
-        image = axes.imshow(np.asarray(matrix), cmap="viridis", vmin=-0.2, vmax=1.0)
+        image = axes.imshow(np.asarray(matrix), cmap="viridis", vmin=0.2, vmax=1.0)
+        for place in range(len(matrix)):
+            axes.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, fill=False, ec=ORANGE, lw=1.6))
         axes.set_title(name, loc="left", fontsize=11)
         axes.set(xlabel="passage", ylabel="question" if axes is grid[0] else "")
-    bar = figure.colorbar(image, ax=list(grid), shrink=0.85)
+    bar = figure.colorbar(image, ax=list(grid), shrink=0.85, extend="min")
     bar.set_label("cosine")
+    return figure
+
+
+def plot_curves(
+    x: Sequence[float],
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+    xlabel: str,
+    ylabel: str,
+    level: Level | None = None,
+    low: float = 0.0,
+) -> Figure:
+    """Lines over `x` with bars for their spread: panel -> line -> (mean, spread) of each x; a shorter line ends early.
+
+    The vertical axis is the same for all panels and begins at `low`.
+
+    >>> figure = plot_curves([1, 2], {"": {"a": [(0.5, 0.1), (0.6, 0.1)]}}, "layer", "nDCG@10", ("words", 0.7))
+    >>> figure.axes[0].get_xlabel()
+    'layer'
+    """
+    figure = new_figure(7.8 if len(panels) == 1 else 9.4, 3.9)
+    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axes, (panel, lines) in zip(grid, panels.items(), strict=True):
+        for (name, points), style in zip(lines.items(), STYLES, strict=False):
+            means, spreads = zip(*points, strict=True)
+            axes.errorbar(x[: len(means)], means, spreads, label=name, ms=6, capsize=4, **style)
+        if level:
+            axes.axhline(level[1], color="#555555", lw=1.5, ls=":", label=level[0])
+        axes.set_title(panel, loc="left", fontsize=11)
+        axes.set(xlabel=xlabel, xticks=x, ylim=(low, 1.0))
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[0].set_ylabel(ylabel)
+    handles, names = grid[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=10.5)
     return figure
 
 
