@@ -1,37 +1,39 @@
-"""One frozen dataclass that spells BERT, ModernBERT and EuroBERT, and every mixture between them."""
+"""One frozen dataclass that spells BERT, ModernBERT, EuroBERT, their relatives, and every mixture between them."""
 
 import dataclasses
 import math
+import typing
 import warnings
 from dataclasses import dataclass
 
 from minibert.presets import PRESETS
 
-CHOICES = {
-    "position": ("learned", "rope"),
-    "norm": ("layernorm", "rmsnorm"),
-    "norm_placement": ("post", "pre"),
-    "mlp": ("plain", "glu"),
-    "act": ("gelu", "gelu_tanh", "silu"),
-    "mlm_head": ("transform", "linear"),
-    "pool": ("bert", "cls", "mean", "late"),
-    "init": ("normal", "trunc", "megatron"),
+Activation = typing.Literal["gelu", "gelu_tanh", "silu", "relu"]
+Rate, FromZero = typing.NewType("Rate", float), typing.NewType("FromZero", int)
+RULES = {  # what a field of this type may hold: a test, and the words for it
+    bool: (lambda value: type(value) is bool, "True or False"),
+    int: (lambda value: type(value) is int and value >= 1, "a whole number of at least 1"),
+    FromZero: (lambda value: type(value) is int and value >= 0, "a whole number of at least 0"),
+    float: (lambda value: type(value) in (int, float) and 0 < value < math.inf, "a positive number"),
+    Rate: (lambda value: type(value) in (int, float) and 0 <= value < 1, "a dropout rate in [0, 1)"),
+    tuple: (
+        lambda value: isinstance(value, tuple) and value and all(kind in ("global", "local") for kind in value),
+        "a list of 'global' and 'local'",
+    ),
 }
-SIZES = ("vocab_size", "hidden", "layers", "heads", "intermediate", "max_len", "global_every")
-RATES = tuple(f"dropout_{place}" for place in ("embed", "attn_probs", "attn_out", "mlp_inner", "mlp_out", "classifier"))
-SWITCHES = ("norm_bias", "embed_norm", "skip_first_attn_norm", "final_norm", "bias", "head_bias", "decoder_bias")
-SWITCHES += ("tie", "nsp")
-SPECIAL_IDS = ("pad_id", "mask_id", "cls_id", "sep_id")
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
     """Every choice that tells one text encoder from another; the defaults are BERT-base.
 
-    Sizes are counts, `dropout_*` are probabilities, `local_window` is the total width of a local layer in tokens:
-    128 means 64 to the left, the token itself and 64 to the right, 129 keys in all. Layer `i` attends globally when
-    `i % global_every == 0` and locally otherwise. `max_len` is a hard limit with learned positions and a promise of
-    the training length with RoPE.
+    Sizes are counts, `dropout_*` are probabilities. `layer_types` is a pattern that repeats over the layers: with
+    ("global", "local", "local"), layers 0, 3, 6, ... see the whole text. `local_window` is the total width of a local
+    layer in tokens: 128 means 64 to the left, the token itself and 64 to the right, 129 keys in all. `max_len` is a
+    hard limit with learned positions and a promise of the training length with RoPE; the table of learned positions
+    has `position_offset` more rows, which no token uses. `head_act` None means `act`; `mlm_head_size` is the width
+    inside a two-layer head. `pool` says how a classifier reads a text: by BERT's pooler, by the same with ReLU, from
+    the first token, from the mean of all, or ("late") by the mean of all tokens' logits.
 
     Raises:
         ValueError: a field is out of range, or two fields contradict each other; the message names them.
@@ -52,114 +54,91 @@ class EncoderConfig:
     intermediate: int = 3072
     kv_heads: int | None = None
     max_len: int = 512
-    position: str = "learned"
+    position: typing.Literal["learned", "rope"] = "learned"
+    position_offset: FromZero = 0
     rope_theta: float | None = None
     rope_theta_local: float | None = None
-    global_every: int = 1
+    layer_types: tuple = ("global",)
     local_window: int | None = None
-    segments: int = 2
-    norm: str = "layernorm"
+    segments: FromZero = 2
+    norm: typing.Literal["layernorm", "rmsnorm"] = "layernorm"
     norm_eps: float = 1e-12
     norm_bias: bool = True
-    norm_placement: str = "post"
+    norm_placement: typing.Literal["post", "pre"] = "post"
     embed_norm: bool = True
     skip_first_attn_norm: bool = False
     final_norm: bool = False
-    mlp: str = "plain"
-    act: str = "gelu"
-    bias: bool = True
-    dropout_embed: float = 0.1
-    dropout_attn_probs: float = 0.1
-    dropout_attn_out: float = 0.1
-    dropout_mlp_inner: float = 0.0
-    dropout_mlp_out: float = 0.1
-    dropout_classifier: float = 0.1
-    mlm_head: str = "transform"
+    mlp: typing.Literal["plain", "glu"] = "plain"
+    act: Activation = "gelu"
+    attention_bias: bool = True
+    mlp_bias: bool = True
+    dropout_embed: Rate = 0.1
+    dropout_attn_probs: Rate = 0.1
+    dropout_attn_out: Rate = 0.1
+    dropout_mlp_inner: Rate = 0.0
+    dropout_mlp_out: Rate = 0.1
+    dropout_classifier: Rate = 0.1
+    mlm_head: typing.Literal["transform", "linear", "two_layer"] = "transform"
+    mlm_head_size: int | None = None
+    head_act: Activation | None = None
     head_bias: bool = True
     decoder_bias: bool = True
     tie: bool = True
-    pool: str = "bert"
+    pool: typing.Literal["bert", "relu", "cls", "mean", "late"] = "bert"
     nsp: bool = True
-    init: str = "trunc"
+    init: typing.Literal["normal", "trunc", "megatron"] = "trunc"
     init_std: float = 0.02
     init_cutoff: float = 2.0
-    pad_id: int = 0
-    mask_id: int = 103
-    cls_id: int = 101
-    sep_id: int = 102
+    pad_id: FromZero = 0
+    mask_id: FromZero = 103
+    cls_id: FromZero = 101
+    sep_id: FromZero = 102
 
     def __post_init__(self):
-        self._check_ranges()
-        self._check_agreement()
-
-    def _check_ranges(self):
-        for name in SIZES:
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name}={value!r}: expected a whole number of at least 1")
-        for name, allowed in CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {', '.join(allowed)}")
-        for name in RATES:
-            if type(getattr(self, name)) not in (int, float) or not 0.0 <= getattr(self, name) < 1.0:
-                raise ValueError(f"{name}={getattr(self, name)!r}: a dropout rate lies in [0, 1)")
-        for name in SPECIAL_IDS:
-            if type(getattr(self, name)) is not int or not 0 <= getattr(self, name) < self.vocab_size:
-                raise ValueError(f"{name}={getattr(self, name)!r}: expected an id below vocab_size={self.vocab_size}")
-        for name in SWITCHES:
-            if type(getattr(self, name)) is not bool:
-                raise ValueError(f"{name}={getattr(self, name)!r}: expected True or False")
-        for name in ("norm_eps", "init_std", "init_cutoff"):
-            if not _positive(getattr(self, name)):
-                raise ValueError(f"{name}={getattr(self, name)!r}: expected a positive number")
-        if type(self.segments) is not int or self.segments not in (0, 2):
-            raise ValueError(f"segments={self.segments!r}: expected 0 (no segment embedding) or 2 (sentence A and B)")
-
-    def _check_agreement(self):
-        def require(condition: bool, message: str):
-            if not condition:
+        if isinstance(self.layer_types, list):  # as config files have it
+            object.__setattr__(self, "layer_types", tuple(self.layer_types))
+        for field in dataclasses.fields(self):
+            value, kind, choices = getattr(self, field.name), field.type, typing.get_args(field.type)
+            if type(None) in choices:
+                kind, choices = choices[0], typing.get_args(choices[0])
+                if value is None:
+                    continue
+            fits, expected = (choices.__contains__, f"one of {', '.join(choices)}") if choices else RULES[kind]
+            if not fits(value):
+                raise ValueError(f"{field.name}={value!r}: expected {expected}")
+        for broken, message in self._contradictions():
+            if broken:
                 raise ValueError(message)
+        if not self.is_global(self.layers - 1):
+            layers = f"layers={self.layers}, layer_types={self.layer_types}"
+            warnings.warn(f"{layers}: the last layer is local; published models end on a global one", stacklevel=3)
 
-        groups = self.groups
-        require(self.hidden % self.heads == 0, f"hidden={self.hidden} does not divide into heads={self.heads}")
-        require(
-            type(groups) is int and groups >= 1 and self.heads % groups == 0,
-            f"kv_heads={self.kv_heads}: heads={self.heads} must be a multiple of it (each group shares one key head)",
-        )
-        if self.position == "rope":
-            require(self.head_size % 2 == 0, f"head size {self.head_size} is odd: RoPE rotates pairs of channels")
-            require(_positive(self.rope_theta), f"rope_theta={self.rope_theta!r}: RoPE needs a positive base")
-        else:
-            require(self.rope_theta is None, "rope_theta is set, but position='learned' has no rotation: leave it None")
-        local = self.global_every > 1
-        if (self.layers - 1) % self.global_every:
-            layers = f"layers={self.layers}, global_every={self.global_every}"
-            warnings.warn(f"{layers}: the last layer is local; published models end on a global one", stacklevel=4)
-        require(
-            local == (self.local_window is not None),
-            f"global_every={self.global_every} and local_window={self.local_window} go together: "
-            "every layer global (1, None), or local layers with a window (say 3, 128)",
-        )
-        if local:
-            require(
-                type(self.local_window) is int and self.local_window >= 2 and self.local_window % 2 == 0,
-                f"local_window={self.local_window!r}: expected an even number of tokens, half of it on each side",
-            )
-        local_rope = local and self.position == "rope"
-        require(
-            _positive(self.rope_theta_local) if local_rope else self.rope_theta_local is None,
-            f"rope_theta_local={self.rope_theta_local!r}: expected a positive base for a RoPE model with local layers, "
-            "else None",
-        )
-        if self.norm_placement == "post":
-            require(not self.skip_first_attn_norm, "skip_first_attn_norm belongs to norm_placement='pre'")
-            require(not self.final_norm, "final_norm belongs to norm_placement='pre': post-norm blocks end normalised")
-        require(
-            self.embed_norm or not self.skip_first_attn_norm,
-            "skip_first_attn_norm needs embed_norm: otherwise the first block reads an input nobody normalised",
-        )
-        require(not (self.norm == "rmsnorm" and self.norm_bias), "RMSNorm has no bias: set norm_bias=False")
-        require(not self.nsp or self.pool == "bert", f"nsp needs pool='bert' (the [CLS] pooler), not {self.pool!r}")
+    def _contradictions(self) -> list[tuple]:
+        """What must not be true of two fields together, and the message if it is."""
+        rope, local, post = self.position == "rope", "local" in self.layer_types, self.norm_placement == "post"
+        two_layer, size = self.mlm_head == "two_layer", self.mlm_head_size
+        window, theta, ids = self.local_window, self.rope_theta_local, ("pad_id", "mask_id", "cls_id", "sep_id")
+        outside = [f"{name}={getattr(self, name)}" for name in ids if getattr(self, name) >= self.vocab_size]
+        return [
+            (outside, f"{', '.join(outside)}: expected an id below vocab_size={self.vocab_size}"),
+            (self.hidden % self.heads, f"hidden={self.hidden} does not divide into heads={self.heads}"),
+            (self.heads % self.groups, f"kv_heads={self.kv_heads}: heads={self.heads} must be a multiple of it"),
+            (rope and self.head_size % 2, f"head size {self.head_size} is odd: RoPE rotates pairs of channels"),
+            (rope == (self.rope_theta is None), f"rope_theta={self.rope_theta}: for position='rope', and only there"),
+            (rope and self.position_offset, "position_offset belongs to position='learned'"),
+            (local == (window is None), f"local_window={window}: for local layers in layer_types, and only there"),
+            (local and (window or 0) % 2, f"local_window={window}: expected an even number, half of it on each side"),
+            (
+                (local and rope) == (theta is None),
+                f"rope_theta_local={theta}: for local layers with RoPE, and only there",
+            ),
+            (post and self.skip_first_attn_norm, "skip_first_attn_norm belongs to norm_placement='pre'"),
+            (post and self.final_norm, "final_norm belongs to norm_placement='pre': post-norm blocks end normalised"),
+            (self.skip_first_attn_norm and not self.embed_norm, "skip_first_attn_norm needs embed_norm"),
+            (self.norm == "rmsnorm" and self.norm_bias, "RMSNorm has no bias: set norm_bias=False"),
+            (self.nsp and self.pool != "bert", f"nsp needs pool='bert' (the [CLS] pooler), not {self.pool!r}"),
+            (two_layer == (size is None), f"mlm_head_size={size}: for mlm_head='two_layer', and only there"),
+        ]
 
     @property
     def head_size(self) -> int:
@@ -178,17 +157,16 @@ class EncoderConfig:
 
     @property
     def family(self) -> str:
-        """The published family whose block this is: "bert", "modernbert" or "eurobert"; "mixed" for your own."""
-        signature = (self.position, self.norm, self.norm_placement, self.mlp, self.mlm_head)
+        """Whose block this is: "bert", "modernbert" or "eurobert" (their relatives, too); "mixed" for another."""
         return {
-            ("learned", "layernorm", "post", "plain", "transform"): "bert",
-            ("rope", "layernorm", "pre", "glu", "transform"): "modernbert",
-            ("rope", "rmsnorm", "pre", "glu", "linear"): "eurobert",
-        }.get(signature, "mixed")
+            ("learned", "layernorm", "post", "plain"): "bert",
+            ("rope", "layernorm", "pre", "glu"): "modernbert",
+            ("rope", "rmsnorm", "pre", "glu"): "eurobert",
+        }.get((self.position, self.norm, self.norm_placement, self.mlp), "mixed")
 
     def is_global(self, layer: int) -> bool:
         """Whether `layer` (from 0) sees the whole document. Source: Warner et al. 2024, section 2.1.1."""
-        return layer % self.global_every == 0
+        return self.layer_types[layer % len(self.layer_types)] == "global"
 
     def replace(self, **changes) -> "EncoderConfig":
         """A copy with some fields changed, validated again.
@@ -211,7 +189,3 @@ class EncoderConfig:
         if name not in PRESETS:
             raise ValueError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
         return cls(**PRESETS[name])
-
-
-def _positive(value) -> bool:
-    return type(value) in (int, float) and value > 0 and math.isfinite(value)

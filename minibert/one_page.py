@@ -26,7 +26,7 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import gelu, silu
+from torch.nn.functional import gelu, relu, silu
 
 
 def encode(weights: dict[str, Tensor], config, ids: Tensor, mask: Tensor, segment_ids: Tensor | None = None) -> Tensor:
@@ -44,7 +44,7 @@ def encode(weights: dict[str, Tensor], config, ids: Tensor, mask: Tensor, segmen
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)  # (B, T): 0, 1, 2, ... from the first real token of each row
     x = weights["embeddings.token.weight"][ids]  # (B, T, D): row number `id` of a table (V, D)
     if config.position == "learned":
-        x = x + weights["embeddings.position.weight"][positions]
+        x = x + weights["embeddings.position.weight"][positions + config.position_offset]
     if config.segments:  # 0 for the first sentence, 1 for the second
         x = x + weights["embeddings.segment.weight"][torch.zeros_like(ids) if segment_ids is None else segment_ids]
     if config.embed_norm:
@@ -102,15 +102,17 @@ def feed_forward(x: Tensor, weights: dict, config) -> Tensor:
     """Two linear layers with an activation between them, for each token alone. (B, T, D) -> (B, T, D)."""
     if config.mlp == "glu":
         gate, up = linear(x, weights, "feed_forward.gate_up").chunk(2, dim=-1)  # (B, T, F) each
-        inner = activation(gate, config) * up  # (B, T, F)
+        inner = activation(gate, config.act) * up  # (B, T, F)
     else:
-        inner = activation(linear(x, weights, "feed_forward.input"), config)  # (B, T, F)
+        inner = activation(linear(x, weights, "feed_forward.input"), config.act)  # (B, T, F)
     return linear(inner, weights, "feed_forward.output")
 
 
-def activation(x: Tensor, config) -> Tensor:
+def activation(x: Tensor, name: str) -> Tensor:
     """The non-linear function of each number: silu(x) = x · sigmoid(x), gelu(x) = x · P(a normal variable < x)."""
-    return silu(x) if config.act == "silu" else gelu(x, approximate="tanh" if config.act == "gelu_tanh" else "none")
+    if name in ("silu", "relu"):
+        return silu(x) if name == "silu" else relu(x)
+    return gelu(x, approximate="tanh" if name == "gelu_tanh" else "none")
 
 
 def norm(x: Tensor, weights: dict, name: str, config) -> Tensor:
@@ -140,8 +142,12 @@ def masked_token_loss(weights: dict[str, Tensor], config, hidden: Tensor, labels
     """
     weights = {name.removeprefix("encoder."): tensor for name, tensor in weights.items()}
     hidden, labels = hidden[labels != -100], labels[labels != -100]  # (M, D), (M,): the M tokens with a label
+    act = config.head_act or config.act
     if config.mlm_head == "transform":  # BERT and ModernBERT
-        hidden = norm(activation(linear(hidden, weights, "head.dense"), config), weights, "head.norm", config)
+        hidden = norm(activation(linear(hidden, weights, "head.dense"), act), weights, "head.norm", config)
+    if config.mlm_head == "two_layer":  # UltraBERT
+        for layer in ("head.first", "head.second"):
+            hidden = activation(linear(hidden, weights, layer), act)
     if config.tie:  # score each token with its own row of the embedding table
         weights = weights | {"decoder.weight": weights["embeddings.token.weight"]}
     log_probabilities = linear(hidden, weights, "decoder").log_softmax(dim=-1)  # (M, V)

@@ -1,11 +1,12 @@
 """EncoderConfig: every rule has an error that names the field, and the presets have the published sizes."""
 
 import dataclasses
+import typing
 
 import pytest
 import torch
 
-from minibert.config import CHOICES, RATES, SIZES, SPECIAL_IDS, SWITCHES, EncoderConfig
+from minibert.config import EncoderConfig, Rate
 from minibert.model import Encoder, MaskedLanguageModel, PretrainingModel
 from minibert.presets import PRESETS
 
@@ -13,6 +14,12 @@ BERT = EncoderConfig.preset("bert-base")
 MODERNBERT = EncoderConfig.preset("modernbert-base")
 EUROBERT = EncoderConfig.preset("eurobert-610m")
 
+FIELDS = {field.name: field.type for field in dataclasses.fields(EncoderConfig)}
+CHOICES = {name: typing.get_args(kind) for name, kind in FIELDS.items() if typing.get_origin(kind) is typing.Literal}
+RATES = [name for name, kind in FIELDS.items() if kind is Rate]
+SWITCHES = [name for name, kind in FIELDS.items() if kind is bool]
+SIZES = [name for name, kind in FIELDS.items() if kind is int]
+SPECIAL_IDS = [name for name in FIELDS if name.endswith("_id")]
 BROKEN_RULES = [
     # (a valid config, the change that breaks it, what the message must say)
     *[(BERT, {name: 0}, f"{name}=0: expected a whole number of at least 1") for name in SIZES],
@@ -20,43 +27,54 @@ BROKEN_RULES = [
     (BERT, {"hidden": 768.0}, "hidden=768.0: expected a whole number"),
     (BERT, {"layers": True}, "layers=True: expected a whole number"),
     *[(BERT, {name: "none"}, f"{name}='none': expected one of {choices[0]}") for name, choices in CHOICES.items()],
-    *[(BERT, {name: 1.0}, rf"{name}=1.0: a dropout rate lies in \[0, 1\)") for name in RATES],
-    *[(BERT, {name: -0.1}, f"{name}=-0.1: a dropout rate") for name in RATES],
+    *[(BERT, {name: None}, f"{name}=None: expected one of {choices[0]}") for name, choices in CHOICES.items()],
+    (BERT, {"head_act": "tanh"}, "head_act='tanh': expected one of gelu, gelu_tanh, silu, relu"),
+    (BERT, {"act": ["gelu"]}, "act=.*gelu.*: expected one of gelu"),
+    *[(BERT, {name: 1.0}, rf"{name}=1.0: expected a dropout rate in \[0, 1\)") for name in RATES],
+    *[(BERT, {name: -0.1}, f"{name}=-0.1: expected a dropout rate") for name in RATES],
     *[(BERT, {name: 30522}, f"{name}=30522: expected an id below vocab_size=30522") for name in SPECIAL_IDS],
-    *[(BERT, {name: -1}, f"{name}=-1: expected an id") for name in SPECIAL_IDS],
+    *[(BERT, {name: -1}, f"{name}=-1: expected a whole number of at least 0") for name in SPECIAL_IDS],
     *[(BERT, {name: 0.0}, f"{name}=0.0: expected a positive number") for name in ("norm_eps", "init_std")],
     (BERT, {"init_cutoff": float("nan")}, "init_cutoff=nan: expected a positive number"),
     (BERT, {"norm_eps": float("inf")}, "norm_eps=inf: expected a positive number"),
     # what a config file may hold instead of a number or a switch
-    *[(BERT, {name: "0.1"}, f"{name}='0.1': a dropout rate") for name in RATES],
-    *[(BERT, {name: None}, f"{name}=None: expected an id") for name in SPECIAL_IDS],
-    (BERT, {"pad_id": 1.5}, "pad_id=1.5: expected an id"),
+    *[(BERT, {name: "0.1"}, f"{name}='0.1': expected a dropout rate") for name in RATES],
+    *[(BERT, {name: None}, f"{name}=None: expected a whole number") for name in SPECIAL_IDS],
+    (BERT, {"pad_id": 1.5}, "pad_id=1.5: expected a whole number"),
     *[(BERT, {name: "no"}, f"{name}='no': expected True or False") for name in SWITCHES],
     (BERT, {"tie": 1}, "tie=1: expected True or False"),
     (BERT, {"norm_eps": "1e-12"}, "norm_eps='1e-12': expected a positive number"),
-    (BERT, {"segments": 2.0}, "segments=2.0: expected 0 .* or 2"),
-    (EUROBERT, {"rope_theta": "10000"}, "rope_theta='10000': RoPE needs a positive base"),
-    (BERT, {"segments": 1}, "segments=1: expected 0 .* or 2"),
+    (BERT, {"segments": 2.0}, "segments=2.0: expected a whole number of at least 0"),
+    (BERT, {"segments": -1}, "segments=-1: expected a whole number of at least 0"),
+    (BERT, {"position_offset": True}, "position_offset=True: expected a whole number"),
+    *[
+        (BERT, {"layer_types": value}, "layer_types=.*: expected a list of 'global' and 'local'")
+        for value in ((), [], "global", 3, None, ("global", "sliding"), ("global", 1))
+    ],
+    (EUROBERT, {"rope_theta": "10000"}, "rope_theta='10000': expected a positive number"),
     (BERT, {"heads": 7}, "hidden=768 does not divide into heads=7"),
     (EUROBERT, {"kv_heads": 5}, "kv_heads=5: heads=18 must be a multiple"),
     (EUROBERT, {"kv_heads": 36}, "kv_heads=36: heads=18 must be a multiple"),
-    (EUROBERT, {"kv_heads": 0}, "kv_heads=0: heads=18 must be a multiple"),
-    (EUROBERT, {"kv_heads": -6}, "kv_heads=-6: heads=18 must be a multiple"),
-    (EUROBERT, {"kv_heads": 6.0}, r"kv_heads=6.0: heads=18 must be a multiple"),
+    (EUROBERT, {"kv_heads": 0}, "kv_heads=0: expected a whole number of at least 1"),
+    (EUROBERT, {"kv_heads": -6}, "kv_heads=-6: expected a whole number of at least 1"),
+    (EUROBERT, {"kv_heads": 6.0}, r"kv_heads=6.0: expected a whole number"),
     (EUROBERT, {"hidden": 18 * 3}, "head size 3 is odd: RoPE rotates pairs"),
-    (EUROBERT, {"rope_theta": None}, "rope_theta=None: RoPE needs a positive base"),
-    (EUROBERT, {"rope_theta": 0.0}, "rope_theta=0.0: RoPE needs a positive base"),
-    (EUROBERT, {"rope_theta": -1.0}, "rope_theta=-1.0: RoPE needs a positive base"),
-    (EUROBERT, {"rope_theta": float("inf")}, "rope_theta=inf: RoPE needs a positive base"),
-    (BERT, {"rope_theta": 10_000.0}, "rope_theta is set, but position='learned'"),
-    (EUROBERT, {"rope_theta_local": 10_000.0}, "rope_theta_local=10000.0: expected a positive base .* else None"),
-    (MODERNBERT, {"rope_theta_local": None}, "rope_theta_local=None: expected a positive base"),
-    (MODERNBERT, {"rope_theta_local": 0.0}, "rope_theta_local=0.0: expected a positive base"),
-    (MODERNBERT, {"local_window": None}, "global_every=3 and local_window=None go together"),
-    (MODERNBERT, {"global_every": 1}, "global_every=1 and local_window=128 go together"),
+    (EUROBERT, {"rope_theta": None}, "rope_theta=None: for position='rope', and only there"),
+    (EUROBERT, {"rope_theta": 0.0}, "rope_theta=0.0: expected a positive number"),
+    (EUROBERT, {"rope_theta": -1.0}, "rope_theta=-1.0: expected a positive number"),
+    (EUROBERT, {"rope_theta": float("inf")}, "rope_theta=inf: expected a positive number"),
+    (EUROBERT, {"position_offset": 2}, "position_offset belongs to position='learned'"),
+    (BERT, {"rope_theta": 10_000.0}, "rope_theta=10000.0: for position='rope', and only there"),
+    (EUROBERT, {"rope_theta_local": 10_000.0}, "rope_theta_local=10000.0: for local layers with RoPE, and only there"),
+    (MODERNBERT, {"rope_theta_local": None}, "rope_theta_local=None: for local layers with RoPE"),
+    (MODERNBERT, {"rope_theta_local": 0.0}, "rope_theta_local=0.0: expected a positive number"),
+    (MODERNBERT, {"local_window": None}, "local_window=None: for local layers in layer_types, and only there"),
+    (MODERNBERT, {"layer_types": ("global",)}, "local_window=128: for local layers in layer_types, and only there"),
     (MODERNBERT, {"local_window": 127}, "local_window=127: expected an even number"),
-    (MODERNBERT, {"local_window": 0}, "local_window=0: expected an even number"),
-    (MODERNBERT, {"local_window": 128.0}, "local_window=128.0: expected an even number"),
+    (MODERNBERT, {"local_window": 0}, "local_window=0: expected a whole number of at least 1"),
+    (MODERNBERT, {"local_window": 128.0}, "local_window=128.0: expected a whole number"),
+    (BERT, {"mlm_head": "two_layer"}, "mlm_head_size=None: for mlm_head='two_layer', and only there"),
+    (BERT, {"mlm_head_size": 64}, "mlm_head_size=64: for mlm_head='two_layer', and only there"),
     (BERT, {"skip_first_attn_norm": True}, "skip_first_attn_norm belongs to norm_placement='pre'"),
     (BERT, {"final_norm": True}, "final_norm belongs to norm_placement='pre'"),
     (MODERNBERT, {"embed_norm": False}, "skip_first_attn_norm needs embed_norm"),
@@ -71,12 +89,17 @@ def test_every_rule_has_an_error_that_names_the_field(config, change, message):
         config.replace(**change)
 
 
-def test_every_field_is_checked():
-    """A new field belongs into one of the lists, or gets a rule of its own."""
-    own_rule = {"kv_heads", "rope_theta", "rope_theta_local", "local_window", "segments"}
-    positive = {"norm_eps", "init_std", "init_cutoff"}
-    listed = {*SIZES, *CHOICES, *RATES, *SPECIAL_IDS, *SWITCHES, *own_rule, *positive}
-    assert listed == {field.name for field in dataclasses.fields(EncoderConfig)}
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_refuses_what_it_cannot_hold(name):
+    with pytest.raises(ValueError, match=f"{name}="):
+        BERT.replace(**{name: object()})
+
+
+def test_a_pattern_of_layers_repeats_and_a_list_of_all_layers_is_one():
+    first = MODERNBERT.replace(layer_types=["local", "global"], layers=6)  # a list, as a config file has it
+    assert first.layer_types == ("local", "global") and first == first.replace(layer_types=("local", "global"))
+    assert [first.is_global(layer) for layer in range(6)] == [False, True] * 3
+    assert [first.replace(layers=4).is_global(layer) for layer in range(4)] == [False, True] * 2
 
 
 def test_an_unknown_field_and_an_unknown_preset_are_named():

@@ -111,7 +111,7 @@ def test_masks_are_the_naive_ones(lengths, seed):
 def test_looking_to_both_sides_is_the_models_own_attention(preset):
     config = EncoderConfig.preset(preset).replace(vocab_size=WORDS)
     if preset == "modernbert-nano":
-        config = config.replace(global_every=1, local_window=None, rope_theta_local=None, dropout_attn_out=0.0)
+        config = config.replace(layer_types=("global",), local_window=None, rope_theta_local=None, dropout_attn_out=0.0)
     ids, cu_seqlens = text(5, 1, 9)
     plain, masked = (Encoder(config, generator=torch.Generator().manual_seed(3)) for _ in range(2))
     got = look(masked, "both").packed(ids, cu_seqlens).hidden

@@ -68,7 +68,9 @@ def test_operations_are_those_that_torch_counts(family):
 
 @pytest.mark.parametrize("length", [2, 4, 20])
 def test_local_layers_are_counted_by_the_keys_they_see(length):
-    config = EncoderConfig.preset("modernbert-nano").replace(layers=4, global_every=3, local_window=6)
+    config = EncoderConfig.preset("modernbert-nano").replace(
+        layers=4, layer_types=("global", "local", "local"), local_window=6
+    )
     index = torch.arange(length)
     seen = int(((index[:, None] - index).abs() <= 3).sum())
     assert attention_flops(config, [length]) == 4 * config.hidden * (2 * length**2 + 2 * seen)

@@ -192,7 +192,7 @@ def test_learned_positions_are_absolute(monkeypatch):
 
 @each_family
 def test_without_positions_an_encoder_is_a_bag_of_words(family, monkeypatch):
-    changes = dict(global_every=1, local_window=None, rope_theta_local=None) if family == "modernbert" else {}
+    changes = dict(layer_types=("global",), local_window=None, rope_theta_local=None) if family == "modernbert" else {}
     model = build(MaskedLanguageModel, small_config(family, **changes))
     ids = torch.tensor([[4, 9, 7, 12, 5, 30, 8]])
     order = torch.tensor([3, 0, 6, 1, 5, 2, 4])
@@ -228,7 +228,7 @@ def test_local_layers_with_a_window_as_long_as_the_text_are_global(backend):
     configs = (
         one_theta.replace(local_window=24),  # the longest text has 13 tokens: 12 to each side see all of it
         one_theta.replace(local_window=22),
-        one_theta.replace(global_every=1, local_window=None, rope_theta_local=None),
+        one_theta.replace(layer_types=("global",), local_window=None, rope_theta_local=None),
     )
     wide, narrow, everywhere = (
         build(MaskedLanguageModel, config)(ids, mask, backend=backend).logits for config in configs

@@ -46,7 +46,7 @@ def modernbert(config, w, ids, mask):
     nearby = everything & ((index[:, None] - index).abs() <= config.local_window // 2)
     x = norm(w["model.embeddings.tok_embeddings.weight"][ids], "model.embeddings.norm")
     for i in range(config.layers):
-        layer, whole = f"model.layers.{i}.", i % config.global_every == 0
+        layer, whole = f"model.layers.{i}.", config.is_global(i)
         y = norm(x, layer + "attn_norm") if i else x
         parts = linear(y, w[layer + "attn.Wqkv.weight"]).chunk(3, dim=-1)
         query, key, value = (part.unflatten(-1, (config.heads, -1)) for part in parts)

@@ -77,11 +77,15 @@ MODEL = {"bert": PretrainingModel, "modernbert": MaskedLanguageModel, "eurobert"
 VARIANTS = {  # what the published models do not use but the configs allow
     "bert": [dict(act="gelu_tanh"), dict(tie=False), dict(act="silu", norm_eps=1e-3)],
     "modernbert": [
-        dict(bias=True, norm_bias=True, head_bias=True),
+        dict(attention_bias=True, mlp_bias=True, norm_bias=True, head_bias=True),
         dict(tie=False, decoder_bias=False, act="silu"),
-        dict(global_every=2, local_window=2, rope_theta=500.0, rope_theta_local=20.0),
+        dict(layer_types=("global", "local"), local_window=2, rope_theta=500.0, rope_theta_local=20.0),
     ],
-    "eurobert": [dict(bias=True, decoder_bias=True), dict(tie=True), dict(act="gelu_tanh", kv_heads=1)],
+    "eurobert": [
+        dict(attention_bias=True, mlp_bias=True, decoder_bias=True),
+        dict(tie=True),
+        dict(act="gelu_tanh", kv_heads=1),
+    ],
 }
 
 
@@ -97,7 +101,10 @@ def random_config(family: str, seed: int):
         intermediate=draw.randint(3, 45),
     )
     if family == "modernbert":
-        changes |= dict(local_window=draw.choice([2, 4, 6]), global_every=draw.choice([2, 3]))
+        changes |= dict(
+            local_window=draw.choice([2, 4, 6]),
+            layer_types=draw.choice([("global", "local"), ("local", "global", "local")]),
+        )
         changes |= dict(rope_theta=draw.choice([160_000.0, 3_000.0]), rope_theta_local=draw.choice([10_000.0, 100.0]))
     if family == "eurobert":
         changes |= dict(kv_heads=draw.choice([g for g in range(1, heads + 1) if heads % g == 0]))

@@ -5,10 +5,11 @@ import torch
 from oracles import FAMILIES, build, ragged_batch, small_config
 
 import minibert.model.attention as attention_module
-from minibert.config import RATES
+from minibert.config import EncoderConfig
 from minibert.model import MaskedLanguageModel, SequenceClassifier, SpanReader, TokenClassifier
 from minibert.model.rotary import rotary_tables
 
+RATES = [name for name in EncoderConfig.__dataclass_fields__ if name.startswith("dropout_")]
 OFF = dict.fromkeys(RATES, 0.0)
 PLACES = {
     "dropout_embed": ("encoder.embeddings.dropout",),

@@ -98,7 +98,7 @@ MODERN = EncoderConfig.preset("modernbert-nano")
         (lambda: keep_layers(Encoder(MODERN), [0, 3]), "layers \\[3\\] would change"),
         (
             lambda: keep_layers(
-                Encoder(MODERN.replace(global_every=1, local_window=None, rope_theta_local=None)), [1, 2]
+                Encoder(MODERN.replace(layer_types=("global",), local_window=None, rope_theta_local=None)), [1, 2]
             ),
             "no norm",
         ),

@@ -4,6 +4,7 @@ Sources: `BertConfig` of transformers 5, whose defaults stand in for absent keys
 `BertForPreTraining`.
 """
 
+from minibert.checkpoints.keys import WRITTEN
 from minibert.config import EncoderConfig
 
 IDS = {"pad_id": 0, "mask_id": 103, "cls_id": 101, "sep_id": 102}
@@ -15,14 +16,14 @@ def read(keys) -> dict:
     Raises:
         ValueError: naming a key whose value our encoder cannot express.
 
-    >>> from minibert.checkpoints.hf_config import Keys
+    >>> from minibert.checkpoints.keys import Keys
     >>> read(Keys({"num_hidden_layers": 6}))["layers"]
     6
     """
     keys.demand("position_embedding_type", ("absolute",), "absolute")
     segments = keys.whole("type_vocab_size", 2)
-    if segments != 2:
-        keys.refuse("type_vocab_size", segments, "2 (sentence A and sentence B)")
+    if segments < 1:
+        keys.refuse("type_vocab_size", segments, "at least 1 (2: sentence A and sentence B)")
     dropout = keys.number("hidden_dropout_prob", 0.1)
     return dict(
         vocab_size=keys.whole("vocab_size", 30522),
@@ -31,6 +32,7 @@ def read(keys) -> dict:
         heads=keys.whole("num_attention_heads", 12),
         intermediate=keys.whole("intermediate_size", 3072),
         max_len=keys.whole("max_position_embeddings", 512),
+        segments=segments,
         norm_eps=keys.number("layer_norm_eps", 1e-12),
         act=keys.activation("hidden_act", "gelu"),
         dropout_embed=dropout,
@@ -43,10 +45,10 @@ def read(keys) -> dict:
     )
 
 
-def write(config: EncoderConfig, act: str) -> dict:
+def write(config: EncoderConfig) -> dict:
     """BERT's config.json for `config`. The ids of [MASK], [CLS] and [SEP] are additions that readers ignore.
 
-    >>> write(EncoderConfig.preset("bert-nano"), act="gelu")["hidden_size"]
+    >>> write(EncoderConfig.preset("bert-nano"))["hidden_size"]
     128
     """
     return dict(
@@ -60,7 +62,7 @@ def write(config: EncoderConfig, act: str) -> dict:
         type_vocab_size=config.segments,
         position_embedding_type="absolute",
         layer_norm_eps=config.norm_eps,
-        hidden_act=act,
+        hidden_act=WRITTEN[config.act],
         hidden_dropout_prob=config.dropout_attn_out,
         attention_probs_dropout_prob=config.dropout_attn_probs,
         classifier_dropout=config.dropout_classifier,

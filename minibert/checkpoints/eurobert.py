@@ -6,6 +6,7 @@ classification heads; the lines for the others serve configs that switch them on
 Sources: `EuroBertConfig` of transformers 5; the released checkpoints and `EuroBertForMaskedLM`.
 """
 
+from minibert.checkpoints.keys import WRITTEN
 from minibert.config import EncoderConfig
 from minibert.presets import EUROBERT
 
@@ -20,13 +21,12 @@ def read(keys) -> dict:
     Raises:
         ValueError: naming a key whose value our encoder cannot express.
 
-    >>> from minibert.checkpoints.hf_config import Keys
+    >>> from minibert.checkpoints.keys import Keys
     >>> read(Keys({"rope_theta": 250000, "num_key_value_heads": 6}))["rope_theta"]
     250000
     """
     hidden, heads = keys.whole("hidden_size", 768), keys.whole("num_attention_heads", 12)
     keys.plain_heads(hidden, heads)
-    bias = keys.same_bias()
     return EUROBERT | dict(
         vocab_size=keys.whole("vocab_size", 128256),
         hidden=hidden,
@@ -38,8 +38,9 @@ def read(keys) -> dict:
         rope_theta=_theta(keys),
         norm_eps=keys.number("rms_norm_eps", 1e-5),
         act=keys.activation("hidden_act", "silu"),
-        bias=bias,
-        decoder_bias=bias,  # the vocabulary matrix follows mlp_bias
+        attention_bias=keys.flag("attention_bias", False),
+        mlp_bias=keys.flag("mlp_bias", False),
+        decoder_bias=keys.flag("mlp_bias", False),  # the vocabulary matrix follows the blocks
         dropout_attn_probs=keys.number("attention_dropout", 0.0),
         tie=keys.flag("tie_word_embeddings", False),
         pool=_pooling(keys),
@@ -47,10 +48,10 @@ def read(keys) -> dict:
     )
 
 
-def write(config: EncoderConfig, act: str) -> dict:
+def write(config: EncoderConfig) -> dict:
     """EuroBERT's config.json for `config`, with old and new keys.
 
-    >>> write(EncoderConfig.preset("eurobert-210m"), act="gelu")["rope_parameters"]
+    >>> write(EncoderConfig.preset("eurobert-210m"))["rope_parameters"]
     {'rope_type': 'default', 'rope_theta': 250000.0}
     """
     return dict(
@@ -66,9 +67,9 @@ def write(config: EncoderConfig, act: str) -> dict:
         rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
         rope_theta=config.rope_theta,
         rms_norm_eps=config.norm_eps,
-        hidden_act=act,
-        attention_bias=config.bias,
-        mlp_bias=config.bias,
+        hidden_act=WRITTEN[config.act],
+        attention_bias=config.attention_bias,
+        mlp_bias=config.mlp_bias,
         attention_dropout=config.dropout_attn_probs,
         tie_word_embeddings=config.tie,
         classifier_pooling=POOLED.get(config.pool, "late"),

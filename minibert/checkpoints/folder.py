@@ -426,7 +426,7 @@ def _complete_tokenizer_config(folder: Path, config: EncoderConfig) -> None:
     if not file.is_file():
         return
     settings = read_json(file)
-    known = {"model_max_length": config.max_len, "model_input_names": input_names(config.segments > 0)}
+    known = {"model_max_length": config.max_len, "model_input_names": input_names(config.segments > 1)}
     if known.keys() - settings.keys():
         write_text(file, json.dumps(known | settings, indent=2, ensure_ascii=False) + "\n")
 

@@ -1,126 +1,27 @@
 """Between config.json and EncoderConfig: a family's keys, the special ids, the labels.
 
-`bert.py`, `modernbert.py` and `eurobert.py` say which key is which field; what they read with is `Keys`.
+A family's file (`bert.py`, ...) says which key is which field; what they read with is `Keys`.
 """
 
 import dataclasses
-import math
 
 from minibert.checkpoints import bert, eurobert, modernbert
+from minibert.checkpoints.keys import Keys
 from minibert.config import EncoderConfig
 from minibert.tokenization.json_read import ids_of_added, naming
 from minibert.tokenization.vocabulary import NAMES
 
 FAMILIES = {"bert": bert, "modernbert": modernbert, "eurobert": eurobert}
-ACTIVATIONS = {
-    "gelu": "gelu",
-    "gelu_python": "gelu",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "gelu_new": "gelu_tanh",
-    "gelu_fast": "gelu_tanh",
-    "silu": "silu",
-    "swish": "silu",
-}
-WRITTEN_ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_pytorch_tanh", "silu": "silu"}
 # What their format cannot say and a forward pass in eval mode does not need; kept under a key of our own, "minibert".
-SIDE_FIELDS = {"init", "init_std", "init_cutoff", "nsp", "kv_heads", "head_bias"}
-SIDE_FIELDS |= {name for name in EncoderConfig.__dataclass_fields__ if name.startswith("dropout_")}
+UNSAID = {"init", "init_std", "init_cutoff", "nsp", "head_bias"}
+UNSAID |= {name for name in EncoderConfig.__dataclass_fields__ if name.startswith("dropout_")}
+SIDE_FIELDS = UNSAID | {"kv_heads", "head_act", "layer_types"}  # of which one model has several spellings
 ID_KEYS = {
     "pad_id": ("pad_token_id",),
     "mask_id": ("mask_token_id",),
     "cls_id": ("cls_token_id", "bos_token_id"),
     "sep_id": ("sep_token_id", "eos_token_id"),
 }
-
-
-class Keys:
-    """The values of a config.json, read key by key; what our encoder cannot express is refused by name.
-
-    A key that is absent or null has its default.
-
-    >>> keys = Keys({"hidden_size": 128, "norm_bias": None, "is_decoder": True})
-    >>> keys.whole("hidden_size", 768), keys.whole("num_hidden_layers", 12), keys.flag("norm_bias", False)
-    (128, 12, False)
-    >>> keys.demand("is_decoder", (False,), "false (an encoder sees both sides)")
-    Traceback (most recent call last):
-    ...
-    ValueError: config.json: is_decoder=True is not supported; expected false (an encoder sees both sides)
-    """
-
-    def __init__(self, raw: dict, inside: str = ""):
-        self.raw = raw
-        self.inside = inside  # of which object of config.json, with a point behind it
-
-    def refuse(self, key: str, value, expected: str) -> None:
-        """Raise the one sentence for a value that cannot be honoured."""
-        raise ValueError(f"config.json: {self.inside}{key}={value!r} is not supported; expected {expected}")
-
-    def get(self, key: str, default=None):
-        """The value as it stands there."""
-        value = self.raw.get(key)
-        return default if value is None else value
-
-    def whole(self, key: str, default: int | None) -> int | None:
-        """A whole number."""
-        value = self.get(key, default)
-        if value is not None and type(value) is not int:
-            self.refuse(key, value, "a whole number")
-        return value
-
-    def number(self, key: str, default: float) -> float:
-        """A finite number."""
-        value = self.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            self.refuse(key, value, "a number")
-        return value
-
-    def flag(self, key: str, default: bool) -> bool:
-        """True or false."""
-        value = self.get(key, default)
-        if type(value) is not bool:
-            self.refuse(key, value, "true or false")
-        return value
-
-    def choice(self, key: str, default: str, meanings: dict[str, str]) -> str:
-        """What a word means here; refused when it means nothing."""
-        value = self.get(key, default)
-        if value not in list(meanings):  # a list: `value` may be anything, also unhashable
-            self.refuse(key, value, f"one of {', '.join(meanings)}")
-        return meanings[value]
-
-    def activation(self, key: str, default: str) -> str:
-        """Our name of an activation function."""
-        return self.choice(key, default, ACTIVATIONS)
-
-    def demand(self, key: str, allowed: tuple, expected: str) -> None:
-        """The key must be absent, null, or have one of the `allowed` values."""
-        if self.get(key) is not None and self.raw[key] not in allowed:
-            self.refuse(key, self.raw[key], expected)
-
-    def plain_heads(self, hidden: int, heads: int) -> None:
-        """`head_dim`, where stated, must be what the width divided among the heads gives."""
-        size = self.whole("head_dim", None)
-        if size is not None and size * heads != hidden:
-            self.refuse("head_dim", size, f"hidden_size / num_attention_heads = {hidden}/{heads}")
-
-    def same_bias(self) -> bool:
-        """`attention_bias` and `mlp_bias`, which our one `bias` can only express together."""
-        attention, mlp = self.flag("attention_bias", False), self.flag("mlp_bias", False)
-        if attention != mlp:
-            self.refuse("attention_bias", attention, f"the same as mlp_bias ({mlp})")
-        return attention
-
-    def rope(self, parameters, key: str) -> "Keys":
-        """The RoPE parameters under `key`, provided that they are plain: no scaling, the whole head rotated."""
-        parameters = {} if parameters is None else parameters
-        if not isinstance(parameters, dict):
-            self.refuse(key, parameters, "an object")
-        inner = Keys(parameters, inside=f"{key}.")
-        kind = inner.get("rope_type", inner.get("type"))
-        if kind not in (None, "default"):
-            inner.refuse("rope_type", kind, "default (no scaling)")
-        inner.demand("partial_rotary_factor", (1.0,), "1.0 (every channel rotates)")
-        return inner
 
 
 def config_from_hf(raw: dict, tokenizer: dict | None = None) -> EncoderConfig:
@@ -162,21 +63,26 @@ def config_to_hf(config: EncoderConfig) -> dict:
     >>> config_to_hf(EncoderConfig.preset("eurobert-nano").replace(mlm_head="transform"))["model_type"]
     'minibert'
     """
-    own = {"model_type": "minibert", "encoder": dataclasses.asdict(config)}
-    if config.family not in FAMILIES:
-        return own
-    raw = FAMILIES[config.family].write(config, act=WRITTEN_ACTIVATIONS[config.act])
-    try:
-        back = config_from_hf(raw)
-    except ValueError:
-        return own
-    wanted, got = dataclasses.asdict(config), dataclasses.asdict(back)
-    lost = {name: value for name, value in wanted.items() if value != got[name]}
-    other_heads = config.groups != back.groups
-    other_bias = "head_bias" in lost and config.mlm_head != "linear"  # a linear head has no dense layer to bias
-    if set(lost) - SIDE_FIELDS or other_heads or other_bias:
-        return own
-    return raw | ({"minibert": lost} if lost else {})
+    wanted = dataclasses.asdict(config)
+    for family in FAMILIES.values():
+        raw = family.write(config)
+        try:
+            back = config_from_hf(raw)
+        except ValueError:
+            continue
+        changed = {name for name, value in _meaning(back).items() if value != _meaning(config)[name]}
+        has_bias = config.mlm_head == "transform" and "head_bias" in changed  # else there is no dense layer to bias
+        if not changed - UNSAID and not has_bias:
+            lost = {name: value for name, value in wanted.items() if value != getattr(back, name)}
+            return raw | ({"minibert": lost} if lost else {})
+    return {"model_type": "minibert", "encoder": wanted}
+
+
+def _meaning(config: EncoderConfig) -> dict:
+    """The fields, each in one of its spellings."""
+    kinds = tuple(config.is_global(layer) for layer in range(config.layers))
+    same = dict(kv_heads=config.groups, head_act=config.head_act or config.act, layer_types=kinds)
+    return dataclasses.asdict(config) | same
 
 
 def published_family(config: EncoderConfig) -> str:
@@ -215,6 +121,11 @@ def _refuse_other_computations(keys: Keys) -> None:
 
 def _own_config(raw: dict) -> EncoderConfig:
     fields, known = raw.get("encoder"), {field.name for field in dataclasses.fields(EncoderConfig)}
+    if isinstance(fields, dict) and {"global_every", "bias"} <= set(fields):  # as written until November 2026
+        every, bias = fields["global_every"], fields["bias"]
+        new = dict(layer_types=["global"] + ["local"] * (every - 1), attention_bias=bias, mlp_bias=bias)
+        new |= dict(position_offset=0, mlm_head_size=None, head_act=None)
+        fields = new | {name: value for name, value in fields.items() if name in known}
     if not isinstance(fields, dict) or set(fields) != known:
         Keys(raw).refuse("encoder", fields, f"an object with exactly the fields {', '.join(sorted(known))}")
     return _build(fields)

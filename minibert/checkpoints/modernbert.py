@@ -6,11 +6,11 @@ The published models have no biases but the decoder's; the lines for the others 
 Sources: `ModernBertConfig` of transformers 4.48 and 5; the released checkpoints and `ModernBertForMaskedLM`.
 """
 
+from minibert.checkpoints.keys import FULL, LOCAL, WRITTEN, written_layer_types
 from minibert.config import EncoderConfig
 from minibert.presets import MODERNBERT
 
 IDS = {name: MODERNBERT[name] for name in ("pad_id", "mask_id", "cls_id", "sep_id")}
-FULL, LOCAL = "full_attention", "sliding_attention"
 
 
 def read(keys) -> dict:
@@ -19,23 +19,24 @@ def read(keys) -> dict:
     Raises:
         ValueError: naming a key whose value our encoder cannot express.
 
-    >>> from minibert.checkpoints.hf_config import Keys
+    >>> from minibert.checkpoints.keys import Keys
     >>> fields = read(Keys({"global_rope_theta": 80000.0, "num_hidden_layers": 4}))
-    >>> fields["rope_theta"], fields["global_every"], fields["local_window"]
-    (80000.0, 3, 128)
+    >>> fields["rope_theta"], fields["layer_types"], fields["local_window"]
+    (80000.0, ('global', 'local', 'local'), 128)
     """
     layers = keys.whole("num_hidden_layers", 22)
     hidden, heads = keys.whole("hidden_size", 768), keys.whole("num_attention_heads", 12)
     keys.plain_heads(hidden, heads)
-    every = _global_every(keys, layers)
+    every = keys.whole("global_attn_every_n_layers", 3)
+    if every < 1:
+        keys.refuse("global_attn_every_n_layers", every, "at least 1")
+    types = keys.layer_types(layers, ("global", *["local"] * (every - 1)))
+    local = "local" in types
     theta, theta_local = _thetas(keys)
     window = _window(keys)
     if window < 2:
         keys.refuse("local_attention", window, "at least 2 tokens")
-    act = keys.activation("hidden_activation", "gelu")
-    head_act = keys.activation("classifier_activation", "gelu")
-    if head_act != act:
-        keys.refuse("classifier_activation", keys.get("classifier_activation", "gelu"), "the same as hidden_activation")
+    act, head_act = keys.activation("hidden_activation", "gelu"), keys.activation("classifier_activation", "gelu")
     attention_dropout = keys.number("attention_dropout", 0.0)
     return MODERNBERT | dict(
         vocab_size=keys.whole("vocab_size", 50368),
@@ -45,13 +46,15 @@ def read(keys) -> dict:
         intermediate=keys.whole("intermediate_size", 1152),
         max_len=keys.whole("max_position_embeddings", 8192),
         rope_theta=theta,
-        rope_theta_local=theta_local if every > 1 else None,
-        global_every=every,
-        local_window=2 * (window // 2) if every > 1 else None,  # half of it on each side, rounded down
+        rope_theta_local=theta_local if local else None,
+        layer_types=types,
+        local_window=2 * (window // 2) if local else None,  # half of it on each side, rounded down
         norm_eps=keys.number("norm_eps", 1e-5),
         norm_bias=keys.flag("norm_bias", False),
         act=act,
-        bias=keys.same_bias(),
+        head_act=None if head_act == act else head_act,
+        attention_bias=keys.flag("attention_bias", False),
+        mlp_bias=keys.flag("mlp_bias", False),
         dropout_embed=keys.number("embedding_dropout", 0.0),
         dropout_attn_probs=attention_dropout,
         dropout_attn_out=attention_dropout,  # one key for both places
@@ -66,10 +69,10 @@ def read(keys) -> dict:
     )
 
 
-def write(config: EncoderConfig, act: str) -> dict:
+def write(config: EncoderConfig) -> dict:
     """ModernBERT's config.json for `config`, with old and new keys.
 
-    >>> raw = write(EncoderConfig.preset("modernbert-base"), act="gelu")
+    >>> raw = write(EncoderConfig.preset("modernbert-base"))
     >>> raw["rope_parameters"]["sliding_attention"]["rope_theta"], raw["local_rope_theta"]
     (10000.0, 10000.0)
     """
@@ -88,15 +91,15 @@ def write(config: EncoderConfig, act: str) -> dict:
         },
         global_rope_theta=config.rope_theta,
         local_rope_theta=local_theta,
-        layer_types=[FULL if config.is_global(layer) else LOCAL for layer in range(config.layers)],
-        global_attn_every_n_layers=config.global_every,
+        layer_types=written_layer_types(config),
+        global_attn_every_n_layers=len(config.layer_types),  # what transformers 4 reads; right for Warner's patterns
         local_attention=128 if config.local_window is None else config.local_window,
         norm_eps=config.norm_eps,
         norm_bias=config.norm_bias,
-        hidden_activation=act,
-        classifier_activation=act,
-        attention_bias=config.bias,
-        mlp_bias=config.bias,
+        hidden_activation=WRITTEN[config.act],
+        classifier_activation=WRITTEN[config.head_act or config.act],
+        attention_bias=config.attention_bias,
+        mlp_bias=config.mlp_bias,
         embedding_dropout=config.dropout_embed,
         attention_dropout=config.dropout_attn_probs,
         mlp_dropout=config.dropout_mlp_inner,
@@ -114,19 +117,6 @@ def write(config: EncoderConfig, act: str) -> dict:
         sep_token_id=config.sep_id,
         eos_token_id=config.sep_id,
     )
-
-
-def _global_every(keys, layers: int) -> int:
-    stated = keys.whole("global_attn_every_n_layers", 3)
-    if stated < 1:
-        keys.refuse("global_attn_every_n_layers", stated, "at least 1")
-    kinds = keys.get("layer_types")
-    if kinds is None:
-        return stated
-    for every in (stated, *range(1, layers + 1)):
-        if kinds == [LOCAL if layer % every else FULL for layer in range(layers)]:
-            return every
-    keys.refuse("layer_types", kinds, f"{layers} entries, {FULL} in every n-th layer from the first, {LOCAL} elsewhere")
 
 
 def _window(keys) -> int:

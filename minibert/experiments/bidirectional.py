@@ -58,7 +58,7 @@ def reader(arm: str, settings: dict, words: int, generator: torch.Generator) -> 
         intermediate=2 * settings["width"],
         layers=settings["layers"],
         heads=settings["heads"],
-        global_every=1,
+        layer_types=("global",),
         local_window=None,
         rope_theta_local=None,
         rope_theta=10_000.0,

@@ -20,11 +20,11 @@ from minibert.training.evaluation import token_byte_lengths
 from minibert.training.recipe import Recipe
 
 CHANGES = {  # in the order in which they are made
-    "no biases": dict(bias=False, norm_bias=False, head_bias=False),
+    "no biases": dict(attention_bias=False, mlp_bias=False, norm_bias=False, head_bias=False),
     "pre-norm": dict(norm_placement="pre", final_norm=True, skip_first_attn_norm=True),
     "GeGLU": dict(mlp="glu"),
     "RoPE": dict(position="rope", rope_theta=10_000.0),
-    "alternating attention": dict(global_every=3),
+    "alternating attention": dict(layer_types=("global", "local", "local")),
     "no segments": dict(segments=0),
     "30 % masked": {},  # of the training, not of the model
 }

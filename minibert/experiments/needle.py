@@ -69,7 +69,7 @@ def new_model(settings: dict, windows: tuple[int | None, ...], seed: int) -> Mas
         max_len=settings["length"],
         rope_theta=10_000.0,
         rope_theta_local=None,
-        global_every=1,
+        layer_types=("global",),
         local_window=None,
         dropout_attn_out=0.0,
         mask_id=MASK_ID,

@@ -49,7 +49,7 @@ def config_of(settings: dict, kind: str) -> EncoderConfig:
         intermediate=settings["feed_forward"],
         init_std=settings["init_std"],
         max_len=max(settings["lengths"]),
-        global_every=1,
+        layer_types=("global",),
         local_window=None,
         rope_theta_local=None,
         **(dict(position="learned", rope_theta=None) | places),

@@ -175,12 +175,12 @@ def score(model: MaskedLanguageModel, text: Text, length: int, rows: int, rate: 
 def small_modernbert(layers: int, hidden: int, heads: int, intermediate: int) -> EncoderConfig:
     """ModernBERT for rows of 64 tokens: every layer is global, since a window would hold half of the row anyway.
 
-    >>> small_modernbert(2, 64, 4, 96).global_every
-    1
+    >>> small_modernbert(2, 64, 4, 96).layer_types
+    ('global',)
     """
     sizes = dict(layers=layers, hidden=hidden, heads=heads, intermediate=intermediate)
     return EncoderConfig.preset("modernbert-nano").replace(
-        global_every=1, local_window=None, rope_theta_local=None, rope_theta=10_000.0, **sizes
+        layer_types=("global",), local_window=None, rope_theta_local=None, rope_theta=10_000.0, **sizes
     )
 
 

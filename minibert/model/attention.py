@@ -36,8 +36,8 @@ class Attention(nn.Module):
         self.theta = config.rope_theta if is_global else config.rope_theta_local
         self.probability_dropout = config.dropout_attn_probs
         rows = (self.heads + 2 * self.groups) * self.head_size
-        self.query_key_value = Linear(config.hidden, rows, bias=config.bias)
-        self.output = Linear(self.heads * self.head_size, config.hidden, bias=config.bias)
+        self.query_key_value = Linear(config.hidden, rows, bias=config.attention_bias)
+        self.output = Linear(self.heads * self.head_size, config.hidden, bias=config.attention_bias)
 
     def forward(self, x: Tensor, context: PackedContext) -> tuple[Tensor, tuple[Tensor, ...] | None]:
         mixed, probabilities = self._mix(self.query_key_value(x), context)

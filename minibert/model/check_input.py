@@ -99,7 +99,8 @@ def _check_segments(segment_ids: Tensor, ids: Tensor, config: EncoderConfig) -> 
         )
     low, high = (int(x) for x in torch.aminmax(segment_ids))
     if low < 0 or high >= config.segments:
-        raise ValueError(f"segment_ids: {low}..{high}, expected 0 (sentence A) or 1 (sentence B)")
+        expected = "0 (sentence A) or 1 (sentence B)" if config.segments == 2 else f"0..{config.segments - 1}"
+        raise ValueError(f"segment_ids: {low}..{high}, expected {expected}")
 
 
 def require_tensors(**arguments) -> None:

@@ -60,7 +60,7 @@ def matrix_weights(config: EncoderConfig) -> tuple[int, int]:
     D, F = config.hidden, config.intermediate
     columns = (config.heads + 2 * config.groups) * config.head_size  # of query, key and value together
     layer = D * (columns + D) + (3 if config.mlp == "glu" else 2) * D * F
-    transform = D * D if config.mlm_head == "transform" else 0
+    transform = {"transform": D * D, "two_layer": 2 * D * (config.mlm_head_size or 0), "linear": 0}[config.mlm_head]
     return config.layers * layer, transform + D * config.vocab_size
 
 

@@ -9,7 +9,7 @@ from minibert.model.norms import make_norm
 class Embeddings(nn.Module):
     """Sum the token, position and segment tables as far as the config has them, normalise, drop out.
 
-    BERT adds all three. ModernBERT and EuroBERT look up the token only (RoPE brings the position into attention), and
+    BERT adds all three ModernBERT and EuroBERT look up the token only (RoPE brings the position into attention), and
     EuroBERT does not even normalise.
 
     Shape: ids, positions, segment_ids (N,) int64 -> (N, D). `segment_ids` None means sentence A everywhere.
@@ -25,7 +25,9 @@ class Embeddings(nn.Module):
     def __init__(self, config: EncoderConfig):
         super().__init__()
         self.token = nn.Embedding(config.vocab_size, config.hidden)
-        self.position = nn.Embedding(config.max_len, config.hidden) if config.position == "learned" else None
+        rows = config.position_offset + config.max_len
+        self.position = nn.Embedding(rows, config.hidden) if config.position == "learned" else None
+        self.offset = config.position_offset
         self.segment = nn.Embedding(config.segments, config.hidden) if config.segments else None
         self.norm = make_norm(config) if config.embed_norm else nn.Identity()
         self.dropout = nn.Dropout(config.dropout_embed)
@@ -35,5 +37,5 @@ class Embeddings(nn.Module):
         if self.segment is not None:
             x = x + (self.segment.weight[0] if segment_ids is None else self.segment(segment_ids))
         if self.position is not None:
-            x = x + self.position(positions)
+            x = x + self.position(positions + self.offset)
         return self.dropout(self.norm(x))

@@ -21,6 +21,7 @@ def activation(name: str):
         "gelu": nn.functional.gelu,
         "gelu_tanh": functools.partial(nn.functional.gelu, approximate="tanh"),
         "silu": nn.functional.silu,
+        "relu": nn.functional.relu,
     }[name]
 
 
@@ -38,10 +39,10 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
-        self.input = Linear(config.hidden, config.intermediate, bias=config.bias)
+        self.input = Linear(config.hidden, config.intermediate, bias=config.mlp_bias)
         self.activation = activation(config.act)
         self.dropout = nn.Dropout(config.dropout_mlp_inner)
-        self.output = Linear(config.intermediate, config.hidden, bias=config.bias)
+        self.output = Linear(config.intermediate, config.hidden, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.output(self.dropout(self.activation(self.input(x))))  # (N, F) inside
@@ -61,10 +62,10 @@ class GatedFeedForward(nn.Module):
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
-        self.gate_up = Linear(config.hidden, 2 * config.intermediate, bias=config.bias)
+        self.gate_up = Linear(config.hidden, 2 * config.intermediate, bias=config.mlp_bias)
         self.activation = activation(config.act)
         self.dropout = nn.Dropout(config.dropout_mlp_inner)
-        self.output = Linear(config.intermediate, config.hidden, bias=config.bias)
+        self.output = Linear(config.intermediate, config.hidden, bias=config.mlp_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, dim=-1)  # (N, F) each

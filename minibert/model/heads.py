@@ -10,7 +10,7 @@ from minibert.model.norms import make_norm
 
 
 class PredictionHead(nn.Module):
-    """Dense layer, activation, norm: what BERT and ModernBERT put before the vocabulary.
+    """Dense layer, activation, norm: what BERT, its relatives and ModernBERT put before the vocabulary.
 
     Shape: (N, D) -> (N, D).
 
@@ -23,11 +23,44 @@ class PredictionHead(nn.Module):
     def __init__(self, config: EncoderConfig):
         super().__init__()
         self.dense = Linear(config.hidden, config.hidden, bias=config.head_bias)
-        self.activation = activation(config.act)
+        self.activation = activation(config.head_act or config.act)
         self.norm = make_norm(config)
 
     def forward(self, hidden: Tensor) -> Tensor:
         return self.norm(self.activation(self.dense(hidden)))
+
+
+class TwoLayerHead(nn.Module):
+    """Two dense layers without bias, an activation after each: what UltraBERT puts before the vocabulary.
+
+    Shape: (N, D) -> (N, D), `mlm_head_size` wide in between.
+
+    Source: the released code.
+
+    >>> config = EncoderConfig.preset("eurobert-nano").replace(mlm_head="two_layer", mlm_head_size=64)
+    >>> TwoLayerHead(config)(torch.zeros(3, 128)).shape
+    torch.Size([3, 128])
+    """
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        self.first = Linear(config.hidden, config.mlm_head_size, bias=config.head_bias)
+        self.second = Linear(config.mlm_head_size, config.hidden, bias=config.head_bias)
+        self.activation = activation(config.head_act or config.act)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.activation(self.second(self.activation(self.first(hidden))))
+
+
+def make_prediction_head(config: EncoderConfig) -> nn.Module:
+    """What stands before the vocabulary; nothing for EuroBERT.
+
+    >>> make_prediction_head(EncoderConfig.preset("eurobert-nano"))
+    Identity()
+    """
+    return {"transform": PredictionHead, "two_layer": TwoLayerHead, "linear": lambda _: nn.Identity()}[config.mlm_head](
+        config
+    )
 
 
 class DenseGelu(nn.Module):
@@ -70,8 +103,11 @@ def mean_token(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
     return sums / lengths[:, None]
 
 
+POOLERS = {"bert": torch.tanh, "relu": torch.relu}  # `pool`: the activation; other values of `pool` have no pooler
+
+
 class Pooler(nn.Module):
-    """BERT's summary of a text: tanh of a dense layer over its first token, [CLS].
+    """BERT's summary of a text: tanh (DistilBERT: ReLU) of a dense layer over its first token, [CLS].
 
     Shape: hidden (N, D), cu_seqlens (B + 1,) -> (B, D).
 
@@ -85,15 +121,16 @@ class Pooler(nn.Module):
     def __init__(self, config: EncoderConfig):
         super().__init__()
         self.dense = nn.Linear(config.hidden, config.hidden)
+        self.activation = POOLERS[config.pool]
 
     def forward(self, hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
-        return torch.tanh(self.dense(first_token(hidden, cu_seqlens)))
+        return self.activation(self.dense(first_token(hidden, cu_seqlens)))
 
 
 class SequenceHead(nn.Module):
     """One prediction per text, pooled the way the config says.
 
-    "bert": classifier(dropout(pooler output)). "cls" and "mean": pool, then head, dropout and classifier.
+    "bert" and "relu": classifier(dropout(pooler output)). "cls" and "mean": pool, then head, dropout and classifier.
     "late" (EuroBERT): head and classifier on every token, then the mean of their logits.
 
     Shape: hidden (N, D), pooled (B, D) or None, cu_seqlens (B + 1,) -> logits (B, labels).
@@ -115,7 +152,7 @@ class SequenceHead(nn.Module):
     def forward(self, hidden: Tensor, pooled: Tensor | None, cu_seqlens: Tensor) -> Tensor:
         if self.pool == "late":
             return mean_token(self.classifier(self.dropout(self.head(hidden))), cu_seqlens)
-        if self.pool != "bert":
+        if self.pool not in POOLERS:
             pooled = (first_token if self.pool == "cls" else mean_token)(hidden, cu_seqlens)
         return self.classifier(self.dropout(self.head(pooled)))
 
@@ -123,10 +160,12 @@ class SequenceHead(nn.Module):
 def make_classification_head(config: EncoderConfig) -> nn.Module:
     """What stands between the pooled vector and the classifier: nothing for BERT, whose pooler did it already.
 
+    Nothing for UltraBERT either, whose head is for the vocabulary only.
+
     >>> make_classification_head(EncoderConfig.preset("bert-nano"))
     Identity()
     """
-    if config.pool == "bert":
+    if config.pool in POOLERS or config.mlm_head == "two_layer":
         return nn.Identity()
     return PredictionHead(config) if config.mlm_head == "transform" else DenseGelu(config)
 
@@ -144,7 +183,7 @@ class TokenHead(nn.Module):
 
     def __init__(self, config: EncoderConfig, labels: int, dropout: float):
         super().__init__()
-        has_head = config.pool != "bert" and config.mlm_head == "transform"
+        has_head = config.pool not in POOLERS and config.mlm_head == "transform"
         self.head = PredictionHead(config) if has_head else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(config.hidden, labels)

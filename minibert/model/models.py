@@ -7,7 +7,7 @@ from minibert.config import EncoderConfig
 from minibert.model.base import EncoderWithHead, PackedModel
 from minibert.model.check_input import pick
 from minibert.model.encoder import Encoder
-from minibert.model.heads import PredictionHead
+from minibert.model.heads import make_prediction_head
 from minibert.model.outputs import Output
 
 
@@ -37,7 +37,7 @@ class MaskedLanguageModel(EncoderWithHead):
 
     def add_vocabulary(self, config: EncoderConfig) -> None:
         """Give a new model what scores the vocabulary: the head, if the family has one, and the decoder."""
-        self.head = PredictionHead(config) if config.mlm_head == "transform" else nn.Identity()
+        self.head = make_prediction_head(config)
         self.decoder = nn.Linear(config.hidden, config.vocab_size, bias=config.decoder_bias)
         self.tie_weights()
 

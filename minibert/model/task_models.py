@@ -7,7 +7,7 @@ from minibert.config import EncoderConfig
 from minibert.model.base import EncoderWithHead
 from minibert.model.check_input import pick
 from minibert.model.encoder import Encoder
-from minibert.model.heads import SequenceHead, TokenHead
+from minibert.model.heads import POOLERS, SequenceHead, TokenHead
 from minibert.model.outputs import Output
 
 
@@ -27,7 +27,7 @@ class SequenceClassifier(EncoderWithHead):
     def __init__(self, config: EncoderConfig, labels: int = 2, generator: torch.Generator | None = None):
         super().__init__(config)
         self.labels = check_labels(labels)
-        self.encoder = Encoder(config, draw=False)
+        self.encoder = Encoder(config, pooler=config.pool in POOLERS, draw=False)
         self.head = SequenceHead(config, labels)
         self._finish(generator)
 

@@ -66,8 +66,8 @@ def keep_layers(model, layers: Sequence[int]):
     DistilBERT begins with every second layer: `keep_layers(teacher, range(0, 12, 2))`.
 
     Raises:
-        ValueError: no layer, a layer that the model does not have, or an order that the config cannot say: every
-            `global_every`-th layer is global, and ModernBERT's layer 0, which has no norm, is the first.
+        ValueError: no layer, a layer that the model does not have, or an order that would change a layer between
+            global and local attention, or put ModernBERT's layer 0, which has no norm, elsewhere than first.
 
     Source: Sanh et al. 2019, section 2.
 

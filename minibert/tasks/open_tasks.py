@@ -177,7 +177,7 @@ def encoder(weights: dict[str, Tensor] | None = None, theta: float = THETA) -> M
     51220
     """
     sizes = dict(vocab_size=52, hidden=48, layers=2, heads=2, intermediate=96)
-    every_layer_global = dict(global_every=1, local_window=None, rope_theta=theta, rope_theta_local=None)
+    every_layer_global = dict(layer_types=("global",), local_window=None, rope_theta=theta, rope_theta_local=None)
     config = EncoderConfig.preset("modernbert-nano").replace(**sizes, **every_layer_global)
     model = MaskedLanguageModel(config, torch.Generator().manual_seed(0))
     if weights is not None:

@@ -180,7 +180,7 @@ def run_packed(model, inputs: Sequence) -> tuple[Output, Tensor]:
     cu_seqlens = cu_seqlens_of(len(one.ids) for one in inputs).to(device)
     ids = torch.tensor([i for one in inputs for i in one.ids], device=device)  # (N,)
     segments = torch.tensor([s for one in inputs for s in one.segment_ids], device=device)  # (N,)
-    return model.packed(ids, cu_seqlens, segments if model.config.segments else None), cu_seqlens
+    return model.packed(ids, cu_seqlens, segments if model.config.segments > 1 else None), cu_seqlens
 
 
 def task_loss(model, examples: Sequence[Example]) -> Tensor:

@@ -47,11 +47,11 @@ def note_of(config: EncoderConfig) -> str:
     'no biases; one layer of 3 sees all tokens, the others 64 to each side; no segments; head shares the token table'
     """
     sees = "every layer sees all tokens"
-    if config.global_every > 1:
-        sees = f"one layer of {config.global_every} sees all tokens, the others {config.half_window} to each side"
+    if "local" in config.layer_types:
+        sees = f"one layer of {len(config.layer_types)} sees all tokens, the others {config.half_window} to each side"
     return "; ".join(
         (
-            "biases" if config.bias else "no biases",
+            "biases" if config.attention_bias else "no biases",
             sees,
             "two segments" if config.segments else "no segments",
             "head shares the token table" if config.tie else "head has a matrix of its own",

@@ -16,7 +16,9 @@ def modern_well_trained():
 
 def modern_as_it_stands():
     block = dict(position="rope", rope_theta=10_000.0, segments=0, norm_placement="pre", final_norm=True)
-    return block | dict(mlp="glu", intermediate=96, bias=False, norm_bias=False, skip_first_attn_norm=True), {}
+    return block | dict(
+        mlp="glu", intermediate=96, attention_bias=False, mlp_bias=False, norm_bias=False, skip_first_attn_norm=True
+    ), {}
 
 
 def a_config():

@@ -30,7 +30,7 @@ def term_by_term(config):
     rows = [config.vocab_size, config.segments, config.max_len if config.rope_theta is None else 0]
     first = config.intermediate * (2 if config.mlp == "glu" else 1)
     norm = D + D * config.norm_bias
-    block = [2 * norm, config.bias * ((H + 2 * G) * K + D + first + D)]
+    block = [2 * norm, config.attention_bias * ((H + 2 * G) * K + D) + config.mlp_bias * (first + D)]
     vectors = config.layers * sum(block) + norm * (config.embed_norm + config.final_norm - config.skip_first_attn_norm)
     head = config.vocab_size * (config.decoder_bias + D * (not config.tie))
     if config.mlm_head != "linear":

@@ -19,8 +19,10 @@ def table_row(config):
         tables += config.max_len * D
     norms = 2 * L + config.embed_norm + config.final_norm - config.skip_first_attn_norm
     vectors = norms * norm
-    if config.bias:
-        vectors += L * (D + 2 * kept + D + inner + D)  # query, key and value, output; feed-forward
+    if config.attention_bias:
+        vectors += L * (D + 2 * kept + D)  # query, key and value; output
+    if config.mlp_bias:
+        vectors += L * (inner + D)
     head = 0
     if config.mlm_head == "transform":
         head += D * D + (D if config.head_bias else 0) + norm
@@ -66,14 +68,16 @@ SMALL = dict(vocab_size=97, hidden=12, layers=5, heads=6, intermediate=20, max_l
 SMALL |= dict(pad_id=0, mask_id=1, cls_id=2, sep_id=3)
 PRE = dict(norm_placement="pre", final_norm=True)
 ROPE = dict(position="rope", rope_theta=10_000.0, segments=0)
-WINDOWS = dict(global_every=4, local_window=10, rope_theta_local=10_000.0)
+WINDOWS = dict(layer_types=("global", "local", "local", "local"), local_window=10, rope_theta_local=10_000.0)
 MODELS = {  # what each is called in a message: its fields
     "BERT, small": {},
     "BERT, small, with segments left out": dict(segments=0),
     "RoPE in place of the table of positions": ROPE,
-    "no biases, but for the decoder's": dict(bias=False, norm_bias=False, head_bias=False),
+    "no biases, but for the decoder's": dict(attention_bias=False, mlp_bias=False, norm_bias=False, head_bias=False),
+    "biases in attention, none in the feed-forward layers": dict(mlp_bias=False),
+    "biases in the feed-forward layers, none in attention": dict(attention_bias=False),
     "biases in the matrices, none in the norms": dict(norm_bias=False),
-    "biases in the norms, none in the matrices": dict(bias=False, decoder_bias=False),
+    "biases in the norms, none in the matrices": dict(attention_bias=False, mlp_bias=False, decoder_bias=False),
     "no bias in the dense layer of the head": dict(head_bias=False),
     "pre-norm with biases": PRE,
     "pre-norm, the first attention norm left out": PRE | dict(skip_first_attn_norm=True),
@@ -87,7 +91,8 @@ MODELS = {  # what each is called in a message: its fields
     "windows": ROPE | WINDOWS,
     "EuroBERT, small": ROPE
     | PRE
-    | dict(kv_heads=3, embed_norm=False, norm="rmsnorm", norm_bias=False, mlp="glu", act="silu", bias=False)
+    | dict(kv_heads=3, embed_norm=False, norm="rmsnorm", norm_bias=False, mlp="glu", act="silu")
+    | dict(attention_bias=False, mlp_bias=False)
     | dict(mlm_head="linear", head_bias=False, decoder_bias=False, tie=False, pool="mean"),
 }
 PRESETS = ("bert-base", "modernbert-large", "eurobert-610m")
@@ -113,7 +118,7 @@ def rows(rng):
 
 TABLES = "V * D + config.segments * D"
 NORMS = "2 * L + config.embed_norm + config.final_norm - config.skip_first_attn_norm"
-BIASES = "L * (D + 2 * kept + D + inner + D)"
+BIASES, MLP_BIASES = "L * (D + 2 * kept + D)", "L * (inner + D)"
 GROUPED = "kept = config.groups * config.head_size"
 ROW = {
     "there are `config.groups` key heads and value heads, not `config.heads`": {GROUPED: "kept = D"},
@@ -122,7 +127,7 @@ ROW = {
     },
     "the keys alone are shared by groups here; so are the values": {
         "2 * D * D + 2 * D * kept": "3 * D * D + D * kept",
-        BIASES: "L * (2 * D + kept + D + inner + D)",
+        BIASES: "L * (2 * D + kept + D)",
     },
     "attention has four matrices: Wo is missing": {"2 * D * D + 2 * D * kept": "D * D + 2 * D * kept"},
     "a gated feed-forward layer has three matrices: gate, up and output": {
@@ -138,8 +143,8 @@ ROW = {
     "the token table is missing": {TABLES: "config.segments * D"},
     "a norm has a bias only where norm_bias says so": {"norm = 2 * D if config.norm_bias else D": "norm = 2 * D"},
     "a LayerNorm with a bias has two vectors": {"norm = 2 * D if config.norm_bias else D": "norm = D"},
-    "`bias` is about the matrices of the blocks; the norms have norm_bias": {
-        "norm = 2 * D if config.norm_bias else D": "norm = 2 * D if config.bias else D"
+    "attention_bias is about the matrices of attention; the norms have norm_bias": {
+        "norm = 2 * D if config.norm_bias else D": "norm = 2 * D if config.attention_bias else D"
     },
     "not every model has a norm after the embeddings": {NORMS: NORMS.replace("config.embed_norm", "1")},
     "the norm after the embeddings is missing": {NORMS: NORMS.replace(" + config.embed_norm", "")},
@@ -148,10 +153,22 @@ ROW = {
         NORMS: NORMS.replace(" - config.skip_first_attn_norm", "")
     },
     "a block has two norms": {NORMS: NORMS.replace("2 * L", "L")},
-    "the biases of the blocks are missing": {"if config.bias:": "if False:"},
-    "biases stand in the blocks only where config.bias says so": {"if config.bias:": "if True:"},
+    "the biases of the blocks are missing": {
+        "if config.attention_bias:": "if False:",
+        "if config.mlp_bias:": "if False:",
+    },
+    "biases stand in the blocks only where attention_bias and mlp_bias say so": {
+        "if config.attention_bias:": "if True:",
+        "if config.mlp_bias:": "if True:",
+    },
+    "attention_bias is about attention, mlp_bias about the feed-forward layers": {
+        "if config.mlp_bias:": "if config.attention_bias:"
+    },
+    "mlp_bias is about the feed-forward layers, attention_bias about attention": {
+        "if config.attention_bias:": "if config.mlp_bias:"
+    },
     "a bias has as many numbers as its matrix has rows: `inner` in the first of a feed-forward layer": {
-        BIASES: BIASES.replace("inner", "F")
+        MLP_BIASES: "L * (F + D)"
     },
     "the biases of keys and values have as many numbers as these have rows": {
         BIASES: BIASES.replace("2 * kept", "2 * D")
@@ -173,13 +190,14 @@ ROW = {
     "norm_bias says whether a norm has a bias; a LayerNorm may have none": {
         "norm = 2 * D if config.norm_bias": 'norm = 2 * D if config.norm == "layernorm"'
     },
-    "`norm_bias` is about the norms; the matrices of the blocks have `bias`": {
-        "if config.bias:": "if config.norm_bias:"
+    "`norm_bias` is about the norms; the matrices of the blocks have attention_bias and mlp_bias": {
+        "if config.attention_bias:": "if config.norm_bias:",
+        "if config.mlp_bias:": "if config.norm_bias:",
     },
-    "the biases of attention are missing": {BIASES: "L * (inner + D)"},
-    "the biases of the feed-forward layers are missing": {BIASES: "L * (D + 2 * kept + D)"},
-    "`bias` is about the blocks; the dense layer of the head has head_bias": {
-        "D if config.head_bias": "D if config.bias"
+    "the biases of attention are missing": {BIASES: "0"},
+    "the biases of the feed-forward layers are missing": {MLP_BIASES: "0"},
+    "mlp_bias is about the blocks; the dense layer of the head has head_bias": {
+        "D if config.head_bias": "D if config.mlp_bias"
     },
     "`mlp` says whether a feed-forward layer is gated, not `act`": {'config.mlp == "glu"': 'config.act == "silu"'},
     "`mlp` says whether a feed-forward layer is gated, not `norm`": {'config.mlp == "glu"': 'config.norm == "rmsnorm"'},
@@ -209,9 +227,10 @@ ROW = {
     },
     "query and output are D x D; only keys and values have fewer rows": {"2 * D * D + 2 * D * kept": "4 * D * kept"},
     "the biases of the matrices count with the vectors": {
-        "L * (D * inner + F * D)": "L * (D * inner + F * D + config.bias * (inner + D))",
-        "L * (2 * D * D + 2 * D * kept)": "L * (2 * D * D + 2 * D * kept + config.bias * (2 * D + 2 * kept))",
+        "L * (D * inner + F * D)": "L * (D * inner + F * D + config.mlp_bias * (inner + D))",
+        "L * (2 * D * D + 2 * D * kept)": "L * (2 * D * D + 2 * D * kept + config.attention_bias * (2 * D + 2 * kept))",
         BIASES: "0",
+        MLP_BIASES: "0",
     },
     "the dense layer of a head has a matrix, too": {"head += D * D + (D": "head += (D"},
     "there is no pooler here": {"head = 0": "head = D * D + D if config.pool == 'bert' else 0"},
@@ -227,7 +246,12 @@ def lengths(rng):
     for name in ("BERT, small", "a gate and biases", "two key heads for six query heads, with biases"):
         yield Case((EncoderConfig(**SMALL | MODELS[name]),), cause, f"the length for {name}")
     for every, window, layers in ((2, 10, 5), (4, 2, 5), (4, 52, 5), (2, 200, 5), (3, 8, 6)):
-        fields = ROPE | dict(global_every=every, local_window=window, rope_theta_local=10_000.0, layers=layers)
+        fields = ROPE | dict(
+            layer_types=("global", *["local"] * (every - 1)),
+            local_window=window,
+            rope_theta_local=10_000.0,
+            layers=layers,
+        )
         with warnings.catch_warnings(action="ignore"):  # the last layer may be local, though no published model's is
             config = EncoderConfig(**SMALL | fields)
         name = f"the length for windows of {window}, every {every}. of {layers} layers global"
@@ -285,9 +309,9 @@ EVEN = {
         BRANCH: BRANCH.replace("config.layers * layer", "(config.layers * layer + config.vocab_size * D)")
     },
     "the head is left out": {BRANCH: BRANCH.replace("config.layers * layer", "(config.layers * layer + D * D)")},
-    "layer 0 is global, so their number is rounded up": {WIDE: "config.layers // config.global_every"},
+    "layer 0 is global, so their number is rounded up": {WIDE: "config.layers // len(config.layer_types)"},
     "layers 0, n, 2 n, ... are global: a layer too many is counted as global": {
-        WIDE: "config.layers // config.global_every + 1"
+        WIDE: "config.layers // len(config.layer_types) + 1"
     },
     "the search ends at 10,000; answers go beyond": {"return high": "return min(high, 10_000)"},
     "the length is not bounded by max_len": {"return high": "return min(high, config.max_len)"},
