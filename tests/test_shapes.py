@@ -28,7 +28,7 @@ from minibert.model.block import Block
 from minibert.model.embeddings import Embeddings
 from minibert.model.encoder import Pooler
 from minibert.model.feed_forward import FeedForward, GatedFeedForward
-from minibert.model.heads import DenseGelu, PredictionHead, SequenceHead, TokenHead
+from minibert.model.heads import DenseGelu, PredictionHead, SequenceHead, TokenHead, TwoLayerHead
 from minibert.model.linear import Linear
 from minibert.model.norms import LayerNorm, RMSNorm
 
@@ -57,6 +57,12 @@ MODULES = [
     (Block, "x (N, D) -> x (N, D)", lambda: Block(CONFIG, 0), (X, CONTEXT)),
     (Pooler, "hidden (N, D), cu_seqlens (B + 1,) -> (B, D)", lambda: Pooler(BERT), (X, BORDERS)),
     (PredictionHead, "(N, D) -> (N, D)", lambda: PredictionHead(BERT), (X,)),
+    (
+        TwoLayerHead,
+        "(N, D) -> (N, D)",
+        lambda: TwoLayerHead(CONFIG.replace(mlm_head="two_layer", mlm_head_size=7)),
+        (X,),
+    ),
     (Linear, "(N, D) -> (N, F)", lambda: Linear(SIZES["D"], SIZES["F"]), (X,)),
     (DenseGelu, "(N, D) -> (N, D)", lambda: DenseGelu(CONFIG), (X,)),
     (
@@ -228,6 +234,7 @@ def test_what_computes_names_its_source(name):
             "require_tensors",
             "make_norm",
             "make_classification_head",
+            "make_prediction_head",
             "first_token",
             "mean_token",
             "Machine",

@@ -33,7 +33,7 @@ LINES = (  # the start of a line of one_page.py, the switch that it hangs on, an
     ("query, key = rotate(query, ", "RoPE", True),
     ("visible = visible & (distance <= ", "alternating attention", True),
     ('gate, up = linear(x, weights, "feed_forward.gate_up")', "GeGLU", True),
-    ("inner = activation(gate, config) * up", "GeGLU", True),
+    ("inner = activation(gate, config.act) * up", "GeGLU", True),
     ('inner = activation(linear(x, weights, "feed_forward.input")', "GeGLU", False),
     ('y = x @ weights[name + ".weight"].mT', None, True),
     ('return y + weights[name + ".bias"]', "no biases", False),
