@@ -1,72 +1,88 @@
 """Answers to 13.3, FLOPs."""
 
-import torch
-
-from minibert import MaskedLanguageModel
+from minibert import EncoderConfig
 from minibert.course.exercises.ex_13_3 import forward_flops, step_flops
 from minibert.model.cost import model_flops
 
 
-def with_package(config, lengths, predicted, padded):
-    rows = [max(lengths)] * len(lengths) if padded else lengths
-    return model_flops(config, rows, predicted)
+def product(a, b, c):
+    return 2 * a * b * c
 
 
-def by_parameters(config, lengths, predicted, padded):
-    """Two operations for each number in a matrix that a token meets, and what attention adds."""
-    with torch.device("meta"):
-        model = MaskedLanguageModel(config)
-    block = sum(p.numel() for p in model.encoder.blocks.parameters() if p.dim() == 2)
-    head = sum(p.numel() for name, p in model.named_parameters() if p.dim() == 2 and "encoder" not in name)
-    if model.decoder.weight is model.encoder.embeddings.token.weight:
-        head += (
-            0 if any("decoder.weight" in name for name, _ in model.named_parameters()) else model.decoder.weight.numel()
-        )
-    rows = [max(lengths) for _ in lengths] if padded else lengths
-    size = config.hidden // config.heads
-    scores = sum(config.layers * config.heads * 2 * (2 * T * T * size) for T in rows)
-    return 2 * block * sum(rows) + scores + 2 * head * predicted
-
-
-def step(student, teacher, lengths, predicted, padded):
-    total = 3 * with_package(student, lengths, predicted, padded)
-    if teacher is not None:
-        total += with_package(teacher, lengths, predicted, padded)
+def by_products(model, lengths, padded):
+    """Product by product, as they stand in a forward pass."""
+    D, K, layers, classes = model
+    total = 0
+    for length in [max(lengths)] * len(lengths) if padded else lengths:
+        for heads, F in layers:
+            for _ in range(heads):
+                total += 3 * product(length, D, K) + product(length, K, D)
+                total += product(length, K, length) + product(length, length, K)
+            total += product(length, D, F) + product(length, F, D)
+        total += product(1, D, D) + product(1, D, classes)
     return total
 
 
-def six_n(config, lengths, predicted, padded):
-    """2 N for each token, with N all parameters: the rule of thumb of large models."""
-    with torch.device("meta"):
-        count = sum(p.numel() for p in MaskedLanguageModel(config).parameters())
-    return 2 * count * sum(lengths)
+def by_weights(model, lengths, padded):
+    """Two operations for each weight that a token meets, and what attention adds."""
+    width, size, layers, classes = model
+    rows = [max(lengths)] * len(lengths) if padded else list(lengths)
+    squares = sum(T**2 for T in rows)
+    count = 0
+    for kept, inner in layers:
+        count += sum(rows) * (4 * width * kept * size + 2 * width * inner) + 2 * squares * kept * size
+    return 2 * count + 2 * len(rows) * width * (width + classes)
 
 
-def one_row(config, lengths, predicted, padded):
-    return model_flops(config, [sum(lengths)], predicted)
+def step(student, teacher, lengths, padded):
+    total = 3 * by_weights(student, lengths, padded)
+    if teacher is not None:
+        total += by_weights(teacher, lengths, padded)
+        if student[0] != teacher[0]:
+            total += 6 * (max(lengths) * len(lengths) if padded else sum(lengths)) * student[0] * teacher[0]
+    return total
 
 
-def scores_of_heads(config, lengths, predicted, padded):
-    rows = [max(lengths)] * len(lengths) if padded else lengths
-    extra = sum(4 * T * T * config.hidden * config.layers for T in rows)
-    return model_flops(config, rows, predicted) + (config.heads - 1) * extra
+def by_package(model, lengths, padded):
+    """The package's count, layer by layer: it knows no heads that were removed, and no pooler."""
+    D, _K, layers, _classes = model
+    total = 0
+    for _heads, F in layers:
+        config = EncoderConfig.preset("bert-base").replace(hidden=D, heads=1, layers=1, intermediate=F)
+        total += model_flops(config, [max(lengths)] * len(lengths) if padded else lengths)
+    return total
 
 
-def as_float(config, lengths, predicted, padded):
-    return forward_flops(config, lengths, predicted, padded) / 1
+def six_n(model, lengths, padded):
+    """2 N for each token, with N all weights: the rule of thumb of large models."""
+    D, K, layers, classes = model
+    return 2 * sum(lengths) * (sum(4 * D * h * K + 2 * D * F for h, F in layers) + D * D + D * classes)
 
 
-def six_times(student, teacher, lengths, predicted, padded):
-    total = 3 * forward_flops(student, lengths, predicted, padded)
-    return total + 3 * forward_flops(teacher, lengths, predicted, padded) if teacher else total
+def one_row(model, lengths, padded):
+    return forward_flops(model, [sum(lengths)], padded)
 
 
-RIGHT = {"the package's own": (with_package, step), "from the parameters": (by_parameters, step_flops)}
+def as_float(model, lengths, padded):
+    return forward_flops(model, lengths, padded) / 1
+
+
+def six_times(student, teacher, lengths, padded):
+    total = step_flops(student, teacher, lengths, padded)
+    return total + 2 * forward_flops(teacher, lengths, padded) if teacher else total
+
+
+def package_step(student, teacher, lengths, padded):
+    total = 3 * forward_flops(student, lengths, padded)
+    return total + forward_flops(teacher, lengths, padded) if teacher else total
+
+
+RIGHT = {"product by product": (by_products, step_flops), "from the weights": (by_weights, step)}
 WRONG = {
+    "the package's own": ((by_package, step_flops), "removed|pooler"),
     "two for each parameter": ((six_n, step_flops), "count"),
-    "one long row": ((one_row, step_flops), "sum of squares"),
-    "every head D wide": ((scores_of_heads, step_flops), "multiplied twice"),
+    "one long row": ((one_row, step_flops), "sum of squares|count"),
     "a float": ((as_float, step_flops), "float"),
-    "the teacher trains": ((forward_flops, six_times), "it is only asked"),
-    "the student alone": ((forward_flops, lambda student, *rest: step_flops(student, None, *rest[1:])), "forgotten"),
+    "the teacher trains": ((forward_flops, six_times), "it is only asked|through the teacher"),
+    "no bridge": ((forward_flops, package_step), "bridge"),
 }

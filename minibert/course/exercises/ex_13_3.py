@@ -1,98 +1,83 @@
-"""13.3 What a forward pass costs, as a formula, and what a step of distillation does."""
+"""13.3 What a pruned student costs, as a formula, and what a step of its distillation does."""
 
 import torch
 
-from minibert.config import EncoderConfig
 from minibert.course.lab import Case, Exercise, Lab
 
 
-def forward_flops(config, lengths, predicted, padded):
-    """Operations of a BERT on texts of these lengths, of which `predicted` tokens go through the head, as an int."""
-    D, F, L = config.hidden, config.intermediate, config.layers
+def forward_flops(model, lengths, padded):
+    """Operations of a classifier (D, K, [(heads, F) of each layer], classes) on texts of these lengths, as an int."""
+    D, K, layers, classes = model
     tokens, pairs = sum(lengths), sum(length * length for length in lengths)
     if padded:
         tokens, pairs = len(lengths) * max(lengths), len(lengths) * max(lengths) ** 2
-    blocks = 2 * tokens * L * (4 * D * D + 2 * D * F)
-    attention = 4 * pairs * L * D  # scores and mixtures; the heads share D among them
-    head = 2 * predicted * (D * D + D * config.vocab_size)
-    return blocks + attention + head
+    head = 2 * len(lengths) * (D * D + D * classes)  # of each text one vector goes there
+    matrices = sum(4 * D * heads * K + 2 * D * F for heads, F in layers)
+    attention = 4 * pairs * sum(heads * K for heads, _ in layers)  # scores and mixtures
+    return 2 * tokens * matrices + attention + head
 
 
-def step_flops(student, teacher, lengths, predicted, padded):
+def step_flops(student, teacher, lengths, padded):
     """Operations of a training step of the student, taught by a teacher, or by labels alone where that is None."""
-    own = 3 * forward_flops(student, lengths, predicted, padded)  # the way back costs two ways forth
-    return own if teacher is None else own + forward_flops(teacher, lengths, predicted, padded)
+    own = 3 * forward_flops(student, lengths, padded)  # the way back costs two ways forth
+    if teacher is None:
+        return own
+    tokens = len(lengths) * max(lengths) if padded else sum(lengths)
+    narrow, wide = student[0], teacher[0]
+    bridge = 0 if narrow == wide else 3 * 2 * tokens * narrow * wide  # learns, so forth and back
+    return own + forward_flops(teacher, lengths, padded) + bridge
 
 
-def drawn(rng):
-    """A BERT whose sizes have little in common, so that two mistakes give two numbers."""
+def drawn(rng, layers):
+    """A model whose sizes have little in common, so that two mistakes give two numbers."""
 
     def pick(low, high):
         return int(torch.randint(low, high, (), generator=rng))
 
-    heads = pick(3, 6)
-    return EncoderConfig.preset("bert-nano").replace(
-        vocab_size=pick(90, 150),
-        hidden=heads * pick(2, 5) * 2,
-        heads=heads,
-        layers=pick(2, 5),
-        intermediate=pick(30, 60) * 2 + 1,
-    )
+    K = pick(4, 8)
+    kept = [(2 + place + pick(0, 2), pick(20, 40) * 2 + 1) for place in range(layers)]
+    return K * pick(8, 12) + 1, K, kept, pick(2, 6)
 
 
 def forward(rng):
-    nano = EncoderConfig.preset("bert-nano").replace(vocab_size=10, hidden=2, heads=2, layers=1, intermediate=3)
-    hand = "3 tokens: matrices 2 · 3 · (4 · 2 · 2 + 2 · 2 · 3) = 168, attention 4 · 9 · 2 = 72"
-    yield Case((nano, [3], 0, False), hand, "the count by hand, one text of 3 tokens,")
-    head = "each predicted token adds 2 · (2 · 2 + 2 · 10) = 48"
-    yield Case((nano, [3], 1, False), head, "the count by hand, one token predicted,")
-    one, other = drawn(rng), drawn(rng)
-    for config in (one, other):
-        yield Case((config, [11], 0, False), "one text: nothing but blocks", "the count for one text")
-        yield Case((config, [11], 3, False), "now with a head", "the count for one text, 3 tokens predicted,")
-        yield Case(
-            (config, [7, 13, 2], 0, False), "each text sees itself alone", "the count for texts of 7, 13, 2 tokens"
-        )
+    hand = "3 tokens: matrices 2 · 3 · (4 · 4 · 2 + 2 · 4 · 5) = 432, attention 4 · 9 · 2 = 72, head 2 · (16 + 12) = 56"
+    yield Case(((4, 2, [(1, 5)], 3), [3], False), hand, "the count by hand, one text of 3 tokens,")
+    for count in (1, 3):
+        model = drawn(rng, count)
+        yield Case((model, [11], False), "one text", f"the count for one text, {count} layers,")
+        yield Case((model, [7, 13, 2], False), "each text sees itself alone", "the count for texts of 7, 13, 2 tokens")
         padded = "padding is computed like tokens: 3 rows of 13"
-        yield Case((config, [7, 13, 2], 5, True), padded, "the count for texts of 7, 13, 2 tokens, padded,")
-        yield Case(
-            (config, [6, 6], 4, True),
-            padded.replace("3 rows of 13", "none here"),
-            "the count for texts of 6, 6 tokens, padded,",
-        )
-    base = EncoderConfig.preset("bert-base")
-    yield Case((base, [512] * 8, 8 * 77, True), "", "the count for BERT-base on 8 texts of 512 tokens")
+        yield Case((model, [7, 13, 2], True), padded, "the count for texts of 7, 13, 2 tokens, padded,")
+        yield Case((model, [6, 6], True), "no padding here", "the count for texts of 6, 6 tokens, padded,")
+    base = 768, 64, [(12, 3072)] * 12, 2
+    yield Case((base, [512] * 8, True), "", "the count for BERT-base on 8 texts of 512 tokens")
 
 
 def steps(rng):
-    for number in range(2):
-        student, teacher = drawn(rng), drawn(rng)
-        student, teacher = student.replace(vocab_size=100), teacher.replace(vocab_size=100, layers=student.layers * 2)
-        lengths, predicted = ([9, 4], 3) if number else ([5, 12, 3], 4)
+    for lengths in ([5, 12, 3], [9, 4]):
+        student, teacher = drawn(rng, 2), drawn(rng, 4)
+        teacher = (student[0] + 6, *teacher[1:])
+        alike = (student[0], *teacher[1:])
         for padded in (False, True):
             how = "padded" if padded else "packed"
-            yield Case(
-                (student, None, lengths, predicted, padded),
-                "forth, and back at twice the price",
-                f"the count without a teacher, {how},",
-            )
-            yield Case(
-                (student, teacher, lengths, predicted, padded),
-                "the teacher answers and does not learn",
-                f"the count with a teacher, {how},",
-            )
+            labels, wide = "forth, and back at twice the price", "a teacher of another width needs the bridge"
+            yield Case((student, None, lengths, padded), labels, f"the count without a teacher, {how},")
+            asks = "the teacher answers and does not learn"
+            yield Case((student, alike, lengths, padded), asks, f"the count with a teacher of the same width, {how},")
+            yield Case((student, teacher, lengths, padded), wide, f"the count with a wider teacher, {how},")
 
 
 TOKENS = "sum(lengths), sum(length * length for length in lengths)"
 PADDED = "len(lengths) * max(lengths), len(lengths) * max(lengths) ** 2"
-BLOCKS, ATTENTION = "2 * tokens * L * (4 * D * D + 2 * D * F)", "4 * pairs * L * D"
-HEAD, RETURN = "2 * predicted * (D * D + D * config.vocab_size)", "return blocks + attention + head"
+MATRICES, ATTENTION = "4 * D * heads * K + 2 * D * F", "4 * pairs * sum(heads * K for heads, _ in layers)"
+HEAD, RETURN = "2 * len(lengths) * (D * D + D * classes)", "return 2 * tokens * matrices + attention + head"
+FIRST = {"sum(4 * D": "len(layers) * sum(4 * D", "for heads, F in layers": "for heads, F in layers[:1]"}
 FORWARD = {
     "the factor 2 is missing: a weight takes a multiplication and an addition": {
-        RETURN: "return (blocks + attention + head) // 2"
+        RETURN: "return (2 * tokens * matrices + attention + head) // 2"
     },
-    "the factor 2 is missing in the matrices of the blocks: a multiplication and an addition": {
-        BLOCKS: BLOCKS.removeprefix("2 * ")
+    "the factor 2 is missing in the matrices: a multiplication and an addition": {
+        RETURN: RETURN.replace("2 * tokens", "tokens")
     },
     "the factor 2 is missing in the head": {HEAD: HEAD.removeprefix("2 * ")},
     "the scores are forgotten, or the mixtures: attention computes both, 2 · 2 for each pair and channel": {
@@ -102,31 +87,35 @@ FORWARD = {
         ATTENTION: ATTENTION.replace("4 * ", "")
     },
     "scores and mixtures are forgotten: attention is more than its matrices": {ATTENTION: "0"},
-    "the heads are multiplied twice: D is all heads together": {ATTENTION: f"{ATTENTION} * config.heads"},
-    "this is one head: a pair is scored in each of them, D channels in all": {
-        ATTENTION: f"{ATTENTION} // config.heads"
+    "attention works in heads · K channels; where heads were removed that is not D": {
+        ATTENTION: "4 * pairs * D * len(layers)"
     },
-    "each head has a width of its own, D / H; its matrices are part of D · D": {
-        BLOCKS: BLOCKS.replace("4 * D * D", "4 * D * D // config.heads")
+    "the matrices of attention are D · (heads · K); where heads were removed that is not D · D": {
+        MATRICES: MATRICES.replace("heads * K", "D")
     },
-    "the matrices count for each head; all heads together are D wide": {
-        BLOCKS: BLOCKS.replace("4 * D * D", "4 * D * D * config.heads")
+    "this is a model that was not pruned: D is not heads · K here": {
+        ATTENTION: "4 * pairs * D * len(layers)",
+        MATRICES: MATRICES.replace("heads * K", "D"),
     },
-    "the head is forgotten": {HEAD: "0"},
-    "the head's dense layer, D · D, is forgotten": {HEAD: HEAD.replace("D * D + ", "")},
-    "the product with the vocabulary is forgotten": {HEAD: "2 * predicted * D * D"},
-    "all tokens go through the head here; only the predicted ones do": {HEAD: HEAD.replace("predicted", "tokens")},
-    "the head counts once for each text": {HEAD: HEAD.replace("predicted", "(len(lengths) * (predicted > 0))")},
-    "attention has four matrices: Wo is missing": {BLOCKS: BLOCKS.replace("4 * D", "3 * D")},
-    "the matrices of attention are missing": {BLOCKS: BLOCKS.replace("4 * D * D + ", "")},
-    "the feed-forward layer is missing": {BLOCKS: BLOCKS.replace(" + 2 * D * F", "")},
-    "the feed-forward layer has two matrices": {BLOCKS: BLOCKS.replace("2 * D * F", "D * F")},
-    "the feed-forward layer counts as 4 D wide; its width is config.intermediate": {
-        BLOCKS: BLOCKS.replace("* F", "* 4 * D")
+    "the output matrix is heads · K by D; only query, key and value were made smaller": {
+        MATRICES: MATRICES.replace("4 * D * heads * K", "3 * D * heads * K + D * D")
     },
-    "one layer is counted; there are L": {BLOCKS: BLOCKS.replace(" * L", ""), ATTENTION: ATTENTION.replace(" * L", "")},
-    "attention is counted for one layer": {ATTENTION: ATTENTION.replace(" * L", "")},
-    "the matrices are counted for one layer": {BLOCKS: BLOCKS.replace(" * L", "")},
+    "this is one head: a pair is scored in each of them": {ATTENTION: ATTENTION.replace("heads * K", "K")},
+    "these are the matrices of one head; each head has its own": {MATRICES: MATRICES.replace("heads * K", "K")},
+    "attention has four matrices: Wo is missing": {MATRICES: MATRICES.replace("4 * D", "3 * D")},
+    "the matrices of attention are missing": {MATRICES: "0 * heads + 2 * D * F"},
+    "the feed-forward layer is missing": {MATRICES: "4 * D * heads * K"},
+    "the feed-forward layer has two matrices": {MATRICES: MATRICES.replace("2 * D * F", "D * F")},
+    "the feed-forward layer counts as 4 D wide; its width stands in the list": {
+        MATRICES: MATRICES.replace("* F", "* 4 * D")
+    },
+    "there is no gate: BERT's feed-forward layer has two matrices": {MATRICES: MATRICES.replace("2 * D", "3 * D")},
+    "all layers count like the first; each has its own sizes": FIRST
+    | {ATTENTION: "4 * pairs * len(layers) * layers[0][0] * K"},
+    "one layer is counted; all of them are asked": {
+        "for heads, F in layers": "for heads, F in layers[:1]",
+        "for heads, _ in layers": "for heads, _ in layers[:1]",
+    },
     "padding is not counted where it is computed": {PADDED: "tokens, pairs"},
     "padding is counted in packed texts, which have none": {"if padded:": "if True:"},
     "the tokens of a padded batch are B times the longest; only the pairs are counted so": {
@@ -143,59 +132,67 @@ FORWARD = {
         TOKENS: "sum(lengths), sum(lengths)",
         PADDED: "len(lengths) * max(lengths), len(lengths) * max(lengths)",
     },
-    "the mean length is squared; the mean of the squares is larger": {
-        TOKENS: "sum(lengths), sum(lengths) ** 2 // len(lengths)"
+    "an encoder is not causal: each token sees those after it, too": {
+        ATTENTION: ATTENTION.replace("4 * pairs", "2 * (pairs + tokens)")
     },
-    "an encoder is not causal: each token sees those behind it, too": {ATTENTION: "2 * (pairs + tokens) * L * D"},
-    "the token table multiplies nothing: a look-up takes no operations": {
-        BLOCKS: f"{BLOCKS} + 2 * tokens * D * config.vocab_size"
+    "the pooler and the classifier are forgotten": {HEAD: "0"},
+    "the pooler, D · D, is forgotten": {HEAD: HEAD.replace("D * D + ", "")},
+    "the classifier, D · classes, is forgotten": {HEAD: HEAD.replace(" + D * classes", "")},
+    "all tokens go through pooler and classifier here; of each text only [CLS] does": {
+        HEAD: HEAD.replace("len(lengths)", "tokens")
     },
-    "biases are left out here": {BLOCKS: f"{BLOCKS} + tokens * L * (5 * D + F)"},
-    "there is no gate: BERT's feed-forward layer has two matrices": {BLOCKS: BLOCKS.replace("2 * D * F", "3 * D * F")},
-    "this is forth and back; a forward pass is asked": {RETURN: "return 3 * (blocks + attention + head)"},
-    "the pooler is left out here": {BLOCKS: f"{BLOCKS} + 2 * len(lengths) * D * D"},
+    "pooler and classifier count once for the batch; each text goes through them": {
+        HEAD: HEAD.replace("len(lengths) * ", "")
+    },
+    "biases are left out here": {MATRICES: f"{MATRICES} + 3 * heads * K + 2 * D + F"},
+    "this is forth and back; a forward pass is asked": {RETURN: f"{RETURN} + 2 * ({RETURN[7:]})"},
     "the result is a float; whole numbers are counted: use // where you divide": {
-        RETURN: "return float(blocks + attention + head)"
+        RETURN: "return float(2 * tokens * matrices + attention + head)"
     },
 }
-OWN = "3 * forward_flops(student, lengths, predicted, padded)"
-WITH = "own + forward_flops(teacher, lengths, predicted, padded)"
+OWN, ASKED = "3 * forward_flops(student, lengths, padded)", "own + forward_flops(teacher, lengths, padded) + bridge"
+BRIDGE = "0 if narrow == wide else 3 * 2 * tokens * narrow * wide"
 STEP = {
     "the way back costs two ways forth: for each matrix, gradients at its inputs and at its weights": {
-        OWN: OWN.replace("3", "2")
+        OWN: OWN.replace("3", "2"),
+        BRIDGE: BRIDGE.replace("3 * 2", "2 * 2"),
     },
-    "the way back is forgotten": {OWN: OWN.replace("3", "1")},
-    "the teacher learns here, too; it is only asked: one way forth": {WITH: WITH.replace("forward", "3 * forward")},
-    "the teacher is forgotten": {WITH: "own"},
-    "the teacher is counted with the student's sizes": {WITH: WITH.replace("teacher", "student")},
-    "the student is counted with the teacher's sizes": {WITH: WITH.replace("own", OWN.replace("student", "teacher"))},
-    "the teacher needs its head, too: its distribution is the target": {WITH: WITH.replace("predicted", "0")},
-    "the teacher reads the same padded batch": {WITH: WITH.replace("padded", "False")},
-    "the batch is counted as packed; padding is computed": {
-        "predicted, padded)  #": "predicted, False)  #",
-        WITH: WITH.replace("padded", "False"),
-    },
-    "the teacher alone is counted": {WITH: WITH.removeprefix("own + ")},
-    "the way back runs through the teacher": {WITH: "own + 2 * forward_flops(teacher, lengths, predicted, padded)"},
-    "the student's head is forgotten": {OWN: OWN.replace("predicted", "0")},
+    "the way back of the student is forgotten": {OWN: OWN.replace("3 * ", "")},
+    "the teacher learns here, too; it is only asked: one way forth": {ASKED: ASKED.replace("forward", "3 * forward")},
+    "the teacher is forgotten": {ASKED: "own + bridge"},
+    "the teacher and the bridge to it are forgotten": {ASKED: "own"},
+    "the teacher is counted with the student's sizes": {ASKED: ASKED.replace("(teacher", "(student")},
+    "the student is counted with the teacher's sizes": {ASKED: ASKED.replace("own", OWN.replace("student", "teacher"))},
+    "the teacher reads the same padded batch": {ASKED: ASKED.replace("padded", "False")},
+    "the teacher alone is counted": {ASKED: ASKED.removeprefix("own + ")},
+    "the way back runs through the teacher": {ASKED: "own + 2 * forward_flops(teacher, lengths, padded) + bridge"},
+    "the bridge from the student's width to the teacher's is forgotten": {BRIDGE: "0"},
+    "models of the same width need no bridge": {BRIDGE: BRIDGE.removeprefix("0 if narrow == wide else ")},
+    "the bridge learns, too: it runs forth and back": {BRIDGE: BRIDGE.replace("3 * 2", "2")},
+    "the bridge is a matrix: a multiplication and an addition for each weight": {BRIDGE: BRIDGE.replace("3 * 2", "3")},
+    "all tokens go over the bridge, not one of each text": {BRIDGE: BRIDGE.replace("tokens", "len(lengths)")},
+    "padding goes over the bridge, too, where it is computed": {"len(lengths) * max(lengths) if padded else ": ""},
+    "the bridge is counted with the teacher's width twice": {BRIDGE: BRIDGE.replace("narrow *", "wide *")},
+    "the bridge is counted with the student's width twice": {BRIDGE: BRIDGE.replace("* wide", "* narrow")},
 }
 
 EXERCISE = Exercise(
     minutes=30,
     difficulty=3,
-    signature="(forward_flops, step_flops): forward_flops(config, lengths: list of ints, predicted, padded) -> int; "
-    "step_flops(student, teacher: config or None, lengths, predicted, padded) -> int",
+    signature="(forward_flops, step_flops): forward_flops(model, lengths: list of ints, padded) -> int; "
+    "step_flops(student, teacher: model or None, lengths, padded) -> int; model: (D, K, [(heads, F), ...], classes)",
     hints=(
         "Walk through one layer with a pencil and write down every matrix product: which of them has a weight in it,\n"
-        "and which multiplies activations with activations? The cell with the counter helps: change one size\n"
-        "and see what changes.",
-        "(N, D) times (D, D), four times; (N, D) times (D, F) and back; for each head (T, K) times (K, T) and (T, T)\n"
-        "times (T, K), where H K is D; the head has (M, D) times (D, D) and (D, V). A product (a, b) times (b, c)\n"
-        "takes 2 a b c operations.",
+        "and which multiplies activations with activations? The cell with the counter helps: remove a head, and see\n"
+        "what changes.",
+        "(N, D) times (D, heads K), three times, and (N, heads K) times (heads K, D); (N, D) times (D, F) and\n"
+        "back; for each head (T, K) times (K, T) and (T, T) times (T, K). Then (B, D) times (D, D) and (D, classes).\n"
+        "A product (a, b) times (b, c) takes 2 a b c operations.",
         "number of tokens, number of pairs: of the texts as they are, or of rows as long as the longest\n"
-        "matrices: two for every weight of a layer and token; attention: twice two for every pair and channel\n"
-        "all that for each layer; the head: two for every weight of it and predicted token\n"
-        "a step: the student thrice, the teacher, if there is one, once",
+        "for each layer: two for every weight and token; twice two for every pair and channel of a head that is left\n"
+        "the head: two for every weight of it and text\n"
+        "a step: the student thrice; the teacher, if there is one, once; a matrix between the widths thrice, if they "
+        "differ",
     ),
     parts=(Lab(forward_flops, forward, FORWARD), Lab(step_flops, steps, STEP)),
 )
