@@ -17,7 +17,6 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.bench.int8 import weight_bytes
-from minibert.experiments.few_labels import best_probe
 from minibert.experiments.minilm import LABELS, tokenizer
 from minibert.experiments.record import Experiment
 from minibert.experiments.small_encoders import one_thread
@@ -27,6 +26,7 @@ from minibert.objectives import IGNORE, mlm_loss_sum
 from minibert.objectives.distillation import hidden_cosine_loss, keep_layers, soft_target_loss
 from minibert.tasks.bags import Bag, words
 from minibert.tasks.classification import accuracy, classify, examples
+from minibert.tasks.probe import best_probe
 from minibert.tasks.quantize import quantize
 from minibert.training.fine_tuning import Example, fine_tune, run_packed, tuning_recipe
 

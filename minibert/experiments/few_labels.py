@@ -26,7 +26,7 @@ from minibert.experiments.small_bert import (
 )
 from minibert.model.models import MaskedLanguageModel
 from minibert.model.task_models import SequenceClassifier
-from minibert.tasks.probe import Probe, fit_probe
+from minibert.tasks.probe import best_probe
 from minibert.tasks.rows import pack_rows
 
 ARMS = ("tuned from masked words", "tuned from random", "probe on masked words", "probe on random", "bag of words")
@@ -101,17 +101,6 @@ def _tuned(settings, arm, seed, ids, labels, test_ids, test_labels) -> float:
 def _bag(ids: Tensor, vocab_size: int) -> Tensor:
     """Which tokens a row has: (R, T) -> (R, V) of 0 and 1."""
     return torch.zeros(len(ids), vocab_size).scatter_(1, ids, 1.0)
-
-
-def best_probe(features: Tensor, labels: Tensor, penalties: tuple[float, ...]) -> Probe:
-    """Fitted with the penalty that does best on the last fifth of the labels, the test rows unseen."""
-    fit = len(labels) * 4 // 5 // 2 * 2
-
-    def on_the_rest(penalty: float) -> float:
-        probe = fit_probe(features[:fit], labels[:fit], penalty, steps=60)
-        return probe.accuracy(features[fit:], labels[fit:])
-
-    return fit_probe(features, labels, max(penalties, key=on_the_rest), steps=60)
 
 
 FEW_LABELS = Experiment(

@@ -30,11 +30,10 @@ from minibert.experiments.across_languages import (
     embedder,
     sides,
 )
-from minibert.experiments.few_labels import best_probe
 from minibert.experiments.many_languages import FOREIGN
 from minibert.experiments.record import Experiment
 from minibert.tasks.bags import words
-from minibert.tasks.probe import Probe
+from minibert.tasks.probe import Probe, best_probe
 
 PARTS = ("base", "contentrules", "content", "filemanager", "portlets", "users")  # 37 messages and more in each language
 _WORD = re.compile(r"\w+")
