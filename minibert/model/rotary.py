@@ -62,7 +62,10 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     strips = (tensor.split(strip) for tensor in (x, cos[:, None], sin[:, None], turned))
     for part, c, s, out in zip(*strips, strict=True):  # (<= strip, H, K); one angle for every head
         first, second = part.to(cos.dtype).chunk(2, dim=-1)  # (strip, H, K / 2) each
-        out_first, out_second = out.chunk(2, dim=-1)
-        out_first.copy_((first * c).addcmul_(second, s, value=-1))
-        out_second.copy_((second * c).addcmul_(first, s))
+        exact = out if out.dtype == cos.dtype else cos.new_empty(out.shape)  # halves are rounded once, at the end
+        out_first, out_second = exact.chunk(2, dim=-1)
+        torch.mul(first, c, out=out_first).addcmul_(second, s, value=-1)
+        torch.mul(second, c, out=out_second).addcmul_(first, s)
+        if exact is not out:
+            out.copy_(exact)
     return turned
