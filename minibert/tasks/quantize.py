@@ -10,11 +10,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from minibert.model.attention import Attention
 from minibert.model.linear import Linear
 
 LARGEST = 127  # -128 stays unused, so that the range is symmetric and zero is exactly zero
-STRIP = 512  # tokens at a time: what a strip needs then stays in the processor's cache
 
 
 def to_int8(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,7 +34,7 @@ def to_int8(x: Tensor) -> tuple[Tensor, Tensor]:
 class QuantizedLinear(nn.Module):
     """y = x Wᵀ + b with int8 numbers in the product: sums of int8 · int8 in int32, then both scales, then the bias.
 
-    Shape: (N, in) -> (N, out), float32, or `output_dtype`.
+    Shape: (N, in) -> (N, out), float32.
 
     >>> layer = Linear(64, 3)
     >>> x = torch.randn(5, 64)
@@ -44,29 +42,26 @@ class QuantizedLinear(nn.Module):
     True
     """
 
-    def __init__(self, linear: nn.Linear, output_dtype: torch.dtype = torch.float32):
+    def __init__(self, linear: nn.Linear):
         super().__init__()
         weight, scale = to_int8(linear.weight.detach())
         self.register_buffer("weight", weight.T.contiguous())  # (in, out)
         self.register_buffer("scale", scale.T.contiguous())  # (1, out)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().clone())
-        self.output_dtype = output_dtype
 
     def forward(self, x: Tensor) -> Tensor:
-        output = x.new_empty(len(x), self.weight.shape[1], dtype=torch.float32)
-        for strip, place in zip(x.split(STRIP), output.split(STRIP), strict=True):
-            rounded, scale = to_int8(strip)
-            place.copy_(torch._int_mm(rounded, self.weight)).mul_(scale).mul_(self.scale)
-            if self.bias is not None:
-                place.add_(self.bias)
-        return output.to(self.output_dtype)
+        rounded, scale = to_int8(x)
+        sums = torch._int_mm(rounded, self.weight)  # (N, out) int32
+        output = sums.view(torch.float32).copy_(sums)  # the same bytes, now as floats: no second large tensor is needed
+        output.mul_(scale).mul_(self.scale)
+        return output if self.bias is None else output.add_(self.bias)
 
 
 def quantize(model):
     """A copy of a model whose blocks compute with int8 weights; for inference on a CPU. `model` stays as it is.
 
-    The matrices of attention and feed-forward are rounded. Embeddings, norms, the residual stream and the heads stay
-    float32; queries, keys and values are bfloat16. The copy is called like the model and has no gradients.
+    The matrices of attention and feed-forward are rounded. All else is float32: embeddings, norms, the products of
+    queries, keys and values, the residual stream, the heads. The copy is called like the model and has no gradients.
 
     Raises:
         ValueError: no model of ours, one that is quantized already, or one that is not float32 on the CPU.
@@ -95,6 +90,5 @@ def quantize(model):
         for module in block.modules():
             for name, layer in list(module.named_children()):
                 if isinstance(layer, Linear):
-                    inside = isinstance(module, Attention) and name == "query_key_value"
-                    setattr(module, name, QuantizedLinear(layer, torch.bfloat16 if inside else torch.float32))
+                    setattr(module, name, QuantizedLinear(layer))
     return small
