@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -67,7 +67,7 @@ def decode(data: bytes, name: str, encoding: str = "utf-8") -> str:
     >>> decode(b"\xef\xbb\xbfcaf\xc3\xa9", "a.txt"), decode("caf\u00e9".encode("utf-16"), "a.txt")
     ('café', 'café')
     """
-    for mark, marked in _MARKS:
+    for mark, marked in MARKS:
         if data.startswith(mark):
             encoding = marked
             break

@@ -11,7 +11,8 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from minibert import MaskedLanguageModel, corpora, load_tokenizer, training
 from minibert.commands import phases
-from minibert.commands.pretrain import pretrain, read_documents
+from minibert.commands.corpus import find_corpus
+from minibert.commands.pretrain import pretrain
 from minibert.training.loop import TrainingLog
 
 mixture = importlib.import_module("minibert.corpora.mixture")  # `corpora.mixture` is its function
@@ -190,5 +191,5 @@ def test_languages_are_a_corpus_with_text_of_its_own_to_validate_on_and_numbers_
 def test_a_passage_keeps_its_lines_unless_pairs_are_made_of_them(monkeypatch):
     code = mixture.Passage("code-0", "if a:\n    b()", "code")
     monkeypatch.setattr(mixture, "languages", lambda seed: ([code], [code]))
-    assert read_documents("languages", 0).documents == [["if a:\n    b()"]]
-    assert read_documents("languages", 0, pairs=True).validation == [["if a:", "b()"]]
+    assert find_corpus("languages", 0).texts == [["if a:\n    b()"]]
+    assert find_corpus("languages", 0, pairs=True).validation == [["if a:", "b()"]]

@@ -13,13 +13,14 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from minibert.commands.run_folder import claim_folder, own_tokenizer, read_text_file, text_checksum
-from minibert.commands.second_phase import continued_model, copy_tokenizer, finished_run, stretch
+from minibert.commands.corpus import Corpus, FileCorpus, read_corpus, say_what_is_kept
+from minibert.commands.foreign_start import LEARNING_RATE, foreign_model
+from minibert.commands.run_folder import SHARDS, claim_folder, own_tokenizer, train_tokenizer
+from minibert.commands.second_phase import finished_run, stretch
 from minibert.commands.shared import note, print_json
+from minibert.config import EncoderConfig
 from minibert.files import write_text
 from minibert.presets import PRESETS
-
-VALIDATION_SHARE = 0.05  # of the documents, as `PretrainingData` sets aside
 
 
 def stopwatch() -> Callable[[str], None]:
@@ -38,104 +39,7 @@ def stopwatch() -> Callable[[str], None]:
     return say
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """The documents of a run, each a list of sentences, under a name; and what is validated on, None for a share.
-
-    >>> Corpus("mine", [["One."], ["Two."]]).validation is None
-    True
-    """
-
-    name: str
-    documents: list[list[str]]
-    validation: list[list[str]] | None = None
-
-    def checksum(self) -> str:
-        """SHA-256 of all its text."""
-        return text_checksum(self.documents + (self.validation or []))
-
-
-def read_documents(corpus: str, seed: int, pairs: bool = False) -> Corpus:
-    """The corpus "sotu", "languages" or "synthetic", or a text file (see `read_text_file`).
-
-    A passage of "languages" is one text with its lines and spaces, for `pairs` a list of its lines.
-
-    Raises:
-        ValueError: no such corpus, or a file without text.
-        DataUnavailable: the texts are not in the cache.
-
-    >>> len(read_documents("synthetic", seed=0).documents) > 100
-    True
-    """
-    from minibert import corpora
-    from minibert.corpora.mixture import languages
-
-    if corpus == "synthetic":
-        return Corpus(corpus, corpora.synthetic.documents(2000, seed=seed))
-    if corpus == "sotu":
-        return Corpus(corpus, [document.sentences() for document in corpora.load("sotu", stand_in=False)])
-    if corpus == "languages":
-        parts = languages(seed)
-        return Corpus(corpus, *([list(p.paragraphs) if pairs else [p.text] for p in part] for part in parts))
-    return Corpus(corpus, read_text_file(Path(corpus)))
-
-
-def read_corpus(corpus: str, seed: int, pairs: bool, say: Callable[[str], None]) -> Corpus:
-    """The corpus; where its texts are not in the cache, generated text takes their place.
-
-    Raises:
-        ValueError: no such corpus, a file without text, or too few documents to train and to validate on.
-
-    >>> read_corpus("synthetic", 0, True, print).name
-    synthetic: 2000 documents, 20128 sentences
-    'synthetic'
-    """
-    from minibert import corpora
-    from minibert.training.data import held_out_documents
-
-    try:
-        found = read_documents(corpus, seed, pairs)
-    except corpora.DataUnavailable as error:
-        say(f"{error} Until then: generated text in its place.")
-        found = read_documents("synthetic", seed)
-    say(f"{found.name}: {len(found.documents)} documents, {sum(map(len, found.documents))} sentences")
-    if found.validation is None:
-        held_out_documents(len(found.documents), VALIDATION_SHARE, fewest=2 if pairs else 1)  # refuses too few
-    return found
-
-
-def say_what_is_kept(data, say: Callable[[str], None]) -> None:
-    """Say how much of the text an epoch holds, how much is dropped, and why.
-
-    >>> from minibert.training.data import _tiny
-    >>> say_what_is_kept(_tiny(), print)
-    data: 3 documents, 5 sentences, 13 tokens to train on; set aside to validate: 1 document(s)
-    data: 5 examples an epoch; they keep all 13 tokens
-    """
-    counts = data.count()
-    documents, tokens, kept, examples = (counts[name] for name in ("documents", "tokens", "kept", "examples"))
-    say(
-        f"data: {documents:,} documents, {counts['sentences']:,} sentences, {tokens:,} tokens to train on; "
-        f"set aside to validate: {counts['validation_documents']:,} document(s)"
-    )
-    if counts["empty_documents"]:
-        say(f"data: {counts['empty_documents']:,} document(s) dropped: the tokenizer finds no token in them")
-    if data.pairs and counts["pieces"] > counts["sentences"]:
-        say(f"data: sentences longer than --max-len {data.max_len} are split: that makes {counts['pieces']:,} of them")
-    if counts["unknown"]:
-        say(f"data: {counts['unknown'] / tokens:.1%} of the tokens are {data.tokenizer.roles['unk']}, unknown words")
-    if kept == tokens:
-        say(f"data: {examples:,} examples an epoch; they keep all {tokens:,} tokens")
-    else:
-        say(
-            f"data: {examples:,} examples an epoch; they keep {kept:,} tokens ({kept / tokens:.1%}) and drop "
-            f"{tokens - kept:,}, where a pair came out longer than --max-len {data.max_len} and was cut"
-        )
-    if data.pairs and not counts["true_pairs"]:
-        say("data: no pair is of true neighbours, for each document has one sentence: an empty line ends a document")
-
-
-def training_data(corpus: Corpus, tok, phase, say: Callable[[str], None], **settings):
+def training_data(source, validation, tok, phase, say: Callable[[str], None], **settings):
     """The data of one phase (see phases.py), after saying what is kept of the text.
 
     >>> from minibert import EncoderConfig, load_tokenizer
@@ -143,14 +47,14 @@ def training_data(corpus: Corpus, tok, phase, say: Callable[[str], None], **sett
     >>> from minibert.shipped_models import shipped
     >>> [phase] = plan(Path("runs/a"), EncoderConfig.preset("modernbert-nano"), 9, 0, 16, None)
     >>> tok = load_tokenizer(shipped("modernbert-nano"))
-    >>> training_data(Corpus("mine", [["One."], ["Two."]]), tok, phase, lambda line: None, batch_tokens=64).max_len
+    >>> training_data([["One."], ["Two."]], None, tok, phase, lambda line: None, batch_tokens=64).max_len
     16
     """
     from minibert.training import PretrainingData
 
     pairs = phase.config.nsp
     data = PretrainingData(
-        corpus.documents, tok, pairs=pairs, max_len=phase.max_len, split_long=pairs, validation=corpus.validation,
+        source, tok, pairs=pairs, max_len=phase.max_len, split_long=pairs, validation=validation,
         **phase.masking, **settings,
     )  # fmt: skip
     say_what_is_kept(data, say)
@@ -197,22 +101,100 @@ def written_options() -> set[str]:
     return {name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
 
 
-def new_model(config, tok, seed: int):
-    """An untrained model for the tokenizer: with a next-sentence head where the config asks for one.
+@dataclass(frozen=True)
+class NewModel:
+    """An untrained model of a preset, with a tokenizer that is trained on the corpus.
 
-    >>> from minibert import EncoderConfig, load_tokenizer
+    >>> from minibert import load_tokenizer
     >>> from minibert.shipped_models import shipped
-    >>> new_model(EncoderConfig.preset("eurobert-nano"), load_tokenizer(shipped("bert-nano")), seed=0).config.mask_id
+    >>> config = EncoderConfig.preset("eurobert-nano")
+    >>> NewModel(config).model(config, load_tokenizer(shipped("bert-nano")), seed=0).config.mask_id
     4
     """
-    import torch
 
-    from minibert import MaskedLanguageModel, PretrainingModel
+    config: EncoderConfig
 
-    ids = dict(pad_id=tok.pad_id, mask_id=tok.mask_id, cls_id=tok.cls_id, sep_id=tok.sep_id)
-    config = config.replace(vocab_size=tok.vocab_size, **ids)
-    kind = PretrainingModel if config.nsp else MaskedLanguageModel
-    return kind(config, generator=torch.Generator().manual_seed(seed))
+    def facts(self) -> dict:
+        """What run.json remembers, besides what is always there."""
+        return {}
+
+    def tokenizer(self, out: Path, corpus, size: int):
+        """A tokenizer of the family's kind with at most `size` entries."""
+        return own_tokenizer(out, lambda: train_tokenizer(self.config.family, corpus.sample(), size))
+
+    def model(self, config, tok, seed: int):
+        """A model for the tokenizer: with a next-sentence head where the config asks for one."""
+        import torch
+
+        from minibert import MaskedLanguageModel, PretrainingModel
+
+        ids = dict(pad_id=tok.pad_id, mask_id=tok.mask_id, cls_id=tok.cls_id, sep_id=tok.sep_id)
+        config = config.replace(vocab_size=tok.vocab_size, **ids)
+        kind = PretrainingModel if config.nsp else MaskedLanguageModel
+        return kind(config, generator=torch.Generator().manual_seed(seed))
+
+
+def choose_start(preset: str, run: Path | None, foreign: Path | None, more: int, out: Path | None, written: set[str]):
+    """What the model and its tokenizer begin as: a preset, a finished run of ours, or a folder of anybody's.
+
+    Raises:
+        ValueError: options that contradict each other, and as `finished_run` and `foreign_model`.
+
+    >>> choose_start("bert-nano", None, None, 100, None, set())
+    Traceback (most recent call last):
+    ...
+    ValueError: --extend-vocab 100: only the vocabulary of --continue-from can be extended
+    """
+    if foreign:
+        return foreign_model(foreign, more, written)
+    if more:
+        raise ValueError(f"--extend-vocab {more}: only the vocabulary of --continue-from can be extended")
+    return finished_run(run, written, out) if run else NewModel(EncoderConfig.preset(preset))
+
+
+def check_folders(corpus: Corpus | FileCorpus, out: Path, shards: Path | None, prepare: bool) -> None:
+    """Refuse a run within its own corpus, and shards of a corpus that needs none.
+
+    >>> check_folders(Corpus("sotu", []), Path("runs/a"), Path("shards"), False)
+    Traceback (most recent call last):
+    ...
+    ValueError: --shards and --prepare are for files of one's own: sotu is tokenised anew by each run
+    """
+    if isinstance(corpus, Corpus):
+        if shards or prepare:
+            raise ValueError(
+                f"--shards and --prepare are for files of one's own: {corpus.name} is tokenised anew by each run"
+            )
+        return
+    inside = corpus.files.path.resolve()
+    for option, folder in (("--out", out), ("--shards", shards)):
+        if folder and folder.resolve().is_relative_to(inside):
+            raise ValueError(f"{option} {folder} lies in the corpus {corpus.name}: choose a folder outside it")
+
+
+def finish(model, result: dict, out: Path, tok, phase, corpus: str, facts: dict, say: Callable[[str], None]) -> None:
+    """Put a model together that may lie in slices, save it from process 0, and print what was reached.
+
+    >>> import tempfile
+    >>> from minibert import MaskedLanguageModel
+    >>> config = EncoderConfig.preset("modernbert-nano").replace(vocab_size=64, hidden=16, intermediate=16, layers=1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     finish(MaskedLanguageModel(config), {"step": 3}, Path(folder), None, None, "mine", {}, lambda line: None)
+    {"step": 3}
+    """
+    from minibert.commands.phases import score_groups
+    from minibert.training.distributed import rank, whole_weights, world_size
+
+    weights = whole_weights(model)
+    if rank() > 0:
+        return
+    whole = type(model)(model.config)  # without what several processes made of it
+    whole.load_state_dict(weights)
+    if corpus == "languages":
+        result |= dict(groups=score_groups(whole, tok, phase))
+    save_run(whole, out, facts | dict(corpus=corpus, processes=world_size()) | result)
+    say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
+    print_json(result)
 
 
 def save_run(model, out: Path, facts: dict) -> None:
@@ -240,8 +222,15 @@ def save_run(model, out: Path, facts: dict) -> None:
 @click.option("--preset", type=click.Choice(list(PRESETS)), default="bert-nano", show_default=True)
 @click.option(
     "--corpus", default="sotu", show_default=True,
-    help="sotu, languages (fifteen, with speeches and code), synthetic, or a text file: a sentence a line.",
+    help="sotu, languages (fifteen, with speeches and code), synthetic, or your own text: a file or a folder of .txt "
+    "(a sentence a line, an empty line between documents), .jsonl, .parquet.",
 )  # fmt: skip
+@click.option("--text-key", default="text", show_default=True, help="Where .jsonl and .parquet have the text.")
+@click.option(
+    "--shards", type=click.Path(path_type=Path),
+    help="Folder of the tokenised text, which runs may share; default OUT/shards.",
+)  # fmt: skip
+@click.option("--prepare", is_flag=True, help="Only train the tokenizer and write the shards.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/PRESET.")
 @click.option("--steps", default=1200, show_default=True, type=click.IntRange(min=1))
 @click.option("--anneal", default=0, type=click.IntRange(min=0), help="Steps of EuroBERT's second phase; see below.")
@@ -255,6 +244,12 @@ def save_run(model, out: Path, facts: dict) -> None:
 @click.option("--mask-rate", type=float, help="Default: by family: 0.15, 0.3, 0.5.")
 @click.option("--whole-words", is_flag=True, help="Mask all pieces of a word together (WordPiece only).")
 @click.option("--from", "run", type=click.Path(path_type=Path), help="A finished run, whose model is trained further.")
+@click.option(
+    "--continue-from", type=click.Path(path_type=Path), help="A model folder of anybody's, which is trained further."
+)
+@click.option(
+    "--extend-vocab", default=0, type=click.IntRange(min=0), help="Pieces of the corpus to add to its vocabulary."
+)
 @click.option("--theta", type=float, help="RoPE's theta in global layers; default: the preset's, or that of --from.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--bf16", is_flag=True, help="Compute in bfloat16.")
@@ -268,8 +263,9 @@ def save_run(model, out: Path, facts: dict) -> None:
     "--checkpoint-every", default=100, show_default=True, type=click.IntRange(min=0), help="Steps; 0: at the end."
 )
 def pretrain(
-    preset, corpus, out, steps, anneal, batch_tokens, accumulate, max_len, vocab_size, learning_rate, mask_rate,
-    whole_words, run, theta, seed, bf16, device, parallel, validate_every, checkpoint_every,
+    preset, corpus, text_key, shards, prepare, out, steps, anneal, batch_tokens, accumulate, max_len, vocab_size,
+    learning_rate, mask_rate, whole_words, run, continue_from, extend_vocab, theta, seed, bf16, device, parallel,
+    validate_every, checkpoint_every,
 ):  # fmt: skip
     """Train a tokenizer and then an encoder, from nothing.
 
@@ -277,6 +273,11 @@ def pretrain(
     interrupted. OUT then holds a model folder: config.json, model.safetensors, tokenizer.json; and log.jsonl.
 
     Example: python -m minibert pretrain --preset bert-nano --out runs/bert-nano
+
+    Text of your own may be larger than memory: it is tokenised once, into OUT/shards or --shards, and an interruption
+    loses little of it. notebooks/own_language.md goes through it. --continue-from trains weights of anybody's further:
+
+    python -m minibert pretrain --corpus my-texts --continue-from their-model --extend-vocab 1000 --out runs/mine
 
     A second phase on longer texts goes on with the model and the tokenizer of a finished run, by default with its text,
     with a constant learning rate and a new optimiser. RoPE may be given another theta, which holds from the first step:
@@ -292,45 +293,44 @@ def pretrain(
 
     Several processes or GPUs: torchrun --nproc-per-node 8 -m minibert pretrain --device cuda ...
     """
-    from minibert import EncoderConfig
-    from minibert.commands.phases import plan, score_groups, train_phases
-    from minibert.training.distributed import first_process_first, process_group, rank, whole_weights, world_size
+    from minibert.commands.phases import plan, train_phases
+    from minibert.training.distributed import first_process_first, process_group, rank, told_by_first, world_size
 
-    say = stopwatch()
+    say, written = stopwatch(), written_options()
     device = click.get_current_context().with_resource(process_group(device))
-    first = finished_run(run, written_options(), out) if run else None
-    if first:
-        preset, seed, vocab_size, corpus = first.take_over(corpus if "corpus" in written_options() else None)
-    config = stretch(first.config, max_len, theta) if first else stretch(EncoderConfig.preset(preset), 1, theta)
-    out = out or Path("runs") / preset
+    start = choose_start(preset, run, continue_from, extend_vocab, out, written)
+    if run:
+        preset, seed, vocab_size, corpus = start.take_over(corpus if "corpus" in written else None)
+    elif continue_from:
+        preset, learning_rate = None, learning_rate or LEARNING_RATE
+    config = stretch(start.config, max_len if run or continue_from else 1, theta)
+    out = out or Path("runs") / (preset or continue_from.name)
     # Everything that can be refused is refused before the tokenizer is trained.
     phases = plan(
-        out, config, steps, anneal, max_len, mask_rate, extension=first is not None, learning_rate=learning_rate,
+        out, config, steps, anneal, max_len, mask_rate, extension=run is not None, learning_rate=learning_rate,
         accumulate=accumulate or world_size(), bf16=bf16, seed=seed, validate_every=validate_every,
         checkpoint_every=checkpoint_every,
     )  # fmt: skip
     for phase in phases:
         check_settings(phase.masking["mask_rate"], batch_tokens, phase.max_len, phase.config, whole_words, device)
-    found = read_corpus(corpus, seed, config.nsp, say)
-    size = vocab_size or config.vocab_size
-    made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=size, corpus_sha256=found.checksum())
-    made_with |= (dict(from_sha256=first.weights_sha256) if first else {}) | (dict(anneal=anneal) if anneal else {})
+    found = read_corpus(corpus, seed, config.nsp, say, text_key)
+    check_folders(found, out, shards, prepare)
+    shards, size = shards or out / SHARDS, vocab_size or config.vocab_size
+    made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=size)
+    made_with |= (
+        dict(corpus_sha256=told_by_first(found.checksum)) | start.facts() | (dict(anneal=anneal) if anneal else {})
+    )
     with first_process_first():  # the others read what it writes
         if given_up := claim_folder(out, made_with):
             say(given_up)
-        tok = copy_tokenizer(run, out) if first else own_tokenizer(out, config.family, found.documents, size)
-    say(f"tokenizer: {tok.vocab_size} entries, {out / 'tokenizer.json'}")
-    make = (lambda c: new_model(c, tok, seed)) if first is None else (lambda c: continued_model(c, run))
+        tok = start.tokenizer(out, found, size)
+        say(f"tokenizer: {tok.vocab_size} entries, {out / 'tokenizer.json'}")
+        if rank() == 0:
+            found.tokenise(shards, tok, config.nsp)
+    if prepare:
+        return say(f"{shards} is ready: the same command without --prepare trains on it")
 
     data_settings = dict(batch_tokens=batch_tokens, whole_words=whole_words, seed=seed)
-    data_of = functools.partial(training_data, found, tok, say=say, **data_settings)
-    model, result = train_phases(phases, data_of, make, device, parallel)
-    weights = whole_weights(model)
-    if rank() == 0:
-        whole = type(model)(model.config)  # without what several processes made of it
-        whole.load_state_dict(weights)
-        if found.name == "languages":
-            result |= dict(groups=score_groups(whole, tok, phases[-1]))
-        save_run(whole, out, dict(seed=seed, preset=preset, corpus=found.name, processes=world_size()) | result)
-        say(f'wrote {out}; try: python -m minibert fill --model {out} "The [MASK] of the United States"')
-        print_json(result)
+    data_of = functools.partial(training_data, found.documents(shards), found.validation, tok, say=say, **data_settings)
+    model, result = train_phases(phases, data_of, lambda c: start.model(c, tok, seed), device, parallel)
+    finish(model, result, out, tok, phases[-1], found.name, dict(seed=seed, preset=preset), say)

@@ -5,12 +5,13 @@ Nothing stale is reused: run.json holds what the run was begun with, and checksu
 
 import hashlib
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from minibert.files import read_text, split_lines, write_text
+from minibert.files import read_text, write_text
 
-SETTINGS, TOKENIZER = "run.json", "tokenizer.json"
+SETTINGS, TOKENIZER, SHARDS = "run.json", "tokenizer.json", "shards"
 Documents = Sequence[Sequence[str]]
 
 
@@ -19,7 +20,7 @@ def claim_folder(folder: Path, settings: dict) -> str | None:
 
     run.json remembers the settings. All must be equal, but for the name of the corpus: its text counts, which is in
     "corpus_sha256". A start that never came to a checkpoint, for example because the text was refused, holds nothing
-    to lose: it gives way to other settings, and its tokenizer goes.
+    to lose: it gives way to other settings, and its tokenizer and shards go.
 
     Raises:
         ValueError: the folder holds a trained run with other settings or another text, named by what differs; a damaged
@@ -48,6 +49,7 @@ def claim_folder(folder: Path, settings: dict) -> str | None:
     if (folder / "model.safetensors").exists() or any(folder.rglob("checkpoints/step-*.json")):
         raise ValueError(f"this folder holds a run with other settings ({differing}); choose another --out")
     (folder / TOKENIZER).unlink(missing_ok=True)  # before run.json is new: a kill in between leaves nothing stale
+    shutil.rmtree(folder / SHARDS, ignore_errors=True)
     _write(folder, settings)
     return f"{folder} held a start without a checkpoint ({differing}): begun anew"
 
@@ -100,8 +102,8 @@ def text_checksum(documents: Documents) -> str:
     return hashlib.sha256(json.dumps([list(document) for document in documents]).encode("utf-8")).hexdigest()
 
 
-def own_tokenizer(folder: Path, family: str, documents: Documents, vocab_size: int):
-    """The tokenizer that this run made in `folder`, or else one trained on `documents` and kept there.
+def own_tokenizer(folder: Path, make: Callable):
+    """The tokenizer that this run made in `folder`, or else the one that `make()` gives, which is kept there.
 
     run.json has the checksum of the file, so that only what the run itself made is used again.
 
@@ -111,8 +113,8 @@ def own_tokenizer(folder: Path, family: str, documents: Documents, vocab_size: i
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     _ = claim_folder(Path(folder), {})
-    ...     made = own_tokenizer(Path(folder), "bert", [["a b a b", "b a"]], 40)
-    ...     again = own_tokenizer(Path(folder), "bert", [["a b a b", "b a"]], 40)
+    ...     made = own_tokenizer(Path(folder), lambda: train_tokenizer("bert", [["a b a b", "b a"]], 40))
+    ...     again = own_tokenizer(Path(folder), lambda: 1 / 0)
     >>> made.vocab == again.vocab
     True
     """
@@ -121,7 +123,7 @@ def own_tokenizer(folder: Path, family: str, documents: Documents, vocab_size: i
     file, settings = folder / TOKENIZER, read_settings(folder)
     made = settings.get("tokenizer_sha256")
     if made is None or not file.exists():
-        tok = train_tokenizer(family, documents, vocab_size)
+        tok = make()
         tok.save_pretrained(folder)
         _write(folder, settings | {"tokenizer_sha256": hashlib.sha256(file.read_bytes()).hexdigest()})
         return tok
@@ -132,7 +134,7 @@ def own_tokenizer(folder: Path, family: str, documents: Documents, vocab_size: i
     return load_tokenizer(file)
 
 
-def train_tokenizer(family: str, documents: Documents, vocab_size: int):
+def train_tokenizer(family: str, documents: Iterable[Sequence[str]], vocab_size: int):
     """A tokenizer of the family's kind: WordPiece for BERT, byte-level BPE for the others.
 
     EuroBERT's cuts text as Llama 3's does, and has the separator of parallel lines among its special tokens.
@@ -153,33 +155,3 @@ def train_tokenizer(family: str, documents: Documents, vocab_size: int):
     texts = (text.replace(SEPARATOR, "\n") for text in texts)  # no merges of its letters
     special = (*SPECIAL_TOKENS, SEPARATOR)
     return ByteLevelBPETokenizer.train(texts, vocab_size=vocab_size, pattern="llama3", special=special)
-
-
-def read_text_file(file: Path) -> list[list[str]]:
-    """Documents of a text file: one sentence a line, an empty line between documents.
-
-    It is UTF-8, or has a byte order mark that says otherwise. The file format is that of BERT's released code.
-
-    Raises:
-        ValueError: no such file, not UTF-8, or no text in it.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "a.txt").write_text("One. \\nTwo.\\n \\nThree.", encoding="utf-8")
-    ...     read_text_file(Path(folder) / "a.txt")
-    [['One.', 'Two.'], ['Three.']]
-    """
-    if not (file.is_file() or file.is_fifo()):  # a pipe: --corpus <(zcat my.txt.gz)
-        raise ValueError(
-            f"corpus {str(file)!r}: expected sotu, languages, synthetic, or a text file with one sentence a line"
-        )
-    documents: list[list[str]] = [[]]
-    for line in split_lines(read_text(file)):
-        if line.strip():
-            documents[-1].append(line.strip())
-        elif documents[-1]:
-            documents.append([])
-    documents = [document for document in documents if document]
-    if not documents:
-        raise ValueError(f"{file} holds no text")
-    return documents

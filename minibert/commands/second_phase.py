@@ -33,6 +33,18 @@ class FirstPhase:
         """
         return *(self.settings[name] for name in TAKEN_OVER), corpus or self.settings["corpus"]
 
+    def facts(self) -> dict:
+        """What run.json remembers."""
+        return {"from_sha256": self.weights_sha256}
+
+    def tokenizer(self, out: Path, corpus, size: int | None):
+        """The tokenizer of the first run, copied into the folder of the second."""
+        return copy_tokenizer(self.folder, out)
+
+    def model(self, config: EncoderConfig, tok, seed: int):
+        """The model of the first run with the config of the second."""
+        return continued_model(config, self.folder)
+
 
 def finished_run(folder: Path, given: Collection[str] = (), out: Path | None = None) -> FirstPhase:
     """Read the first phase; `given` are the options that the user wrote down, `out` the folder of the second.

@@ -10,10 +10,10 @@ Other columns are left alone.
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from minibert.corpora.own_text import json_objects
 from minibert.corpora.rows import LabelledPair, LabelledText, SpanQuestion, TaggedTokens
 from minibert.files import read_text, split_lines
 
@@ -78,16 +78,7 @@ def _csv(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict]]:
 
 
 def _json_lines(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict]]:
-    for number, line in enumerate(split_lines(read_text(file)), 1):
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line)
-        except ValueError as error:
-            raise ValueError(f"{file}, line {number}: no JSON ({error}); expected one object a line") from None
-        if not isinstance(fields, dict):
-            raise ValueError(f"{file}, line {number}: a {type(fields).__name__}, expected an object with {columns}")
-        yield number, fields
+    return json_objects(enumerate(split_lines(read_text(file)), 1), str(file))
 
 
 def _row(kind: type[Row], fields: dict) -> Row:

@@ -1,8 +1,7 @@
 """From documents to packed, masked batches, in an order that can be resumed at any batch."""
 
-import hashlib
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,69 +15,13 @@ from minibert.objectives import (
     build_segments,
     mask_tokens,
     pack_rows,
-    split_sentence,
 )
 from minibert.objectives.masking import check_rates
 from minibert.objectives.sentence_pairs import IS_NEXT
+from minibert.training.documents import TokenisedDocuments
 from minibert.training.recipe import check_seed, check_share, check_switch, check_whole
+from minibert.training.shards import Shards
 from minibert.varlen import cu_seqlens_of
-
-
-def clean_documents(documents: Iterable[Iterable[str]]) -> list[list[str]]:
-    """The documents without blank sentences, and without the documents that held nothing else.
-
-    Raises:
-        ValueError: for text where a list of sentences belongs: its items would be single letters.
-
-    >>> clean_documents([["One.", " "], [""]])
-    [['One.']]
-    >>> clean_documents(["One.", "Two."])
-    Traceback (most recent call last):
-    ...
-    ValueError: documents[0] is a str, 'One.'; a document is a list of sentences: write [[text] for text in texts]
-    """
-    _check_list("documents", documents, "give a list of documents, each a list of sentences")
-    cleaned = []
-    for number, document in enumerate(documents):
-        _check_list(
-            f"documents[{number}]", document, "a document is a list of sentences: write [[text] for text in texts]"
-        )
-        sentences = list(document)
-        for sentence in sentences:
-            if not isinstance(sentence, str):
-                kind = type(sentence).__name__
-                raise ValueError(f"documents[{number}] holds a {kind}, {sentence!r:.60}; a sentence is a str")
-        sentences = [sentence for sentence in sentences if sentence.strip()]
-        if sentences:
-            cleaned.append(sentences)
-    return cleaned
-
-
-def held_out_documents(count: int, share: float, fewest: int) -> int:
-    """How many of `count` documents to set aside for validation: their `share`, but `fewest` at least, 0 for none.
-
-    `fewest` is also the least that must be left to train on: 2 for sentence pairs, since a random next segment comes
-    from another document.
-
-    Raises:
-        ValueError: if too few are left.
-
-    >>> held_out_documents(100, 0.05, fewest=2), held_out_documents(100, 0.0, fewest=2)
-    (5, 0)
-    """
-    held_out = max(fewest, round(share * count)) if share else 0
-    if count - held_out < fewest:
-        raise ValueError(
-            f"documents with text: {count}, too few for {held_out} to validate and {fewest} or more to train on. Give "
-            "more of them (in a text file an empty line ends a document); PretrainingData with validation_share=0 sets "
-            "none aside"
-        )
-    return held_out
-
-
-def _check_list(name: str, value, hint: str) -> None:
-    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
-        raise ValueError(f"{name} is a {type(value).__name__}, {value!r:.60}; {hint}")
 
 
 @dataclass(frozen=True)
@@ -171,11 +114,14 @@ def mask_batch(
 class PretrainingData:
     """Documents, tokenised once, and handed out as an endless stream of packed batches.
 
+    The documents are lists of sentences, which are tokenised here and stay in memory, all of them one pool; or `Shards`
+    on the disk, from which one pool of random documents after the other is read.
+
     Whole documents are set aside for validation, so that no text is in both parts. Every epoch is shuffled anew, with
-    pairs it is also cut anew, then packed into batches by best fit (`pack_rows`), and every batch is masked when it is
-    taken. Each example is in exactly one batch of an epoch; the last batch may be a small one. All of it depends on
-    the seed, the number of the epoch and, for the masks, the number of the batch in it. So two numbers tell where the
-    stream stands, and a batch can be passed over without being made.
+    pairs it is also cut anew, then each pool is packed into batches by best fit (`pack_rows`), and every batch is
+    masked when it is taken. Each example is in exactly one batch of an epoch; the last batch of a pool may be a small
+    one. All of it depends on the seed, the numbers of the epoch and the pool and, for the masks, the number of the
+    batch in it. So three numbers tell where the stream stands, and a batch can be passed over without being made.
 
     A document is a list of sentences. With `pairs` an example is [CLS] A [SEP] B [SEP] with a next-sentence label
     (BERT), otherwise one segment (ModernBERT, EuroBERT); it has at most `max_len` tokens, and a batch at most
@@ -194,12 +140,12 @@ class PretrainingData:
     >>> data = _tiny()
     >>> batch = data.next_batch()
     >>> batch.cu_seqlens.tolist(), batch.ids.shape, data.state_dict()
-    ([0, 3, 8], torch.Size([8]), {'epoch': 0, 'batch': 1})
+    ([0, 3, 8], torch.Size([8]), {'epoch': 0, 'pool': 0, 'batch': 1})
     """
 
     def __init__(
         self,
-        documents: Sequence[Sequence[str]],
+        documents: Sequence[Sequence[str]] | Shards,
         tokenizer,
         *,
         pairs: bool,
@@ -234,7 +180,16 @@ class PretrainingData:
         self.short_seq_prob, self.validation_share, self.seed = short_seq_prob, validation_share, seed
         self.starts_word = torch.tensor(tokenizer.word_starts()) if whole_words else None
 
-        self._read(documents, validation, split_long)
+        held_out = dict(seed=seed, validation_share=validation_share)
+        if isinstance(documents, Shards):
+            split_at = max_len if pairs and split_long is not False else None
+            self.source = documents.documents(pairs=pairs, split_at=split_at, **held_out)
+        else:
+            self.source = TokenisedDocuments(
+                documents, tokenizer, pairs=pairs, max_len=max_len, validation=validation, split_long=split_long,
+                **held_out,
+            )  # fmt: skip
+        self.validation_documents, self.split_long = self.source.validation_documents, self.source.split_long
         self.restart()
 
     def restart(self) -> None:
@@ -246,20 +201,20 @@ class PretrainingData:
         >>> data.next_batch().ids.equal(first)
         True
         """
-        self._go_to(epoch=0, batch=0)
+        self._go_to(epoch=0)
 
     def next_batch(self) -> PackedBatch:
-        """Return the next training batch; after the last one of an epoch the next epoch begins.
+        """Return the next training batch; after the last one of a pool the next pool begins, or the next epoch.
 
         >>> data = _tiny()
         >>> [(len(data.next_batch().ids), data.epoch) for _ in range(4)]
         [(8, 0), (10, 0), (5, 0), (8, 1)]
         """
         number = self.skip_batch()
-        return self._mask(pack(self.batches[number]), f"epoch {self.epoch} batch {number}")
+        return self._mask(pack(self.batches[number]), f"{self._place()} batch {number}")
 
     def skip_batch(self) -> int:
-        """Pass over the next batch as `next_batch` would, but make none; return its number in the epoch.
+        """Pass over the next batch as `next_batch` would, but make none; return its number in the pool.
 
         With several processes each takes its share of the same stream and skips what the others take.
 
@@ -269,8 +224,9 @@ class PretrainingData:
         >>> data.next_batch().ids.equal(twin.next_batch().ids)
         True
         """
-        if self.batch == len(self.batches):
-            self._go_to(self.epoch + 1, 0)
+        while self.batch == len(self.batches):
+            is_last = self.pool + 1 == self.source.pools
+            self._go_to(self.epoch + is_last, 0 if is_last else self.pool + 1)
         self.batch += 1
         return self.batch - 1
 
@@ -287,12 +243,12 @@ class PretrainingData:
             yield self._mask(pack(batch), f"validation batch {number}")
 
     def state_dict(self) -> dict:
-        """Return where the stream stands: the epoch, and how many of its batches were taken.
+        """Return where the stream stands: the epoch, the pool in it, and how many of its batches were taken.
 
         >>> _tiny().state_dict()
-        {'epoch': 0, 'batch': 0}
+        {'epoch': 0, 'pool': 0, 'batch': 0}
         """
-        return {"epoch": self.epoch, "batch": self.batch}
+        return {"epoch": self.epoch, "pool": self.pool, "batch": self.batch}
 
     def load_state_dict(self, state: dict) -> None:
         """Continue exactly where `state_dict` was taken, on the same documents and settings.
@@ -306,16 +262,19 @@ class PretrainingData:
         >>> twin.next_batch().ids.equal(data.next_batch().ids)
         True
         """
-        if set(state) != {"epoch", "batch"}:
+        state = {"pool": 0} | state  # a run in memory has one pool, and older ones did not mention it
+        if set(state) != {"epoch", "pool", "batch"}:
             raise ValueError(
-                f"the state holds {', '.join(sorted(state))}, expected batch, epoch: it was saved by a version that "
-                "ordered the data in another way, so this run cannot go on; start anew in another folder"
+                f"the state holds {', '.join(sorted(state))}, expected batch, epoch, pool: it was saved by a version "
+                "that ordered the data in another way, so this run cannot go on; start anew in another folder"
             )
-        self._go_to(state["epoch"], state["batch"])
-        if state["batch"] > len(self.batches):
+        if state["pool"] < self.source.pools:
+            self._go_to(**state)
+        if state["pool"] >= self.source.pools or state["batch"] > len(self.batches):
             raise ValueError(
-                f"batch {state['batch']} lies beyond the {len(self.batches)} batches of the epoch; resume with the "
-                "documents and settings that the state was saved with"
+                f"batch {state['batch']} of pool {state['pool']} lies beyond the {len(self.batches)} batches of a pool "
+                f"or the {self.source.pools} pools; resume with the documents and settings that the state was saved "
+                "with"
             )
 
     def describe(self) -> dict:
@@ -324,81 +283,51 @@ class PretrainingData:
         >>> _tiny().describe()["max_len"]
         5
         """
-        digest = hashlib.sha256()
-        for document in self.validation_documents + self.documents:
-            digest.update(repr(document).encode("utf-8"))
         names = ("pairs", "max_len", "batch_tokens", "mask_rate", "mask_split", "short_seq_prob", "validation_share")
         settings = {name: getattr(self, name) for name in (*names, "split_long", "seed")}
         settings["vocab_size"] = self.tokenizer.vocab_size
         # Another way to order the batches gives another stream: then this text must change.
-        settings["order"] = f"best fit from {LOOK_AHEAD} batches, shortest first, masks by batch"
-        return {**settings, "whole_words": self.starts_word is not None, "tokens_sha256": digest.hexdigest()}
+        settings["order"] = f"best fit from {LOOK_AHEAD} batches, shortest first, masks by batch{self.source.order}"
+        return {**settings, "whole_words": self.starts_word is not None, "tokens_sha256": self.source.fingerprint()}
 
     def count(self) -> dict[str, int]:
-        """Return what became of the text, in numbers; those from `examples` on are of the epoch at hand.
+        """Return what became of the text, in numbers; those from `pools` on are of the pool and the epoch at hand.
 
         `documents`, `sentences` and `tokens` are what is trained on, `validation_documents` what is set aside;
-        `empty_documents` have no token and are left out. `pieces` are the sentences after the long ones were split,
-        `unknown` of the tokens the tokenizer's unknown token. `kept` of the tokens stand in the `examples`, the rest is
-        cut off where a pair is too long; what a random B repeats is not counted. `true_pairs` are true neighbours.
+        `empty_documents` have no token and are left out. `longest` is the longest sentence before long ones are split,
+        `unknown` of the tokens the tokenizer's unknown token. Of `pools`, the one at hand has `pool_tokens`; `kept` of
+        them stand in the `examples`, the rest is cut off where a pair is too long; what a random B repeats is not
+        counted. `true_pairs` are true neighbours.
 
         >>> counts = _tiny().count()
         >>> counts["documents"], counts["validation_documents"], counts["tokens"], counts["kept"]
         (3, 1, 13, 13)
         """
         sentences = [s for document in self.documents for s in (document if self.pairs else [document])]
-        unknown = getattr(self.tokenizer, "unk_id", None)
         kept = 0
         for example in self.examples:
             second = sum(example.segment_ids)  # tokens of B, its [SEP] included
             kept += len(example.ids) - second - 2
             kept += second - 1 if example.next_label == IS_NEXT else 0
-        return self._given | {
-            "pieces": len(sentences),
-            "tokens": sum(map(len, sentences)),
-            "unknown": sum(list(sentence).count(unknown) for sentence in sentences),
+        return self.source.counts | {
+            "pools": self.source.pools,
+            "pool_tokens": sum(map(len, sentences)),
             "examples": len(self.examples),
             "kept": kept,
             "true_pairs": sum(example.next_label == IS_NEXT for example in self.examples),
         }
 
-    def _read(self, documents, validation, split_long: bool | None) -> None:
-        """Tokenise the documents, and set some aside."""
-        documents = clean_documents(documents)
-        random.Random(f"{self.seed} split").shuffle(documents)
-        given = clean_documents(validation or ())
-        documents = given + documents
-        tokenised = [self._tokenise(document) for document in documents]
-        apart = sum(1 for tokens in tokenised[: len(given)] if tokens)
-        sizes = [len(document) for document, tokens in zip(documents, tokenised, strict=True) if tokens]
-        tokenised = [tokens for tokens in tokenised if tokens]
-        self.split_long = self.pairs and (
-            _is_mostly_long(tokenised, self.max_len) if split_long is None else split_long
-        )
-        if self.split_long:
-            tokenised = [[part for s in document for part in split_sentence(s, self.max_len)] for document in tokenised]
-        share = self.validation_share if validation is None else 0.0
-        held_out = apart + held_out_documents(len(tokenised) - apart, share, fewest=2 if self.pairs else 1)
-        self.validation_documents, self.documents = tokenised[:held_out], tokenised[held_out:]
-        self._given = {
-            "documents": len(self.documents),
-            "sentences": sum(sizes[held_out:]),
-            "validation_documents": held_out,
-            "empty_documents": len(documents) - len(tokenised),
-        }
-
-    def _go_to(self, epoch: int, batch: int) -> None:
-        rng = random.Random(f"{self.seed} epoch {epoch}")  # a string seed: the same on every platform
+    def _go_to(self, epoch: int, pool: int = 0, batch: int = 0) -> None:
+        self.epoch, self.pool, self.batch = epoch, pool, batch
+        rng = random.Random(f"{self.seed} {self._place()}")  # a string seed: the same on every platform
+        self.documents = self.source.pool(epoch, pool)
         self.examples = self._build(self.documents, rng)
         rng.shuffle(self.examples)
         self.batches = self._pack(self.examples)
-        self.epoch, self.batch = epoch, batch
 
-    def _tokenise(self, document: Sequence[str]):
-        if self.pairs:
-            return [ids for sentence in document if (ids := self.tokenizer.ids(sentence))]
-        # A byte-level tokenizer makes the space part of the next word, so sentences are joined before, not after.
-        return self.tokenizer.ids(" ".join(document))
+    def _place(self) -> str:
+        """The pool at hand, which the draws depend on."""
+        return f"epoch {self.epoch}" + (f" pool {self.pool}" if self.pool else "")
 
     def _build(self, documents, rng: random.Random) -> list[Example]:
         cls_id, sep_id = self.tokenizer.cls_id, self.tokenizer.sep_id
@@ -416,12 +345,6 @@ class PretrainingData:
         return mask_batch(batch, self.tokenizer, self.mask_rate, self.mask_split, self.starts_word, seed=seed)
 
 
-def _is_mostly_long(documents: Sequence[Sequence[Sequence[int]]], max_len: int) -> bool:
-    """Whether most of the tokens stand in sentences that no pair of `max_len` tokens can hold."""
-    lengths = [len(sentence) for document in documents for sentence in document]
-    return 2 * sum(length for length in lengths if length > max_len - 3) > sum(lengths)
-
-
 def _tiny() -> PretrainingData:
     """Return the data of the examples above: four short documents, letters for tokens."""
 
@@ -430,6 +353,9 @@ def _tiny() -> PretrainingData:
 
         def ids(self, text):
             return list(text.encode("ascii"))
+
+        def to_json(self):
+            return {}
 
         def byte_lengths(self):
             return [0] * 5 + [1] * 123

@@ -8,7 +8,7 @@ its share of every step. With one process nothing here does anything. With sever
 import contextlib
 import datetime
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 import torch.distributed as dist
@@ -88,6 +88,18 @@ def first_process_first() -> Iterator[None]:
     yield
     if rank() == 0:
         sum_over_processes(0)
+
+
+def told_by_first(make: Callable):
+    """What `make()` gives in process 0, the only one that calls it, in every process.
+
+    >>> told_by_first(lambda: 3)
+    3
+    """
+    values = [make() if rank() == 0 else None]
+    if world_size() > 1:
+        dist.broadcast_object_list(values, 0)
+    return values[0]
 
 
 def sum_over_processes(*numbers: float) -> list[float]:

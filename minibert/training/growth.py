@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from minibert.config import EncoderConfig
+from minibert.tokenization.extend import spelling
 
 SIZES = ("hidden", "layers", "heads", "kv_heads", "intermediate")  # what may grow; all else stays
 
@@ -98,6 +99,36 @@ def grow(model, config: EncoderConfig):
         parts = zip(_split(name, source, model.config), _split(name, weight, config), strict=True)
         new[name] = torch.cat([tile_from_middle(small, large.shape) for small, large in parts])
     larger.load_state_dict(new)
+    return larger.train(model.training)
+
+
+def grow_vocabulary(model, old, new):
+    """The model with a row for each piece of the tokenizer `new`, which has those of `old` and more behind them.
+
+    The row of a new piece is the mean of the rows of the old pieces that spell it, so that at first it stands for what
+    they said together; where none do (a letter never seen), the mean of all rows. `model` stays as it is.
+
+    Source: Hewitt 2021 ("Initializing new word embeddings for pretrained language models"), for means.
+
+    >>> from minibert import MaskedLanguageModel, WordPieceTokenizer
+    >>> old = WordPieceTokenizer({"[UNK]": 0, "a": 1, "##b": 2})
+    >>> new = WordPieceTokenizer({"[UNK]": 0, "a": 1, "##b": 2, "ab": 3})
+    >>> config = EncoderConfig.preset("bert-nano").replace(vocab_size=3, pad_id=0, mask_id=0, cls_id=0, sep_id=0)
+    >>> model = MaskedLanguageModel(config)
+    >>> before, after = (m.encoder.embeddings.token.weight for m in (model, grow_vocabulary(model, old, new)))
+    >>> after.shape[0], torch.equal(after[:3], before), torch.allclose(after[3], before[1:].mean(0))
+    (4, True, True)
+    """
+    larger = _empty_like(model, model.config.replace(vocab_size=max(model.config.vocab_size, new.vocab_size)))
+    spelt = {index: spelling(old, new.id_to_token(index)) for index in range(old.vocab_size, new.vocab_size)}
+    weights = model.state_dict()
+    for name in ("encoder.embeddings.token.weight", "decoder.weight", "decoder.bias"):
+        if name not in weights:
+            continue
+        rows = weights[name][: old.vocab_size]
+        more = torch.stack([rows[ids].mean(0) if ids else rows.mean(0) for ids in spelt.values()])
+        weights[name] = torch.cat([rows, more, weights[name][new.vocab_size :]])
+    larger.load_state_dict(weights)
     return larger.train(model.training)
 
 
