@@ -145,9 +145,8 @@ def test_a_skipped_batch_is_a_batch_taken(pairs, monkeypatch):
             patch.setattr(training_data, "pack", pytest.fail)  # skipping builds nothing
             number = other.skip_batch()
         assert equal(mine.next_batch(), one.next_batch())
-        assert (
-            one.state_dict() == first.state_dict() == second.state_dict() == {"epoch": one.epoch, "batch": number + 1}
-        )
+        state = {"epoch": one.epoch, "pool": 0, "batch": number + 1}
+        assert one.state_dict() == first.state_dict() == second.state_dict() == state
     assert one.epoch >= 2
 
 
@@ -209,7 +208,7 @@ def test_bad_input_is_explained():
         make(batch_tokens=47)
     with pytest.raises(ValueError, match="lies beyond"):
         make().load_state_dict(make().state_dict() | {"batch": 10**6})
-    with pytest.raises(ValueError, match=r"the state holds epoch, generator, position, .* start anew"):
+    with pytest.raises(ValueError, match=r"the state holds epoch, generator, pool, position, .* start anew"):
         make().load_state_dict({"epoch": 0, "position": 3, "generator": torch.Generator().get_state()})
     with pytest.raises(ValueError, match="at least one"):
         pack([])
