@@ -14,6 +14,7 @@ from minibert.corpora.mixture import GROUPS, passages
 from minibert.training.recipe import FAMILY_ANNEALING, FAMILY_MASKING, Recipe, family_recipe
 
 FIRST = "first"
+MIXED_LIKE = "modernbert"  # what a foreign model of another block is trained further like
 GROUP_PASSAGES = 30  # held-out passages of each group of `languages` that are scored at the end
 
 
@@ -80,9 +81,10 @@ def plan(
     first 90 steps, 50 % masked, texts of up to 128 tokens, theta 10,000
     a 30 steps, 10 % masked, texts of up to 512 tokens, theta 250,000
     """
-    masking = FAMILY_MASKING[config.family] | ({} if mask_rate is None else {"mask_rate": mask_rate})
+    family = config.family if config.family in FAMILY_MASKING else MIXED_LIKE
+    masking = FAMILY_MASKING[family] | ({} if mask_rate is None else {"mask_rate": mask_rate})
     if not anneal:
-        recipe = family_recipe(config.family, steps, extension=extension, **settings)
+        recipe = family_recipe(family, steps, extension=extension, **settings)
         return [Phase(out, config, recipe, masking, max_len)]
     if extension or config.family not in FAMILY_ANNEALING:
         why = "the run of --from has had its first phase" if extension else f"{config.family} has one phase"

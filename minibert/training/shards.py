@@ -28,7 +28,7 @@ from minibert.training.documents import held_out_documents, split_document, toke
 SHARD = 1 << 22  # tokens
 BLOCK = 1 << 15  # tokens
 POOL = 32  # blocks: about a million tokens, from all over the corpus
-HELD_OUT = 1 << 18  # tokens to validate with at most: as many tell bits per byte to three digits
+HELD_OUT = 1 << 17  # tokens to validate with at most: a third of them masked tell the loss to a percent
 FACTS, FORMAT = "shards.json", 1
 
 
