@@ -11,8 +11,7 @@ from minibert.tasks.open_search import people, score_of_words, search_score, sea
 
 def tune(weights, pairs):
     """Weights with which a question is nearer to its own paragraph than to others; pairs of lists of ids."""
-    model, rng, size = searcher(weights).train(), torch.Generator().manual_seed(0), 64
-    torch.manual_seed(0)  # dropout
+    model, rng, size = searcher(weights), torch.Generator().manual_seed(0), 64
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     for _ in range(120):
         batch = [pairs[place] for place in torch.randperm(len(pairs), generator=rng)[:size].tolist()]
@@ -25,17 +24,16 @@ def tune(weights, pairs):
     return model.state_dict()
 
 
-ABOVE = 0.4  # bags of words, whose nDCG@10 is about 0.35; the encoder as it is given comes to 0.1
+ABOVE = 0.45  # bags of words, whose nDCG@10 is about 0.35; the encoder as it is given comes to 0.1
+FOUND = 0.97  # nDCG@10 of training pairs that are learned
 UNCHANGED = "the weights are those that came in: train, and return model.state_dict() of the model that was trained"
 COLLAPSED = (
     "all texts have nearly the same vector: pairs were drawn together and nothing was pushed apart; each question "
     "must choose its paragraph among those of the whole batch"
 )
-LEARNT = "the training pairs are found and new people are not: learnt by heart; fewer steps, or a lower learning rate"
+LEARNT = "the training pairs are found, those about new people less: try a temperature near 0.1, and larger batches"
 LOST = "less is found than with bags of words: look whether the loss falls, and try a lower learning rate"
-MORE = (
-    "on the way, and not there: more steps or a higher learning rate, larger batches, a temperature near 0.1, dropout"
-)
+MORE = "the training pairs themselves are not all found: more steps, a higher learning rate, or larger batches"
 DICT = "return a dictionary of tensors like the one that came in: model.state_dict()"
 
 
@@ -59,9 +57,9 @@ def likely(weights, new, seed, score, words):
         texts = F.normalize(vectors(searcher(new), [paragraph for _, paragraph in people(seed).pairs]), dim=-1)
     if (texts @ texts.T).mean() > 0.9:
         return COLLAPSED
-    if search_score(new, seed, held_out=False) > score + 0.15:
-        return LEARNT
-    return LOST if score < words else MORE
+    if score < words:
+        return LOST
+    return LEARNT if search_score(new, seed, held_out=False) >= FOUND else MORE
 
 
 LOSS = "loss = F.cross_entropy(logits, torch.arange(size)) + F.cross_entropy(logits.T, torch.arange(size))"
@@ -69,6 +67,7 @@ MISTAKES = {
     UNCHANGED: {"return model.state_dict()": "return weights"},
     COLLAPSED: {LOSS: "loss = (1 - logits.diagonal() * 0.1).mean()"},
     LOST: {"3e-3": "1e-5"},
+    MORE: {"range(120)": "range(12)"},
     DICT: {"return model.state_dict()": "return model"},
     "your code changes": {"    return model": "    pairs[0][0][0] = 9\n    return model"},
 }
