@@ -1,4 +1,4 @@
-"""What the open tasks of chapters 10 and 11 measure with: film snippets with few labels, and questions on a passage.
+"""What the open tasks of chapters 10 and 11 measure with: film snippets with ten labels, and questions on a passage.
 
 The data are real, and a seed decides which part of them a learner gets. Both need the cache of `minibert.corpora`.
 """
@@ -14,7 +14,7 @@ from minibert.tasks.bags import Bag, words
 from minibert.tasks.metrics import squad_score
 from minibert.tasks.probe import fit_probe
 
-# ---- 10.4: beat the bag of words with 100 labels
+# ---- 10.4: beat the bag of words with ten labels
 
 LABELS = corpora.dataset("sentiment").labels  # negative, positive
 FEWEST, MOST = 5, 16  # words of a snippet
@@ -35,12 +35,12 @@ def clear_snippets() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def draw_snippets(
-    seed: int, labelled: int = 100, others: int = 300
+    seed: int, labelled: int = 10, others: int = 150
 ) -> tuple[list[str], list[str], list[str], list[str]]:
     """Texts and their labels, and other texts and theirs; half of each are positive, in an order that is drawn, too.
 
     >>> from minibert.corpora import is_cached
-    >>> not is_cached("vader") or [len(one) for one in draw_snippets(0)] == [100, 100, 300, 300]
+    >>> not is_cached("vader") or [len(one) for one in draw_snippets(0)] == [10, 10, 150, 150]
     True
     """
     generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Answers to 10.4, beat the bag of words with 100 labels."""
+"""Answers to 10.4, beat the bag of words with ten labels."""
 
 import torch
 from torch.nn import functional as F
@@ -26,12 +26,12 @@ def by_meaning(texts, labels, others):
 
 
 def with_centroids(texts, labels, others):
-    """The means of both labels and the meaning of both words, added up."""
+    """The means of both labels and the meaning of both words, added up; ten texts count half."""
     known, asked = states(texts), states(others)
     praise = states(["a great film", "a wonderful movie", "beautiful and moving", "very funny", "a clever story"])
     blame = states(["a terrible film", "an awful movie", "ugly and boring", "very stupid", "a dull story"])
     sides = [known[[label == name for label in labels]].mean(0) for name in NAMES]
-    direction = F.normalize(sides[1] - sides[0], dim=0) + F.normalize(praise.mean(0) - blame.mean(0), dim=0)
+    direction = F.normalize(sides[1] - sides[0], dim=0) / 2 + F.normalize(praise.mean(0) - blame.mean(0), dim=0)
     scores = asked @ direction
     return tuple(NAMES[int(one)] for one in scores > scores.median())
 
@@ -55,5 +55,5 @@ WRONG = {
     "by chance": (by_chance, "% of the labels are right"),
     "a bag of words": (bag_of_words, "what words alone tell"),
     "nothing": (lambda *inputs: None, "predict returns None"),
-    "of the given texts": (lambda texts, labels, others: labels, "a list of 300"),
+    "of the given texts": (lambda texts, labels, others: labels, "a list of 150"),
 }

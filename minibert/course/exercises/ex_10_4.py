@@ -1,4 +1,4 @@
-"""10.4 Open task: beat the bag of words with 100 labels. The check measures on snippets of its own."""
+"""10.4 Open task: beat the bag of words with ten labels. The check measures on snippets of its own."""
 
 from collections import Counter
 from functools import lru_cache
@@ -21,9 +21,9 @@ def predict(texts, labels, others):
     """The label of each of `others`, learned from a few labelled texts."""
     good = "great wonderful funny moving brilliant charming beautiful clever fascinating touching powerful"
     bad = "terrible awful boring dull stupid tedious ugly silly predictable annoying shallow"
-    starts = ("a film that is", "the movie is", "it was so")
+    starts = ("a film that is", "the movie is")
     told = [f"{start} {word}" for word in f"{good} {bad}".split() for start in starts]
-    meant = ["positive"] * 33 + ["negative"] * 33  # what the labels mean, in our own words
+    meant = ["positive"] * 22 + ["negative"] * 22  # what the labels mean, in our own words
     encoder, tok = Encoder.from_pretrained(corpora.path("minilm")), load_tokenizer(corpora.path("minilm"))
     states = functional.normalize(features([*texts, *told, *others], encoder, tok), dim=-1)  # (B, D)
     numbers = torch.tensor([LABELS.index(label) for label in [*labels, *meant]])
@@ -31,16 +31,15 @@ def predict(texts, labels, others):
     return [LABELS[number] for number in probe.logits(states[len(numbers) :]).argmax(-1).tolist()]
 
 
-DRAWS, BAGS, MORE = 3, 20, 0.12  # how often it is asked; how many bags the bar comes from, and how far it lies above
+# How often it is asked; how many bags the bar comes from, and how far it lies above them. With 60 seeds the bag has 54 %
+# (3 draws: +- 3), a logistic regression on frozen means 61 % (+- 3, at most 69), the answer above 77 % (+- 2).
+DRAWS, BAGS, MORE = 3, 40, 0.17
 LIST = "return a list with 'negative' or 'positive' for each of `others`, in their order"
 SAME = "the same label everywhere: nothing is learned from the labels, or the steps are too large"
 TURNED = "far fewer right than by chance: the two labels are exchanged on the way"
 BAG = "that is what words alone tell, or less: is it the trained encoder that reads, with the mean of all its tokens?"
-NEAR = (
-    "the encoder helps: now trust the features less (a larger penalty), or tune it for more steps or at another rate;"
-)
-NEAR += " and what do the labels mean? Examples that you write yourself count, too"
-SOLD = "more than 100 labels can teach: are the texts looked up in the data set?"
+NEAR = "the encoder helps, but ten texts are too few to show it what is meant; you know what the labels mean: write it down"
+SOLD = "more than ten labels can teach: are the texts looked up in the data set?"
 
 
 def measure(answer, rng):
@@ -58,20 +57,21 @@ def measure(answer, rng):
         if max(Counter(got).values()) == len(got):
             raise Wrong(f"all {len(got)} labels are {got[0]!r}", "labels of both kinds", SAME)
         found.append(share_right(got, right))
-    mean, bag = sum(found) / DRAWS, baseline(seed)
+    mean, bags = sum(found) / DRAWS, baseline(seed)
+    bag, same = sum(bags) / BAGS, sum(bags[:DRAWS]) / DRAWS  # of many draws, and of those that were asked
     if bag + MORE <= mean < 0.95:
         return
     seen = f"{show(round(100 * mean, 1))} % of the labels are right, of a bag of words {show(round(100 * bag, 1))} %"
-    causes = (0.42, TURNED), (bag + 0.04, BAG), (bag + MORE, NEAR), (1.1, SOLD)
+    causes = (0.36, TURNED), (max(same, bag) + 0.02, BAG), (bag + MORE, NEAR), (1.1, SOLD)
     expected = f"at least {show(round(100 * (bag + MORE), 1))} %, {100 * MORE:g} points above the bag"
     raise Wrong(seen, expected, next(cause for least, cause in causes if mean < least))
 
 
 @lru_cache(maxsize=8)
 def baseline(seed):
-    """The share of labels that a bag of words gets right, the mean over several draws."""
+    """The share of labels that a bag of words gets right, for each of several draws; the first are those of the check."""
     drawn = [draw_snippets(seed + number) for number in range(BAGS)]
-    return sum(share_right(bag_of_words(*given), right) for *given, right in drawn) / BAGS
+    return [share_right(bag_of_words(*given), right) for *given, right in drawn]
 
 
 RETURN = "return [LABELS[number] for number in probe.logits(states[len(numbers) :]).argmax(-1).tolist()]"
@@ -92,20 +92,20 @@ MISTAKES = {
 EXERCISE = Exercise(
     minutes=60,
     difficulty=4,
-    signature="predict(texts: 100 texts, labels: 100 of 'negative' and 'positive', others: texts) -> a list of labels",
+    signature="predict(texts: ten texts, labels: ten of 'negative' and 'positive', others: texts) -> a list of labels",
     hints=(
-        "A bag of words must see a word before it knows what it means; MiniLM has read a billion sentences. The fewer\n"
-        "the labels, the less may be learned from them: features that stay as they are and small weights, or a few\n"
-        "careful steps of fine-tuning. And you know what the labels mean. How would you tell the model?",
-        "features(100 + 300 texts, encoder, tok) -> (400, 384); fit_probe of the first 100 rows and numbers (100,) ->\n"
-        "logits (300, 2) of the others. Rows of sentences of your own may stand between the first ones, if they have\n"
-        "labels. All together takes seconds.",
+        "A bag of words must see a word before it knows what it means; MiniLM has read a billion sentences. Ten texts\n"
+        "do not show it which of their many differences is meant. You know what the labels mean. How would you tell\n"
+        "the model, in its own language?",
+        "features(n texts, encoder, tok) -> (n, 384); fit_probe of rows that have labels and their numbers -> logits\n"
+        "(150, 2) of the others. Rows of sentences of your own may stand beside the ten, if they have labels. All\n"
+        "together takes a second.",
         "write a dozen words of praise and a dozen of blame, each in a short sentence\n"
         "the encoder's mean states of the given texts, your sentences and the other texts\n"
         "fit on the rows that have labels, with a large penalty\n"
         "the label with the higher logit for all the others",
     ),
     parts=(Lab(predict, lambda rng: [], MISTAKES, after=measure, coarse=True),),
-    seconds=180.0,
+    seconds=90.0,
     needs=("vader", "minilm"),
 )
