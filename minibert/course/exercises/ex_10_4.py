@@ -31,14 +31,14 @@ def predict(texts, labels, others):
     return [LABELS[number] for number in probe.logits(states[len(numbers) :]).argmax(-1).tolist()]
 
 
-# How often it is asked; how many bags the bar comes from, and how far it lies above them. With 60 seeds the bag has 54 %
-# (3 draws: +- 3), a logistic regression on frozen means 61 % (+- 3, at most 69), the answer above 77 % (+- 2).
+# How often it is asked; how many bags the bar comes from, and how far it lies above them. With 60 seeds the bag has
+# 54 % (3 draws: +- 3), a logistic regression on frozen means 61 % (+- 3, at most 69), the answer above 77 % (+- 2).
 DRAWS, BAGS, MORE = 3, 40, 0.17
 LIST = "return a list with 'negative' or 'positive' for each of `others`, in their order"
 SAME = "the same label everywhere: nothing is learned from the labels, or the steps are too large"
 TURNED = "far fewer right than by chance: the two labels are exchanged on the way"
 BAG = "that is what words alone tell, or less: is it the trained encoder that reads, with the mean of all its tokens?"
-NEAR = "the encoder helps, but ten texts are too few to show it what is meant; you know what the labels mean: write it down"
+NEAR = "the encoder helps, but ten texts do not show it what is meant; you know what the labels mean: write it down"
 SOLD = "more than ten labels can teach: are the texts looked up in the data set?"
 
 
@@ -69,7 +69,7 @@ def measure(answer, rng):
 
 @lru_cache(maxsize=8)
 def baseline(seed):
-    """The share of labels that a bag of words gets right, for each of several draws; the first are those of the check."""
+    """The share of labels that a bag of words gets right, for each of several draws; first those of the check."""
     drawn = [draw_snippets(seed + number) for number in range(BAGS)]
     return [share_right(bag_of_words(*given), right) for *given, right in drawn]
 
