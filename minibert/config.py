@@ -32,8 +32,8 @@ class EncoderConfig:
     layer in tokens: 128 means 64 to the left, the token itself and 64 to the right, 129 keys in all. `max_len` is a
     hard limit with learned positions and a promise of the training length with RoPE; the table of learned positions
     has `position_offset` more rows, which no token uses. `head_act` None means `act`; `mlm_head_size` is the width
-    inside a two-layer head. `pool` says how a classifier reads a text: by BERT's pooler, by the same with ReLU, from
-    the first token, from the mean of all, or ("late") by the mean of all tokens' logits.
+    inside a two-layer head. `pool` says how a classifier reads a text: by the encoder's pooler ("bert"), by one of
+    its own (named after its activation), from the first token, the mean of all, or ("late") the mean of all logits.
 
     Raises:
         ValueError: a field is out of range, or two fields contradict each other; the message names them.
@@ -84,7 +84,7 @@ class EncoderConfig:
     head_bias: bool = True
     decoder_bias: bool = True
     tie: bool = True
-    pool: typing.Literal["bert", "relu", "cls", "mean", "late"] = "bert"
+    pool: typing.Literal["bert", "tanh", "relu", "cls", "mean", "late"] = "bert"
     nsp: bool = True
     init: typing.Literal["normal", "trunc", "megatron"] = "trunc"
     init_std: float = 0.02

@@ -13,18 +13,35 @@ from minibert.config import EncoderConfig
 from minibert.presets import PRESETS
 from minibert.tokenization.vocabulary import NAMES
 
-THEIRS = {"bert": BertConfig, "modernbert": ModernBertConfig, "eurobert": EuroBertConfig}
+THEIRS = {
+    "bert": BertConfig,
+    "modernbert": ModernBertConfig,
+    "eurobert": EuroBertConfig,
+    "distilbert": transformers.DistilBertConfig,
+    "roberta": transformers.RobertaConfig,
+    "nomic_bert": transformers.NomicBertConfig,
+}
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_survives_json_and_transformers(name, tmp_path):
     config = EncoderConfig.preset(name)
     raw = config_to_hf(config)
-    assert raw["model_type"] == config.family
+    kind = {
+        "distilbert": "distilbert",
+        "roberta": "roberta",
+        "camembert": "roberta",
+        "xlm": "roberta",
+        "nomicbert": "nomic_bert",
+        "neobert": "neobert",
+    }.get(name.split("-")[0], config.family)
+    assert raw["model_type"] == kind
     assert config_from_hf(json.loads(json.dumps(raw))) == config
+    if kind == "neobert":  # transformers has no such model
+        return
     (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")
     theirs = transformers.AutoConfig.from_pretrained(tmp_path)
-    assert type(theirs) is THEIRS[config.family]
+    assert type(theirs) is THEIRS[kind]
     assert config_from_hf(theirs.to_dict()) == config  # and once more through their hands
 
 
@@ -231,7 +248,16 @@ def test_what_we_cannot_express_is_refused_by_name(family, key, value):
     ("raw", "says"),
     [
         ({}, "no model_type"),
-        ({"model_type": "roberta"}, "model_type='roberta'"),
+        ({"model_type": "gpt2"}, "model_type='gpt2' is not supported; expected one of bert"),
+        ({"model_type": "albert"}, r"model_type='albert' is not supported \(its layers share one set of weights"),
+        ({"model_type": "deberta-v2"}, r"model_type='deberta-v2' is not supported \(relative positions"),
+        ({"model_type": "electra"}, r"model_type='electra' is not supported \(it tells replaced tokens from real ones"),
+        ({"model_type": "convbert"}, r"model_type='convbert' is not supported \(half of its heads are convolutions\)"),
+        (
+            {"model_type": "nomic_bert", "n_embd": 768},
+            "n_embd=768 is not supported; expected the keys of transformers 5",
+        ),
+        ({"model_type": "roberta", "max_position_embeddings": 2}, "max_position_embeddings=2 is not supported"),
         ({"model_type": ["bert"]}, "model_type"),
         ({"model_type": "bert", "num_attention_heads": 7}, "hidden=768 does not divide"),
         ({"model_type": "bert", "hidden_dropout_prob": 1.5}, "dropout"),

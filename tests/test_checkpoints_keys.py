@@ -9,7 +9,7 @@ import json
 
 import pytest
 import torch
-from tiny_transformers import PREFIXES, answers, our_answers, tiny_batch, tiny_config, tiny_model
+from tiny_transformers import PREFIXES, RELATIVES, answers, our_answers, tiny_batch, tiny_config, tiny_model
 
 from minibert import model as models
 
@@ -115,7 +115,37 @@ KEYS = {
         "classifier_pooling": ["mean", "bos"],
     },
 }
-OLD = {"rope_scaling", "rope_theta", "global_rope_theta", "local_rope_theta", "global_attn_every_n_layers"}
+KEYS["distilbert"] = COMMON | {
+    "sinusoidal_pos_embds": [True],
+    "n_layers": [1, 4],
+    "n_heads": [2, 8],
+    "dim": [16],
+    "hidden_dim": [24],
+    "dropout": [0.5],
+    "activation": ["gelu_new", "silu", "relu", "tanh"],
+    "qa_dropout": [0.5],
+    "seq_classif_dropout": [0.5],
+}
+KEYS["roberta"] = KEYS["bert"]
+KEYS["nomic_bert"] = KEYS["bert"] | {name: KEYS["eurobert"][name] for name in ("rope_parameters", "rope_scaling")}
+KEYS["ultrabert"] = KEYS["eurobert"] | {
+    "sliding_window": [1, 8],
+    "prediction_head_size": [7, 32],
+    "classifier_dropout": [0.5],
+    "classifier_pooling": ["mean"],
+    "layer_types": [["full_attention"] * 4, ["sliding_attention"] * 4, ["full_attention", "sliding_attention"] * 2],
+    "attention_windows": [[5, None, 5, None], [None] * 4, [2, 5, None, None]],
+    "rope_parameters": KEYS["modernbert"]["rope_parameters"],
+    "rope_theta": [[90.0, 90.0, 30.0, 90.0], [90.0, 30.0, 30.0, 90.0]],
+}
+OLD = {
+    "rope_scaling",
+    "attention_windows",
+    "rope_theta",
+    "global_rope_theta",
+    "local_rope_theta",
+    "global_attn_every_n_layers",
+}
 HEADS = {"id2label", "label2id", "problem_type", "classifier_pooling", "classifier_bias", "classifier_activation"}
 ROWS = [
     (family, key, value, kind)
@@ -140,7 +170,7 @@ def folder_with(family: str, kind: str, key: str, value, folder):
     return type(theirs).from_pretrained(folder, dtype=torch.float32).eval()  # as they read it
 
 
-@pytest.mark.parametrize("family", PREFIXES)
+@pytest.mark.parametrize("family", PREFIXES | RELATIVES)
 def test_no_key_of_theirs_is_left_out(family):
     fields = {field.name for field in dataclasses.fields(type(tiny_config(family)))}
     assert fields <= KEYS[family].keys(), "a new key: say here what it does"

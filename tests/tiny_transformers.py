@@ -29,7 +29,22 @@ SIZES = dict(
 IDS = dict(pad_token_id=0, bos_token_id=2, eos_token_id=3)
 
 
+RELATIVES = {"distilbert": "DistilBert", "roberta": "Roberta", "nomic_bert": "NomicBert", "ultrabert": "Ultrabert"}
+
+
 def tiny_config(family: str, **changes):
+    """A small config of transformers; for `RELATIVES` of the three, too."""
+    if family == "distilbert":
+        own = dict(vocab_size=61, dim=32, n_heads=4, n_layers=2, hidden_dim=40, max_position_embeddings=48)
+        return transformers.DistilBertConfig(**own | dict(mask_token_id=4) | changes)
+    if family == "roberta":
+        own = dict(num_hidden_layers=2, mask_token_id=4, max_position_embeddings=50, type_vocab_size=1)
+        return transformers.RobertaConfig(**SIZES | own | changes)
+    if family == "nomic_bert":
+        return transformers.NomicBertConfig(**SIZES | dict(num_hidden_layers=2, mask_token_id=4) | changes)
+    if family == "ultrabert":
+        own = dict(num_hidden_layers=4, num_key_value_heads=2, sliding_window=3, prediction_head_size=12)
+        return transformers.UltrabertConfig(**SIZES | IDS | own | changes)
     if family == "bert":
         return BertConfig(**SIZES | dict(num_hidden_layers=2, mask_token_id=4) | changes)
     if family == "modernbert":
@@ -44,7 +59,7 @@ def tiny_model(family: str, kind: str, seed: int = 0, **changes):
     """A model in eval mode, every weight random (norms and biases too), std 0.1."""
     if kind in ("SequenceClassifier", "TokenClassifier"):
         changes = dict(num_labels=3) | changes
-    model = getattr(transformers, PREFIXES[family] + HEADS[kind])(tiny_config(family, **changes))
+    model = getattr(transformers, (PREFIXES | RELATIVES)[family] + HEADS[kind])(tiny_config(family, **changes))
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():

@@ -23,10 +23,18 @@ from minibert.model.cost import count_parameters, parameters_by_part, token_flop
 from minibert.shipped_models import DATA
 
 LENGTHS = (128, 512, 8192)  # tokens of the texts for which operations are counted
-LANGUAGES = {  # of the text that a published family was trained on
+LANGUAGES = {  # of the text that a published model was trained on, by the first word of its preset
     "bert": "English",
     "modernbert": "English, code",
     "eurobert": "15 languages, code",
+    "distilbert": "English",
+    "roberta": "English",
+    "camembert": "French",
+    "xlm": "100 languages",
+    "nomicbert": "English",
+    "neobert": "English",
+    "ettin": "English, code",
+    "mmbert": "1,833 languages, code",
 }
 STORED = DATA / "benchmarks" / "compare.json"
 NOTES = (

@@ -7,8 +7,6 @@ Sources: `BertConfig` of transformers 5, whose defaults stand in for absent keys
 from minibert.checkpoints.keys import WRITTEN
 from minibert.config import EncoderConfig
 
-IDS = {"pad_id": 0, "mask_id": 103, "cls_id": 101, "sep_id": 102}
-
 
 def read(keys) -> dict:
     """The EncoderConfig fields that BERT's config.json states, special ids aside.

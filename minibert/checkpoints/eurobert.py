@@ -10,7 +10,6 @@ from minibert.checkpoints.keys import WRITTEN
 from minibert.config import EncoderConfig
 from minibert.presets import EUROBERT
 
-IDS = {name: EUROBERT[name] for name in ("pad_id", "mask_id", "cls_id", "sep_id")}
 POOLING = {"bos": "cls", "mean": "mean", "late": "late"}
 POOLED = {ours: theirs for theirs, ours in POOLING.items()}
 
@@ -35,7 +34,7 @@ def read(keys) -> dict:
         kv_heads=keys.whole("num_key_value_heads", heads),
         intermediate=keys.whole("intermediate_size", 3072),
         max_len=keys.whole("max_position_embeddings", 8192),
-        rope_theta=_theta(keys),
+        rope_theta=keys.one_theta(10_000.0),
         norm_eps=keys.number("rms_norm_eps", 1e-5),
         act=keys.activation("hidden_act", "silu"),
         attention_bias=keys.flag("attention_bias", False),
@@ -89,14 +88,6 @@ def _pooling(keys) -> str:
     if keys.get("clf_pooling") is not None and old != new:
         keys.refuse("clf_pooling", keys.get("clf_pooling"), f"the same as classifier_pooling ({POOLED[new]})")
     return new
-
-
-def _theta(keys) -> float:
-    key = "rope_scaling" if keys.get("rope_scaling") else "rope_parameters"  # the first replaces the second
-    parameters = keys.rope(keys.get(key), key)
-    if any(isinstance(value, dict) for value in parameters.raw.values()):
-        keys.refuse(key, parameters.raw, "one theta for all layers")
-    return parameters.number("rope_theta", keys.number("rope_theta", 10_000.0))
 
 
 # ---- names of weights, ours <- theirs

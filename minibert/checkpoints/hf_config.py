@@ -5,13 +5,42 @@ A family's file (`bert.py`, ...) says which key is which field; what they read w
 
 import dataclasses
 
-from minibert.checkpoints import bert, eurobert, modernbert
+from minibert.checkpoints import bert, distilbert, eurobert, modernbert, neobert, nomic_bert, roberta, ultrabert
 from minibert.checkpoints.keys import Keys
 from minibert.config import EncoderConfig
 from minibert.tokenization.json_read import ids_of_added, naming
 from minibert.tokenization.vocabulary import NAMES
 
-FAMILIES = {"bert": bert, "modernbert": modernbert, "eurobert": eurobert}
+FAMILIES = {  # `model_type` of a config.json: who reads it; the first that can say a config writes it
+    "bert": bert,
+    "modernbert": modernbert,
+    "eurobert": eurobert,
+    "distilbert": distilbert,
+    "roberta": roberta,
+    "camembert": roberta,
+    "xlm-roberta": roberta,
+    "nomic_bert": nomic_bert,
+    "ultrabert": ultrabert,
+    "neobert": neobert,
+}
+LEFT_OUT = {  # well-known encoders that are something else, and why
+    "albert": "its layers share one set of weights, and its embeddings are narrower than its layers",
+    "electra": "it tells replaced tokens from real ones, and its embeddings may be narrower than its layers",
+    "deberta": "relative positions enter its scores as vectors of their own",
+    "deberta-v2": "relative positions enter its scores as vectors of their own",
+    "convbert": "half of its heads are convolutions",
+    "mobilebert": "its layers are bottlenecks with several feed-forward networks each",
+    "mpnet": "it adds a bias for each distance to the scores",
+    "funnel": "its sequence becomes shorter from layer to layer",
+    "longformer": "chosen tokens attend globally, with weights of their own",
+    "big_bird": "its attention is sparse in random blocks",
+    "fnet": "it has Fourier transforms in place of attention",
+    "squeezebert": "its layers are grouped convolutions",
+    "rembert": "its embeddings of input and output differ in width",
+    "xlm-roberta-xl": "it is RoBERTa with the norm before each sub-layer",
+    "gte": "its biases stand in attention and in the feed-forward layer's second matrix only",
+    "new": "its biases stand in attention and in the feed-forward layer's second matrix only",
+}
 # What their format cannot say and a forward pass in eval mode does not need; kept under a key of our own, "minibert".
 UNSAID = {"init", "init_std", "init_cutoff", "nsp", "head_bias"}
 UNSAID |= {name for name in EncoderConfig.__dataclass_fields__ if name.startswith("dropout_")}
@@ -45,10 +74,13 @@ def config_from_hf(raw: dict, tokenizer: dict | None = None) -> EncoderConfig:
     if kind is None:
         raise ValueError(f'config.json has no model_type; add one of {", ".join(FAMILIES)} (as "model_type": "bert")')
     if kind not in list(FAMILIES):
-        keys.refuse("model_type", kind, f"one of {', '.join(FAMILIES)}")
+        why = f" ({LEFT_OUT[kind]})" if kind in list(LEFT_OUT) else ""
+        raise ValueError(
+            f"config.json: model_type={kind!r} is not supported{why}; expected one of {', '.join(FAMILIES)}"
+        )
     _refuse_other_computations(keys)
     fields = FAMILIES[kind].read(keys)
-    fields |= _special_ids(keys, fields["vocab_size"], FAMILIES[kind].IDS, tokenizer or {})
+    fields |= _special_ids(keys, fields, tokenizer or {})
     side = raw.get("minibert", {})
     if not isinstance(side, dict) or set(side) - SIDE_FIELDS:
         keys.refuse("minibert", side, f"an object with some of {', '.join(sorted(SIDE_FIELDS))}")
@@ -64,7 +96,7 @@ def config_to_hf(config: EncoderConfig) -> dict:
     'minibert'
     """
     wanted = dataclasses.asdict(config)
-    for family in FAMILIES.values():
+    for family in dict.fromkeys(FAMILIES.values()):
         raw = family.write(config)
         try:
             back = config_from_hf(raw)
@@ -138,7 +170,11 @@ def _build(fields: dict) -> EncoderConfig:
         raise ValueError(f"config.json: {error}") from error
 
 
-def _special_ids(keys: Keys, vocab_size: int, published: dict[str, int], tokenizer: dict) -> dict[str, int]:
+def _special_ids(keys: Keys, fields: dict, tokenizer: dict) -> dict[str, int]:
+    vocab_size, published = (
+        fields["vocab_size"],
+        {field: EncoderConfig.__dataclass_fields__[field].default for field in ID_KEYS} | fields,
+    )
     with naming("tokenizer.json"):
         by_name = ids_of_added(tokenizer)
     ids = {}

@@ -100,6 +100,25 @@ class Keys:
         patterns = (pattern, *(kinds[:length] for length in range(1, layers + 1)))
         return next(p for p in patterns if all(kinds[i] == p[i % len(p)] for i in range(layers)))
 
+    def one_theta(self, default: float) -> float:
+        """RoPE's base of a model that has one for all layers."""
+        key = "rope_scaling" if self.get("rope_scaling") else "rope_parameters"  # the first replaces the second
+        parameters = self.rope(self.get(key), key)
+        if any(isinstance(value, dict) for value in parameters.raw.values()):
+            self.refuse(key, parameters.raw, "one theta for all layers")
+        return parameters.number("rope_theta", self.number("rope_theta", default))
+
+    def thetas(self, theta: float, theta_local: float | None) -> tuple[float, float]:
+        """RoPE's bases in global and in local layers; `theta_local` None: the same where nothing else is stated."""
+        both = self.rope(self.get("rope_scaling"), "rope_scaling")  # what it states, it states for both
+        new = self.get("rope_parameters") or {}
+        if not isinstance(new, dict) or set(new) - {FULL, LOCAL}:
+            self.refuse("rope_parameters", new, f"the two entries {FULL} and {LOCAL}")
+        full, local = (self.rope(new.get(kind), f"rope_parameters.{kind}") for kind in (FULL, LOCAL))
+        theta = full.number("rope_theta", theta)
+        theta_local = local.number("rope_theta", theta if theta_local is None else theta_local)
+        return both.number("rope_theta", theta), both.number("rope_theta", theta_local)
+
     def rope(self, parameters, key: str) -> "Keys":
         """The RoPE parameters under `key`, provided that they are plain: no scaling, the whole head rotated."""
         parameters = {} if parameters is None else parameters

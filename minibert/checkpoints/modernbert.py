@@ -10,8 +10,6 @@ from minibert.checkpoints.keys import FULL, LOCAL, WRITTEN, written_layer_types
 from minibert.config import EncoderConfig
 from minibert.presets import MODERNBERT
 
-IDS = {name: MODERNBERT[name] for name in ("pad_id", "mask_id", "cls_id", "sep_id")}
-
 
 def read(keys) -> dict:
     """The EncoderConfig fields that ModernBERT's config.json states, special ids aside.
@@ -32,7 +30,10 @@ def read(keys) -> dict:
         keys.refuse("global_attn_every_n_layers", every, "at least 1")
     types = keys.layer_types(layers, ("global", *["local"] * (every - 1)))
     local = "local" in types
-    theta, theta_local = _thetas(keys)
+    # an old file may state null for local layers: "as in the global ones"
+    is_null = "local_rope_theta" in keys.raw and keys.raw["local_rope_theta"] is None
+    old_local = None if is_null else keys.number("local_rope_theta", 10_000.0)
+    theta, theta_local = keys.thetas(keys.number("global_rope_theta", 160_000.0), old_local)
     window = _window(keys)
     if window < 2:
         keys.refuse("local_attention", window, "at least 2 tokens")
@@ -126,21 +127,6 @@ def _window(keys) -> int:
     if half is not None and half != window // 2:
         keys.refuse("sliding_window", half, f"half of local_attention ({window})")
     return window
-
-
-def _thetas(keys) -> tuple[float, float]:
-    # what rope_scaling states, it states for both kinds of layer
-    both = keys.rope(keys.get("rope_scaling"), "rope_scaling")
-    new = keys.get("rope_parameters") or {}
-    if not isinstance(new, dict) or set(new) - {FULL, LOCAL}:
-        keys.refuse("rope_parameters", new, f"the two entries {FULL} and {LOCAL}")
-    full = keys.rope(new.get(FULL), f"rope_parameters.{FULL}")
-    local = keys.rope(new.get(LOCAL), f"rope_parameters.{LOCAL}")
-    theta = full.number("rope_theta", keys.number("global_rope_theta", 160_000.0))
-    # an old file may state null: "as in the global layers"
-    old_local = theta if "local_rope_theta" in keys.raw else 10_000.0
-    theta_local = local.number("rope_theta", keys.number("local_rope_theta", old_local))
-    return both.number("rope_theta", theta), both.number("rope_theta", theta_local)
 
 
 # ---- names of weights, ours <- theirs

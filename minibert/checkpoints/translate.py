@@ -1,16 +1,16 @@
 """Weights from their names and shapes to ours, and back; whatever does not fit exactly is refused.
 
-A family's table of names stands in `bert.py`, `modernbert.py` or `eurobert.py`.
+A family's table of names stands in its own file (`bert.py`, ...).
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from minibert.checkpoints import bert, eurobert, modernbert
+from minibert.checkpoints import hf_config
 from minibert.checkpoints.hf_config import published_family
 from minibert.config import EncoderConfig
 from minibert.model.base import PackedModel
@@ -40,9 +40,14 @@ class NameTable:
     tied: Mapping[str, str]  # their duplicate -> their name of the tensor it must equal
     architectures: Mapping[str, str]  # our class -> theirs
     untied: Mapping[str, str] = field(default_factory=dict)  # ours <- theirs instead, in a config with tie=False
+    or_else: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)  # other lines for the body
+    old: Mapping[str, str] = field(default_factory=dict)  # the start of a name in a first release: what it is today
+    rows: Callable[[EncoderConfig], Tensor] | None = None  # which of their rows are ours, in query, key and value
 
-    def theirs(self, ours: str, kind: str) -> tuple[str, ...]:
+    def theirs(self, ours: str, kind: str, stored: Container[str] | None = None) -> tuple[str, ...]:
         """Their names for our parameter `ours` of a model of class `kind`; the body's come without prefix.
+
+        Where there are two sets of names, `stored`, the names of a file, decides.
 
         Raises:
             ValueError: this family has no such tensor.
@@ -50,11 +55,12 @@ class NameTable:
         name = ours.removeprefix("encoder.")
         layer = re.match(r"blocks\.(\d+)\.", name)
         pattern = name.replace(f"blocks.{layer[1]}.", "blocks.{i}.", 1) if layer else name
-        found = self.body.get(pattern) or self.heads.get(kind, {}).get(pattern)
+        found = self.heads.get(kind, {}).get(pattern) or self.body.get(pattern)
         if found is None:
             raise ValueError(f"{ours}: this family's name table has no line for it")
-        found = (found,) if isinstance(found, str) else found
-        return tuple(name.replace("{i}", layer[1]) for name in found) if layer else found
+        sets = [(names,) if isinstance(names, str) else names for names in (found, self.or_else.get(pattern)) if names]
+        sets = [tuple(name.replace("{i}", layer[1]) for name in names) if layer else names for names in sets]
+        return next((names for names in sets if stored is not None and names[0] in stored), sets[0])
 
     def is_body(self, name: str) -> bool:
         """Whether `name` (theirs, without prefix) belongs to the bare encoder rather than to a head.
@@ -80,18 +86,18 @@ class NameTable:
         return names
 
 
-BERT, MODERNBERT, EUROBERT = (NameTable(**family.NAMES) for family in (bert, modernbert, eurobert))
+FAMILIES = {kind: NameTable(**family.NAMES) for kind, family in hf_config.FAMILIES.items()}
+for kind, word in (("camembert", "Camembert"), ("xlm-roberta", "XLMRoberta")):
+    classes = {ours: theirs.replace("Roberta", word) for ours, theirs in FAMILIES[kind].architectures.items()}
+    FAMILIES[kind] = replace(FAMILIES[kind], architectures=classes)
 OWN = NameTable(  # the names of a model that belongs to no published family: our own, unchanged
     prefix="encoder.",
-    body={name: name for table in (BERT, MODERNBERT, EUROBERT) for name in table.body},
-    heads={
-        kind: {name: name for table in (BERT, MODERNBERT, EUROBERT) for name in table.heads.get(kind, {})}
-        for kind in KINDS
-    },
+    body={name: name for table in FAMILIES.values() for name in table.body},
+    heads={kind: {name: name for t in FAMILIES.values() for name in t.heads.get(kind, {})} for kind in KINDS},
     tied={"decoder.weight": "embeddings.token.weight"},
     architectures={kind: kind for kind in KINDS},
 )
-FAMILIES = {"bert": BERT, "modernbert": MODERNBERT, "eurobert": EUROBERT, "minibert": OWN}
+FAMILIES["minibert"] = OWN
 
 
 def load_state_dict_from(
@@ -116,7 +122,7 @@ def load_state_dict_from(
 
     >>> from minibert import EncoderConfig, Encoder
     >>> source, copy = (Encoder(EncoderConfig.preset("bert-nano")) for _ in range(2))
-    >>> copy = load_state_dict_from(copy, to_theirs(source, BERT))
+    >>> copy = load_state_dict_from(copy, to_theirs(source, FAMILIES["bert"]))
     >>> torch.equal(copy.embeddings.token.weight, source.embeddings.token.weight)
     True
     """
@@ -186,10 +192,12 @@ def plain_name(name: str, table: NameTable) -> str:
 
     The prefixes of models that were saved inside torch.compile or DistributedDataParallel go, too.
 
-    >>> plain_name("bert.embeddings.LayerNorm.gamma", BERT)
+    >>> plain_name("bert.embeddings.LayerNorm.gamma", FAMILIES["bert"])
     'embeddings.LayerNorm.weight'
     """
     name = name.replace("_orig_mod.", "").removeprefix("module.").removeprefix(table.prefix)
+    for old, new in table.old.items():
+        name = new + name.removeprefix(old) if name.startswith(old) else name
     # behind "LayerNorm." and nowhere else: "gamma" may be part of anybody's name
     return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
@@ -225,8 +233,8 @@ def to_ours(
 
     >>> from minibert import Encoder, EncoderConfig
     >>> encoder = Encoder(EncoderConfig.preset("bert-nano"))
-    >>> stored = to_theirs(encoder, BERT) | {"cls.predictions.bias": torch.zeros(8000)}
-    >>> ours, missing, unused = to_ours(encoder, stored, BERT)
+    >>> stored = to_theirs(encoder, FAMILIES["bert"]) | {"cls.predictions.bias": torch.zeros(8000)}
+    >>> ours, missing, unused = to_ours(encoder, stored, FAMILIES["bert"])
     >>> len(ours) == len(encoder.state_dict()), missing, unused
     (True, {}, ('cls.predictions.bias',))
     """
@@ -241,7 +249,7 @@ def to_ours(
     for name, parameter in model.state_dict().items():
         if tie and name == "decoder.weight":
             continue  # the token table, under a second name
-        wanted = table.theirs(name, kind)
+        wanted = table.theirs(name, kind, files)
         if not tie and table.untied.get(name) in files:
             wanted = (table.untied[name],)
         absent = [part for part in wanted if part not in files]
@@ -259,6 +267,8 @@ def to_ours(
             expected = (rows, *parameter.shape[1:])
             parts.append(_checked(files[part], stored[files[part]], expected, dtype))
         ours[name] = torch.cat(parts) if len(parts) > 1 else parts[0]
+        if table.rows and name.endswith(".query_key_value.weight"):
+            ours[name] = ours[name][table.rows(model.config)]
         left.difference_update(wanted)
     if tie:
         left -= _check_tied(stored, files, table)
@@ -278,7 +288,7 @@ def to_theirs(model: PackedModel, table: NameTable) -> dict[str, Tensor]:
     """The weights of `model` under the names of `table`, fused ones split, tied ones once; memory is not shared.
 
     >>> from minibert import EncoderConfig, Encoder
-    >>> next(iter(to_theirs(Encoder(EncoderConfig.preset("bert-nano")), BERT)))
+    >>> next(iter(to_theirs(Encoder(EncoderConfig.preset("bert-nano")), FAMILIES["bert"])))
     'embeddings.word_embeddings.weight'
     """
     kind, config = kind_of(type(model)), model.config
@@ -288,6 +298,8 @@ def to_theirs(model: PackedModel, table: NameTable) -> dict[str, Tensor]:
         if config.tie and name == "decoder.weight":
             continue
         wanted = table.theirs(name, kind)
+        if table.rows and name.endswith(".query_key_value.weight"):
+            tensor = tensor[table.rows(config).argsort()]
         pieces = tensor.split(rows_of_parts(config, len(wanted), tensor.shape[0]))
         if not config.tie and name in table.untied:
             wanted, pieces = (*wanted, table.untied[name]), (*pieces, *pieces)

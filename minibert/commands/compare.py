@@ -31,7 +31,7 @@ def find_model(name: str) -> tuple[object, str]:
     is_shipped = name in SHIPPED and (DATA / name).is_dir()
     if name in PRESETS and not is_shipped:
         config = EncoderConfig.preset(name)
-        return config, "" if name.endswith("nano") else LANGUAGES[config.family]
+        return config, "" if name.endswith("nano") else LANGUAGES[name.split("-")[0]]
     try:
         folder = find_folder(name)
     except ValueError as error:

@@ -103,7 +103,7 @@ def mean_token(hidden: Tensor, cu_seqlens: Tensor) -> Tensor:
     return sums / lengths[:, None]
 
 
-POOLERS = {"bert": torch.tanh, "relu": torch.relu}  # `pool`: the activation; other values of `pool` have no pooler
+POOLERS = {"bert": torch.tanh, "tanh": torch.tanh, "relu": torch.relu}  # values of `pool` with a pooler: its activation
 
 
 class Pooler(nn.Module):
@@ -130,8 +130,8 @@ class Pooler(nn.Module):
 class SequenceHead(nn.Module):
     """One prediction per text, pooled the way the config says.
 
-    "bert" and "relu": classifier(dropout(pooler output)). "cls" and "mean": pool, then head, dropout and classifier.
-    "late" (EuroBERT): head and classifier on every token, then the mean of their logits.
+    "bert", "tanh" and "relu": classifier(dropout(pooler output)). "cls" and "mean": pool, then head, dropout and
+    classifier. "late" (EuroBERT): head and classifier on every token, then the mean of their logits.
 
     Shape: hidden (N, D), pooled (B, D) or None, cu_seqlens (B + 1,) -> logits (B, labels).
 
