@@ -106,6 +106,7 @@ NOMICBERT = NO_DROPOUT | dict(
 )
 NEOBERT = EUROBERT | dict(
     vocab_size=30522,
+    kv_heads=None,
     layers=28,
     intermediate=2048,
     max_len=4096,

@@ -1,5 +1,6 @@
 """Relatives of the three encoders: folders open both ways, with the answers, losses and gradients of transformers."""
 
+import json
 import random
 import warnings
 
@@ -237,3 +238,173 @@ def test_our_folders_are_opened_by_transformers(family, seed, tmp_path):
         with torch.no_grad():
             found, expected = our_numbers(ours, *inputs), their_numbers(opened.eval(), *inputs)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_roberta_counts_positions_from_the_first_real_token_on_either_side(tmp_path):
+    theirs = their_model("roberta", "Encoder", 11)
+    theirs.save_pretrained(tmp_path)
+    ours = minibert.Encoder.from_pretrained(tmp_path)
+    inputs = batch(ours.config, 11, side="left")
+    with torch.no_grad():
+        torch.testing.assert_close(our_numbers(ours, *inputs), their_numbers(theirs, *inputs), atol=1e-5, rtol=1e-5)
+    too_long = torch.full((1, ours.config.max_len + 1), 9)
+    with pytest.raises(ValueError, match=f"this model learned {ours.config.max_len} positions"):
+        ours(too_long)
+
+
+def test_a_folder_of_ultraberts_first_release_is_read(tmp_path):
+    """Its config lists a window and a theta for each layer; its weights have other prefixes."""
+    theirs = their_model("ultrabert", "MaskedLanguageModel", 6)
+    theirs.save_pretrained(tmp_path)
+    kinds, own = theirs.config.layer_types, theirs.config.rope_parameters
+    raw = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    raw["attention_windows"] = [theirs.config.sliding_window * (kind == "sliding_attention") for kind in kinds]
+    raw["rope_theta"] = [own[kind]["rope_theta"] for kind in kinds]
+    del raw["layer_types"], raw["rope_parameters"], raw["sliding_window"]
+    (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+    tensors = minibert.checkpoints.load_tensors(tmp_path / "model.safetensors")
+    old = {name.replace("head.decoder.", "cls.").replace("model.", "ultrabert."): x for name, x in tensors.items()}
+    assert {name.split(".")[0] for name in old} == {"ultrabert", "cls", "head"}
+    minibert.checkpoints.save_tensors(old, tmp_path / "model.safetensors")
+    with warnings.catch_warnings(action="ignore"):
+        ours = minibert.MaskedLanguageModel.from_pretrained(tmp_path)
+    inputs = batch(ours.config, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(our_numbers(ours, *inputs), their_numbers(theirs, *inputs), atol=1e-5, rtol=1e-5)
+
+
+# ---- NeoBERT: transformers has none, so that its published formulas are the oracle
+
+
+def neobert_weights(config: EncoderConfig, seed: int) -> dict[str, torch.Tensor]:
+    """Random weights under the names of the released checkpoint."""
+    D, F, V = config.hidden, config.intermediate, config.vocab_size
+    shapes = {"model.encoder.weight": (V, D), "model.layer_norm.weight": (D,)}
+    shapes |= {"decoder.weight": (V, D), "decoder.bias": (V,)}
+    for i in range(config.layers):
+        own = {"qkv": (3 * D, D), "wo": (D, D), "ffn.w12": (2 * F, D), "ffn.w3": (D, F)}
+        own |= {"attention_norm": (D,), "ffn_norm": (D,)}
+        shapes |= {f"model.transformer_encoder.{i}.{name}.weight": shape for name, shape in own.items()}
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: (len(shape) == 1) + 0.1 * torch.randn(shape, generator=generator, dtype=torch.float64)
+        for name, shape in shapes.items()
+    }
+
+
+def neobert(w: dict[str, torch.Tensor], config: EncoderConfig, ids: torch.Tensor) -> torch.Tensor:
+    """Logits (T, V) of one text (T,): RoPE as a product of complex numbers, query, key and value inside each head."""
+    H, K, T = config.heads, config.head_size, len(ids)
+
+    def norm(x, name):
+        return x / (x.pow(2).mean(-1, keepdim=True) + config.norm_eps).sqrt() * w[name]
+
+    def turned(x):  # (T, H, K): channels 2k and 2k + 1 are the parts of a complex number
+        angles = torch.outer(torch.arange(T), 10_000.0 ** (-torch.arange(0, K, 2, dtype=torch.float64) / K))
+        turns = torch.polar(torch.ones_like(angles), angles)[:, None]
+        return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (K // 2, 2)).contiguous()) * turns).flatten(-2)
+
+    x = w["model.encoder.weight"][ids]
+    for i in range(config.layers):
+        own = f"model.transformer_encoder.{i}."
+        y = norm(x, own + "attention_norm.weight") @ w[own + "qkv.weight"].T
+        query, key, value = y.view(T, H, 3 * K).chunk(3, dim=-1)
+        scores = torch.einsum("qhk,thk->hqt", turned(query), turned(key)) / K**0.5
+        mixed = torch.einsum("hqt,thk->qhk", scores.softmax(-1), value).flatten(1)
+        x = x + mixed @ w[own + "wo.weight"].T
+        gate, up = (norm(x, own + "ffn_norm.weight") @ w[own + "ffn.w12.weight"].T).chunk(2, dim=-1)
+        x = x + (torch.nn.functional.silu(gate) * up) @ w[own + "ffn.w3.weight"].T
+    return norm(x, "model.layer_norm.weight") @ w["decoder.weight"].T + w["decoder.bias"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_neobert_is_its_published_formulas_both_ways(seed, tmp_path):
+    draw = random.Random(seed)
+    heads, hidden = sizes(draw, even=True)
+    raw = dict(
+        model_type="neobert",
+        architectures=["NeoBERTLMHead"],
+        vocab_size=draw.randint(40, 90),
+        hidden_size=hidden,
+        num_attention_heads=heads,
+        num_hidden_layers=draw.randint(1, 4),
+        intermediate_size=draw.randint(10, 60),
+        max_length=48,
+        norm_eps=draw.choice([1e-6, 1e-5, 1e-3]),
+        pad_token_id=0,
+    )
+    config = config_from_hf(raw)
+    real = int(2 * raw["intermediate_size"] / 3)
+    assert config.intermediate == 8 * ((real + 7) // 8)
+    weights = neobert_weights(config, seed)
+    (tmp_path / "config.json").write_text(json.dumps(raw), encoding="utf-8")
+    minibert.checkpoints.save_tensors(weights, tmp_path / "model.safetensors")
+    ours = minibert.MaskedLanguageModel.from_pretrained(tmp_path, dtype=torch.float64)
+    ids, mask, _ = batch(config, seed)
+    found = ours(ids, mask).logits
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
+    for row in range(3):
+        length = int(mask[row].sum())
+        expected = neobert(leaves, config, ids[row, :length])
+        torch.testing.assert_close(found[row, :length], expected, atol=1e-9, rtol=1e-9)
+        loss_of(expected, row).backward()
+    sum(loss_of(found[row, : int(mask[row].sum())], row) for row in range(3)).backward()
+    minibert.checkpoints.save_tensors({n: leaf.grad for n, leaf in leaves.items()}, tmp_path / "model.safetensors")
+    wanted = minibert.MaskedLanguageModel.from_pretrained(tmp_path, dtype=torch.float64)
+    for (name, mine), its in zip(ours.named_parameters(), wanted.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, its, atol=1e-9, rtol=1e-9, msg=name)
+    ours.save_pretrained(tmp_path / "saved")
+    saved = minibert.checkpoints.load_tensors(tmp_path / "saved" / "model.safetensors")
+    assert saved.keys() == weights.keys() and all(torch.equal(saved[name], weights[name]) for name in saved)
+    assert minibert.checkpoints.load_config(tmp_path / "saved") == config
+
+
+def test_a_neobert_classifier_keeps_its_dense_layer(tmp_path):
+    config = EncoderConfig.preset("neobert").replace(layers=1, hidden=8, heads=2, intermediate=8, vocab_size=200)
+    model = minibert.SequenceClassifier(config, labels=3).eval()
+    model.save_pretrained(tmp_path)
+    names = set(minibert.checkpoints.load_tensors(tmp_path / "model.safetensors"))
+    assert {"dense.weight", "dense.bias", "classifier.weight", "classifier.bias"} < names
+    again = minibert.SequenceClassifier.from_pretrained(tmp_path)
+    ids = torch.tensor([[101, 7, 9, 102]])
+    assert torch.equal(model(ids).logits, again(ids).logits)
+
+
+# ---- published sizes
+
+
+COUNTS = {  # preset: parameters of the encoder (with the pooler that its published class has) and of the masked LM
+    "distilbert-base": (66_362_880, 66_985_530),
+    "roberta-base": (124_645_632, 124_697_433),
+    "roberta-large": (355_359_744, 355_412_057),
+    "camembert-base": (110_621_952, 110_655_493),
+    "xlm-roberta-base": (278_043_648, 278_295_186),
+    "xlm-roberta-large": (559_890_432, 560_142_482),
+    "nomicbert": (136_731_648, 137_354_304),
+    "neobert": (221_665_536, 245_136_954),
+    "ettin-17m": (16_797_440, 16_913_600),
+    "ettin-32m": (31_883_136, 32_081_344),
+    "ettin-68m": (68_144_640, 68_457_664),
+    "ettin-150m": (149_014_272, 149_655_232),
+    "ettin-400m": (394_781_696, 395_881_664),
+    "ettin-1b": (1_028_050_688, 1_031_314_112),
+    "mmbert-small": (140_493_696, 140_897_536),
+    "mmbert-base": (306_939_648, 307_786_240),
+}
+
+
+@pytest.mark.parametrize("preset", COUNTS)
+def test_a_published_size_has_its_published_number_of_parameters(preset):
+    config = EncoderConfig.preset(preset)
+    raw = config_to_hf(config)
+    with torch.device("meta"):
+        ours = minibert.Encoder(config), minibert.MaskedLanguageModel(config)
+    assert tuple(sum(p.numel() for p in model.parameters()) for model in ours) == COUNTS[preset]
+    if raw["model_type"] == "neobert":
+        return
+    name = CLASSES[raw["model_type"]]
+    with torch.device("meta"):
+        theirs = getattr(transformers, f"{name}ForMaskedLM")(getattr(transformers, f"{name}Config")(**raw))
+    theirs.tie_weights()
+    counted = {id(p): p.numel() for p in theirs.parameters()}
+    assert sum(counted.values()) == COUNTS[preset][1]

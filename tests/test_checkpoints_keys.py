@@ -126,7 +126,7 @@ KEYS["distilbert"] = COMMON | {
     "qa_dropout": [0.5],
     "seq_classif_dropout": [0.5],
 }
-KEYS["roberta"] = KEYS["bert"]
+KEYS["roberta"] = KEYS["bert"] | {"max_position_embeddings": [25, 64], "pad_token_id": [7]}
 KEYS["nomic_bert"] = KEYS["bert"] | {name: KEYS["eurobert"][name] for name in ("rope_parameters", "rope_scaling")}
 KEYS["ultrabert"] = KEYS["eurobert"] | {
     "sliding_window": [1, 8],
@@ -136,6 +136,7 @@ KEYS["ultrabert"] = KEYS["eurobert"] | {
     "layer_types": [["full_attention"] * 4, ["sliding_attention"] * 4, ["full_attention", "sliding_attention"] * 2],
     "attention_windows": [[5, None, 5, None], [None] * 4, [2, 5, None, None]],
     "rope_parameters": KEYS["modernbert"]["rope_parameters"],
+    "rope_scaling": [],
     "rope_theta": [[90.0, 90.0, 30.0, 90.0], [90.0, 30.0, 30.0, 90.0]],
 }
 OLD = {

@@ -37,7 +37,6 @@ def read(keys) -> dict:
         hidden=hidden,
         layers=keys.whole("num_hidden_layers", 28),
         heads=heads,
-        kv_heads=heads,
         intermediate=-(-int(2 * keys.whole("intermediate_size", 3072) / 3) // 8) * 8,
         max_len=keys.whole("max_length", 4096),
         norm_eps=keys.number("norm_eps", 1e-6),
