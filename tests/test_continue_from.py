@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import tokenizers
 import torch
 import transformers
 from click.testing import CliRunner
@@ -172,6 +173,28 @@ def test_a_run_that_is_killed_goes_on_bit_for_bit(folders, corpus, tmp_path, mon
     works(corpus, *options, steps=4)
     for name in ("model.safetensors", "tokenizer.json", "log.jsonl"):
         assert (tmp_path / "whole" / name).read_bytes() == (corpus / "run" / name).read_bytes(), name
+
+
+def test_a_tokenizer_that_only_the_library_runs_keeps_its_vocabulary(folders, corpus, tmp_path):
+    pieces = [("<pad>", 0.0), ("<unk>", 0.0), ("<s>", 0.0), ("</s>", 0.0), ("<mask>", 0.0)]
+    pieces += [(piece, -2.0) for piece in ("\u2581", "\u2581собака", *sorted(set("".join(RUSSIAN) + ".")))]
+    inner = tokenizers.Tokenizer(tokenizers.models.Unigram(pieces, unk_id=1))
+    inner.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+    inner.decoder = tokenizers.decoders.Metaspace()
+    inner.add_special_tokens([name for name, _ in pieces[:5]])
+    template = tokenizers.processors.TemplateProcessing("<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
+    inner.post_processor = template
+    roles = dict(pad_token="<pad>", unk_token="<unk>", cls_token="<s>", sep_token="</s>", mask_token="<mask>")
+    theirs = transformers.PreTrainedTokenizerFast(tokenizer_object=inner, **roles)
+    folder = tmp_path / "unigram"
+    tiny_model("modernbert", "MaskedLanguageModel", vocab_size=len(pieces)).save_pretrained(folder)
+    theirs.save_pretrained(folder)
+    works(corpus, folder)
+    works(corpus, folder)  # finds its run finished
+    again = transformers.AutoTokenizer.from_pretrained(corpus / "run")
+    assert again("собака спит")["input_ids"] == theirs("собака спит")["input_ids"]
+    assert "extend" not in str(call(corpus, folder, "--extend-vocab", "9").exception)
+    assert isinstance(call(corpus, folder, "--extend-vocab", "9").exception, ValueError)
 
 
 def test_a_missing_head_is_drawn_and_other_weights_are_another_run(folders, corpus):

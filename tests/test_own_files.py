@@ -89,6 +89,17 @@ def test_another_key_holds_the_text(tmp_path):
     assert read(tmp_path, text_key="body") == [["One."]]
 
 
+def test_the_end_of_a_name_says_what_a_file_is(tmp_path):
+    write(tmp_path / "A.JSONL", json_lines("One."))
+    write(tmp_path / "b.jsonl.txt", '{"text": "Two."}')
+    write(tmp_path / "c.json", "[]")
+    assert read(tmp_path) == [["One."], ['{"text": "Two."}']] and TextFiles(tmp_path).left_out == ["c.json"]
+    with pytest.raises(ValueError, match=r"one object a line\? Then name it .jsonl"):
+        TextFiles(tmp_path / "c.json")
+    write(tmp_path / "text", "Three.")
+    assert read(tmp_path / "text") == [["Three."]], "a file that is named is read as text"
+
+
 def test_a_folder_without_text_and_a_missing_file_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds no text: expected files that end in \.txt"):
         TextFiles(tmp_path)

@@ -18,8 +18,9 @@ from safetensors.torch import load_file
 from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel, WordPieceTokenizer
 from minibert.commands.pretrain import pretrain
 from minibert.corpora import synthetic
+from minibert.corpora.own_text import TextFiles
 from minibert.objectives import IGNORE
-from minibert.training import PretrainingData, Recipe, distributed, loop, train
+from minibert.training import PretrainingData, Recipe, distributed, loop, shards, train
 
 DOCUMENTS = synthetic.documents(40, seed=0)
 TOKENIZER = WordPieceTokenizer.train([s for d in DOCUMENTS for s in d], vocab_size=201)  # odd: slices of unequal size
@@ -27,6 +28,7 @@ STEPS, STOP = 4, 2
 FAMILIES = {  # next sentences and a clipped gradient; masked tokens alone, and an optimiser that looks at whole tensors
     "bert": Recipe(STEPS, 3e-3, accumulate=4, clip=0.5, log_every=1, validate_every=3, checkpoint_every=STOP),
     "modernbert": Recipe(STEPS, 3e-3, "stable_adamw", accumulate=4, clip=None, log_every=1, checkpoint_every=STOP),
+    "shards": Recipe(STEPS, 3e-3, accumulate=4, log_every=1, validate_every=3, checkpoint_every=STOP),
 }
 COMMAND = "--steps 2 --vocab-size 400 --batch-tokens 300 --accumulate 2 --corpus"
 COMMANDS = {  # the folder of a run and its options
@@ -35,14 +37,23 @@ COMMANDS = {  # the folder of a run and its options
 }
 
 
-def make_data(pairs):
-    return PretrainingData(DOCUMENTS, TOKENIZER, pairs=pairs, max_len=32, batch_tokens=150, validation_share=0.1)
+def make_data(pairs, folder=None):
+    """With a `folder` the documents lie in shards there, which the first process writes, in pools of four blocks."""
+    documents = DOCUMENTS
+    if folder:
+        shards.POOL = 4
+        folder.mkdir(exist_ok=True)
+        with distributed.first_process_first():
+            (folder / "text.txt").write_text("\n\n".join("\n".join(d) for d in DOCUMENTS), encoding="utf-8")
+            texts, sizes = TextFiles(folder / "text.txt"), dict(shard=900, block=100)
+            documents = shards.write_shards(folder / "shards", texts, TOKENIZER, pairs=pairs, progress=False, **sizes)
+    return PretrainingData(documents, TOKENIZER, pairs=pairs, max_len=32, batch_tokens=150, validation_share=0.1)
 
 
 def run(folder, family="bert", parallel="ddp", dropout=0.0, kill_at=None, stop_at=None, **changes):
     """Train a small model; on request stop after a step, or kill the process that has the last rank."""
-    pairs = family == "bert"
-    config = EncoderConfig.preset(f"{family}-nano").replace(
+    pairs = family != "modernbert"
+    config = EncoderConfig.preset("bert-nano" if pairs else "modernbert-nano").replace(
         vocab_size=TOKENIZER.vocab_size, hidden=20, intermediate=23, layers=2, heads=2, dropout_attn_out=dropout
     )
     model = (PretrainingModel if pairs else MaskedLanguageModel)(config, generator=torch.Generator().manual_seed(0))
@@ -55,7 +66,8 @@ def run(folder, family="bert", parallel="ddp", dropout=0.0, kill_at=None, stop_a
             raise KeyboardInterrupt
 
     try:
-        train(model, make_data(pairs), recipe, folder, parallel=parallel, progress=False, on_step=on_step)
+        data = make_data(pairs, folder.with_name(f"{folder.name} shards") if family == "shards" else None)
+        train(model, data, recipe, folder, parallel=parallel, progress=False, on_step=on_step)
     except KeyboardInterrupt:
         pass
 
@@ -158,6 +170,12 @@ def test_the_shares_of_a_step_are_ragged():
 @pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
 def test_two_processes_equal_one(folder, parallel, family):
     assert_equal_runs(folder / f"{parallel} {family}", folder / f"one {family}")
+
+
+def test_the_shards_of_that_comparison_are_read_in_several_pools(folder):
+    file = folder / "one shards" / "checkpoints" / f"step-{STEPS:08d}.json"
+    where = json.loads(file.read_text(encoding="utf-8"))["state"]["data"]
+    assert where["epoch"] or where["pool"]
 
 
 def test_the_mean_of_the_means_would_be_noticed(folder):

@@ -5,24 +5,32 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file
 
 from minibert import EncoderConfig, MaskedLanguageModel, PretrainingModel, WordPieceTokenizer
+from minibert.commands.pretrain import pretrain
 from minibert.corpora import synthetic
-from minibert.training import PretrainingData, Recipe, train
+from minibert.corpora.own_text import TextFiles
+from minibert.training import PretrainingData, Recipe, shards, train
 
 STEPS = 13
 
 
-def run(folder, pairs=True, kill_at=None, kill_in_save=None, raise_at=None, optimizer="bert_adam"):
-    """Train a small model with dropout; on request die after a step, or at the n-th rename of a save."""
+def run(folder, pairs=True, kill_at=None, kill_in_save=None, raise_at=None, optimizer="bert_adam", stored=False):
+    """Train a small model with dropout; on request die after a step, or at the n-th rename of a save.
+
+    With `stored` the documents lie in shards, in pools of four of their blocks, and are tokenised by the first start.
+    """
     documents = synthetic.documents(14, seed=0)
     tokenizer = WordPieceTokenizer.train([s for d in documents for s in d], vocab_size=200)
-    data = PretrainingData(documents, tokenizer, pairs=pairs, max_len=32, batch_tokens=150, validation_share=0.2)
+    source = in_shards(folder, documents, tokenizer, pairs) if stored else documents
+    data = PretrainingData(source, tokenizer, pairs=pairs, max_len=32, batch_tokens=150, validation_share=0.2)
     config = EncoderConfig.preset("bert-nano" if pairs else "modernbert-nano").replace(
         vocab_size=tokenizer.vocab_size, hidden=16, intermediate=24, layers=2, heads=2, dropout_attn_out=0.2
     )
@@ -53,6 +61,14 @@ def run(folder, pairs=True, kill_at=None, kill_in_save=None, raise_at=None, opti
         os.replace = replace
 
 
+def in_shards(folder, documents, tokenizer, pairs):
+    shards.POOL = 4
+    folder.mkdir(exist_ok=True)
+    (folder / "text.txt").write_text("\n\n".join("\n".join(d) for d in documents), encoding="utf-8")
+    texts = TextFiles(folder / "text.txt")
+    return shards.write_shards(folder / "shards", texts, tokenizer, pairs=pairs, shard=900, block=150, progress=False)
+
+
 def die():
     """Kill this process as the operating system would; nothing gets a chance to clean up."""
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))  # on Windows SIGTERM ends a process at once
@@ -67,6 +83,12 @@ def outcome(folder):
     return (folder / "log.jsonl").read_bytes(), state, {n: t.numpy().tobytes() for n, t in tensors.items()}
 
 
+@pytest.fixture(autouse=True)
+def pools(monkeypatch):
+    """What `in_shards` sets goes back."""
+    monkeypatch.setattr(shards, "POOL", shards.POOL)
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
     folders = {}
@@ -74,6 +96,21 @@ def uninterrupted(tmp_path_factory):
         folders[pairs] = tmp_path_factory.mktemp("whole")
         run(folders[pairs], pairs)
     return {pairs: outcome(folder) for pairs, folder in folders.items()}
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_from_shards_interrupted_after_every_single_step(tmp_path, pairs):
+    """Over the borders of pools, of which each epoch has several; a bad shard in between is made again."""
+    run(tmp_path / "whole", pairs, stored=True)
+    for step in range(1, STEPS + 1):
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "cut", pairs, raise_at=step, stored=True)
+        if step % 4 == 0:
+            (tmp_path / "cut" / "shards" / "shard-00001.json").unlink()
+    run(tmp_path / "cut", pairs, stored=True)
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
+    where = outcome(tmp_path / "cut")[1]["data"]
+    assert where["epoch"] or where["pool"], "more than one pool was read"
 
 
 def test_the_reference_run_exercises_what_can_go_wrong(uninterrupted):
@@ -92,6 +129,42 @@ def test_interrupted_after_every_single_step(tmp_path, uninterrupted, pairs):
             run(tmp_path, pairs, raise_at=step)
     run(tmp_path, pairs)
     assert outcome(tmp_path) == uninterrupted[pairs]
+
+
+@pytest.mark.slow
+def test_killed_commands_end_like_one_that_was_not(tmp_path):
+    """SIGKILL of the command itself, while it tokenises its files, writes a shard, and saves a checkpoint."""
+    (tmp_path / "texts").mkdir()
+    for number in range(2):
+        documents = synthetic.documents(150, seed=number)
+        text = "\n\n".join("\n".join(document) for document in documents)
+        (tmp_path / "texts" / f"{number}.txt").write_text(text, encoding="utf-8")
+
+    def options(out):
+        fixed = "--preset bert-nano --steps 12 --checkpoint-every 3 --vocab-size 300 --batch-tokens 200 --max-len 32"
+        return [*fixed.split(), "--corpus", str(tmp_path / "texts"), "--out", str(out)]
+
+    def command(out, killed_when=None):
+        code = (
+            f"import torch; torch.set_num_threads({torch.get_num_threads()}); "
+            "from minibert.commands.pretrain import pretrain; pretrain.main(standalone_mode=False)"
+        )
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        arguments = [sys.executable, "-c", code, *options(out)]
+        process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while killed_when and process.poll() is None and not list(out.glob(killed_when)):
+            time.sleep(0.01)
+        if killed_when:
+            process.kill()
+        return process.wait(timeout=300)
+
+    done = CliRunner().invoke(pretrain, options(tmp_path / "whole"))
+    assert done.exit_code == 0, done.exception
+    for seen in ("tokenizer.json", "shards/*.bin*", "checkpoints/*06.saf*"):
+        assert command(tmp_path / "cut", killed_when=seen) != 0, seen
+    assert command(tmp_path / "cut") == 0
+    for name in ("model.safetensors", "tokenizer.json", "log.jsonl", "shards/shard-00000.bin"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
 # First before there is any checkpoint; then between the tensors and the JSON file of the save at step 6, so that only

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
@@ -54,14 +53,10 @@ class FileCorpus:
     files: TextFiles
     validation = None
 
-    @cached_property
-    def _checksum(self) -> str:
-        sums = "".join(self.files.checksums().values())
-        return hashlib.sha256((sums + self.files.text_key).encode("utf-8")).hexdigest()
-
     def checksum(self) -> str:
         """SHA-256 of the files' own in their order, whatever their names."""
-        return self._checksum
+        sums = "".join(self.files.checksums().values())
+        return hashlib.sha256((sums + self.files.text_key).encode("utf-8")).hexdigest()
 
     def sample(self) -> Iterable[list[str]]:
         """What a vocabulary is learned from: documents from all over the files, at most about `SAMPLE` bytes."""

@@ -15,6 +15,8 @@ LEARNING_RATE = 1e-4  # the peak where none is given: what was learned should no
 class ForeignModel:
     """A folder of weights in a format that we read: its config, how many pieces its vocabulary gains, its checksum.
 
+    `rust` says that only the `tokenizers` library runs its tokenizer.
+
     >>> from minibert.shipped_models import shipped
     >>> ForeignModel(shipped("bert-nano"), EncoderConfig.preset("bert-nano"), 0, "5ec8").facts()
     {'continue_from_sha256': '5ec8', 'extend_vocab': 0}
@@ -24,6 +26,7 @@ class ForeignModel:
     config: EncoderConfig
     more: int
     sha256: str
+    rust: bool = False
 
     def facts(self) -> dict:
         """What run.json remembers."""
@@ -39,12 +42,12 @@ class ForeignModel:
         from minibert.tokenization.extend import extend
 
         def make():
-            tok = load_tokenizer(self.folder)
+            tok = load_tokenizer(self.folder, rust=self.rust)
             if not self.more:
                 return tok
             return extend(tok, (" ".join(document) for document in corpus.sample()), self.more)
 
-        return own_tokenizer(out, make)
+        return own_tokenizer(out, make, self.rust)
 
     def model(self, config: EncoderConfig, tok, seed: int):
         """The weights in a model that masked tokens, and for BERT next sentences, can be learned with.
@@ -76,6 +79,7 @@ def foreign_model(folder: Path, more: int, given: Collection[str] = ()) -> Forei
     ...
     ValueError: nowhere: no such folder. ...
     """
+    from minibert import load_tokenizer
     from minibert.checkpoints import load_config, read_json, stated_kind
 
     for name in ("run", "preset", "vocab_size"):
@@ -84,9 +88,15 @@ def foreign_model(folder: Path, more: int, given: Collection[str] = ()) -> Forei
             hint = "; --extend-vocab adds pieces" if name == "vocab_size" else ""
             raise ValueError(f"{option}: with --continue-from the folder decides this; leave it out{hint}")
     config = load_config(folder)
+    try:
+        rust = load_tokenizer(folder) is None
+    except ValueError:  # of a kind that is not ours: Unigram, for example
+        if more:
+            raise
+        rust = load_tokenizer(folder, rust=True) is not None
     kind = stated_kind(read_json(folder / "config.json"))
     digest = hashlib.sha256()
     for file in sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer*.json"), *folder.glob("vocab.txt")]):
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return ForeignModel(folder, config.replace(nsp=kind == "PretrainingModel"), more, digest.hexdigest())
+    return ForeignModel(folder, config.replace(nsp=kind == "PretrainingModel"), more, digest.hexdigest(), rust)

@@ -228,7 +228,7 @@ def save_run(model, out: Path, facts: dict) -> None:
 @click.option("--text-key", default="text", show_default=True, help="Where .jsonl and .parquet have the text.")
 @click.option(
     "--shards", type=click.Path(path_type=Path),
-    help="Folder of the tokenised text, which runs may share; default OUT/shards.",
+    help="Folder of the tokenised text, which runs may share; default OUT/shards, or those of --from.",
 )  # fmt: skip
 @click.option("--prepare", is_flag=True, help="Only train the tokenizer and write the shards.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default runs/PRESET.")
@@ -315,7 +315,8 @@ def pretrain(
         check_settings(phase.masking["mask_rate"], batch_tokens, phase.max_len, phase.config, whole_words, device)
     found = read_corpus(corpus, seed, config.nsp, say, text_key)
     check_folders(found, out, shards, prepare)
-    shards, size = shards or out / SHARDS, vocab_size or config.vocab_size
+    shards = shards or (out if run is None or "corpus" in written else run) / SHARDS  # the same text: those of --from
+    size = vocab_size or config.vocab_size
     made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=size)
     made_with |= (
         dict(corpus_sha256=told_by_first(found.checksum)) | start.facts() | (dict(anneal=anneal) if anneal else {})

@@ -102,7 +102,7 @@ def text_checksum(documents: Documents) -> str:
     return hashlib.sha256(json.dumps([list(document) for document in documents]).encode("utf-8")).hexdigest()
 
 
-def own_tokenizer(folder: Path, make: Callable):
+def own_tokenizer(folder: Path, make: Callable, rust: bool = False):
     """The tokenizer that this run made in `folder`, or else the one that `make()` gives, which is kept there.
 
     run.json has the checksum of the file, so that only what the run itself made is used again.
@@ -131,7 +131,7 @@ def own_tokenizer(folder: Path, make: Callable):
         raise ValueError(
             f"{file} is damaged or not the one that this run made: delete it, and it is made again from the same text"
         )
-    return load_tokenizer(file)
+    return load_tokenizer(folder, rust=rust)
 
 
 def train_tokenizer(family: str, documents: Iterable[Sequence[str]], vocab_size: int):

@@ -65,11 +65,14 @@ class TextFiles:
                 raise ValueError(
                     f"the folder {self.path} holds no text: expected files that end in {', '.join(ENDINGS)}"
                 )
+        elif self.path.suffix.lower() == ".json":
+            raise ValueError(f"corpus {str(path)!r}: is it JSON lines, one object a line? Then name it .jsonl")
         elif self.path.is_file():
             self.files, self.left_out = [self.path], []
         else:
             raise ValueError(f"corpus {str(path)!r}: no such file or folder")
         self.sizes = [file.stat().st_size for file in self.files]
+        self._checksums: dict[str, str] = {}
 
     @property
     def names(self) -> list[str]:
@@ -82,16 +85,15 @@ class TextFiles:
         return sum(self.sizes)
 
     def checksums(self) -> dict[str, str]:
-        """The SHA-256 of each file.
+        """The SHA-256 of each file, worked out once.
 
         >>> TextFiles(__file__).checksums().keys()
         dict_keys(['own_text.py'])
         """
-        sums = {}
-        for file in self.files:
+        for file in self.files if not self._checksums else ():
             with file.open("rb") as stream:
-                sums[self._name(file)] = hashlib.file_digest(stream, "sha256").hexdigest()
-        return sums
+                self._checksums[self._name(file)] = hashlib.file_digest(stream, "sha256").hexdigest()
+        return self._checksums
 
     def documents(self, start: tuple[int, int] = (0, 0)) -> Iterator[tuple[list[str], Place]]:
         """Each document, a list of sentences, with the place behind it; `start` is the file and document of a place.
@@ -142,7 +144,7 @@ class TextFiles:
                 return
             packed = file.suffix.lower() == ".gz"
             lines = numbered_lines(gzip.GzipFile(fileobj=raw) if packed else raw, name)
-            if ".jsonl" in file.suffixes[-2:]:
+            if file.name.lower().endswith((".jsonl", ".jsonl.gz")):
                 documents = (self._split(text) for text in json_texts(lines, name, self.text_key))
             else:
                 documents = line_documents(lines)

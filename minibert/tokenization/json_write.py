@@ -209,10 +209,10 @@ def write_folder(
         config["model_max_length"] = max_length
     write_json(folder / "tokenizer.json", data)
     write_json(folder / "tokenizer_config.json", config)
-    words = {index: word for word, index in data["model"].get("vocab", {}).items()}
+    is_bert = config["tokenizer_class"] == "BertTokenizer"  # others may have no vocabulary, or a list with scores
+    words = {index: word for word, index in data["model"]["vocab"].items()} if is_bert else {}
     lines = [words.get(index, "") for index in range(len(words))]
-    readable = all(word and word == word.rstrip() and "\n" not in word for word in lines)
-    if config["tokenizer_class"] == "BertTokenizer" and readable:
+    if is_bert and all(word and word == word.rstrip() and "\n" not in word for word in lines):
         write_text(folder / "vocab.txt", "".join(f"{word}\n" for word in lines))
     else:
         (folder / "vocab.txt").unlink(missing_ok=True)
