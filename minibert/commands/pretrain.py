@@ -317,10 +317,8 @@ def pretrain(
     check_folders(found, out, shards, prepare)
     shards = shards or (out if run is None or "corpus" in written else run) / SHARDS  # the same text: those of --from
     size = vocab_size or config.vocab_size
-    made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=size)
-    made_with |= (
-        dict(corpus_sha256=told_by_first(found.checksum)) | start.facts() | (dict(anneal=anneal) if anneal else {})
-    )
+    made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=size) | start.facts()
+    made_with |= dict(corpus_sha256=told_by_first(found.checksum)) | (dict(anneal=anneal) if anneal else {})
     with first_process_first():  # the others read what it writes
         if given_up := claim_folder(out, made_with):
             say(given_up)
