@@ -12,6 +12,10 @@ and without padding, and a test compares the two. Most functions here have a cla
     feed-forward    GELU                   GELU with a gate (GeGLU)        SiLU with a gate (SwiGLU)
     attention       every layer global     two layers in three local       every layer global; some sizes have G < H
 
+Their relatives are on this page, too, spelled by the same config: DistilBERT, RoBERTa (CamemBERT, XLM-R) and NomicBERT
+are BERT's column with a change or two, Ettin and mmBERT are ModernBERT's, UltraBERT and NeoBERT are EuroBERT's (rows of
+NeoBERT's weights change places on loading). Left out are the layers that fine-tuning adds for a task.
+
 `weights` maps names to tensors: the `state_dict()` of a `minibert.MaskedLanguageModel` or a `minibert.Encoder`.
 
 Shape letters, the same in every file of this package:

@@ -56,7 +56,7 @@ def ragged_batch(config: EncoderConfig, lengths, seed: int = 0, side: str = "rig
         ids[row, here] = drawn + (drawn >= config.pad_id)
         mask[row, here] = 1
         segments[row, here] = (torch.arange(length) >= length // 2).long()
-    return ids, mask, segments if config.segments else None
+    return ids, mask, segments if config.segments > 1 else None
 
 
 def pack(padded: torch.Tensor, mask: torch.Tensor):

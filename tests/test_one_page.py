@@ -5,6 +5,7 @@ import random
 import pytest
 import torch
 from oracles import FAMILIES, both, build, ragged_batch, small_config
+from tiny_transformers import RELATIVES, tiny_model
 from torch.nn.functional import cross_entropy
 
 from minibert import corpora
@@ -65,6 +66,7 @@ def random_mixture(seed):
     heads = draw.choice([1, 2, 4, 6])
     position, placement, norm = draw.choice(["learned", "rope"]), draw.choice(["pre", "post"]), draw.choice("LR")
     windows, embed_norm = draw.random() < 0.6, draw.random() < 0.5
+    mlm_head = draw.choice(["transform", "linear", "two_layer"])
     return EncoderConfig.preset("bert-nano").replace(
         vocab_size=draw.randint(9, 40),
         heads=heads,
@@ -73,11 +75,12 @@ def random_mixture(seed):
         layers=draw.randint(1, 4),
         intermediate=draw.randint(3, 45),
         position=position,
+        position_offset=draw.choice([0, 2]) if position == "learned" else 0,
         rope_theta=draw.choice([160_000.0, 300.0]) if position == "rope" else None,
         rope_theta_local=draw.choice([10_000.0, 50.0]) if position == "rope" and windows else None,
         layer_types=draw.choice([("global", "local"), ("local", "global", "local")]) if windows else ("global",),
         local_window=draw.choice([2, 4, 8]) if windows else None,
-        segments=draw.choice([0, 2]),
+        segments=draw.choice([0, 1, 2, 3]),
         norm="layernorm" if norm == "L" else "rmsnorm",
         norm_eps=draw.choice([1e-12, 1e-5, 1e-3]),
         norm_bias=norm == "L" and draw.random() < 0.5,
@@ -86,10 +89,12 @@ def random_mixture(seed):
         skip_first_attn_norm=placement == "pre" and embed_norm and draw.random() < 0.5,
         final_norm=placement == "pre" and draw.random() < 0.7,
         mlp=draw.choice(["plain", "glu"]),
-        act=draw.choice(["gelu", "gelu_tanh", "silu"]),
+        act=draw.choice(["gelu", "gelu_tanh", "silu", "relu"]),
+        head_act=draw.choice([None, "gelu", "gelu_tanh", "silu"]),
         attention_bias=draw.random() < 0.5,
         mlp_bias=draw.random() < 0.5,
-        mlm_head=draw.choice(["transform", "linear"]),
+        mlm_head=mlm_head,
+        mlm_head_size=draw.randint(3, 20) if mlm_head == "two_layer" else None,
         head_bias=draw.random() < 0.5,
         decoder_bias=draw.random() < 0.5,
         tie=draw.random() < 0.5,
@@ -144,6 +149,27 @@ def test_the_page_equals_transformers(family, seed, side):
     torch.testing.assert_close(hidden[real], expected.hidden_states[-1][real], rtol=0, atol=1e-5)
     torch.testing.assert_close(loss, expected.loss, rtol=0, atol=1e-5)
     assert (hidden[~real] == 0).all()
+
+
+@pytest.mark.parametrize("family", RELATIVES)
+@each_side
+def test_the_page_equals_transformers_for_the_relatives(family, side, tmp_path):
+    theirs = tiny_model(family, "MaskedLanguageModel")
+    theirs.save_pretrained(tmp_path)
+    ours = MaskedLanguageModel.from_pretrained(tmp_path)
+    ids, mask, segments = ragged_batch(ours.config, [21, 1, 8, 13], side=side)
+    labels, extra = some_labels(ids, mask), {}
+    if family == "distilbert":  # as for BERT
+        extra = dict(position_ids=(mask.cumsum(1) - 1).clamp(min=0))
+    if segments is not None:
+        extra = dict(token_type_ids=segments)
+    with torch.no_grad():
+        expected = theirs(ids, attention_mask=mask, labels=labels, output_hidden_states=True, **extra)
+        hidden = encode(ours.state_dict(), ours.config, ids, mask, segments)
+        loss = masked_token_loss(ours.state_dict(), ours.config, hidden, labels)
+    real = mask.bool()
+    torch.testing.assert_close(hidden[real], expected.hidden_states[-1][real], rtol=0, atol=2e-5)
+    torch.testing.assert_close(loss, expected.loss, rtol=0, atol=1e-5)
 
 
 @pytest.mark.data
