@@ -261,11 +261,9 @@ def to_ours(
         if not found:
             missing[name] = f"{name} (theirs: {', '.join(absent or wanted)})"
             continue
-        sizes = rows_of_parts(model.config, len(wanted), parameter.shape[0])
         parts = []
-        for part, rows in zip(wanted, sizes, strict=True):
-            expected = (rows, *parameter.shape[1:])
-            parts.append(_checked(files[part], stored[files[part]], expected, dtype))
+        for part, rows in zip(wanted, rows_of_parts(model.config, len(wanted), parameter.shape[0]), strict=True):
+            parts.append(_checked(files[part], stored[files[part]], (rows, *parameter.shape[1:]), dtype))
         ours[name] = torch.cat(parts) if len(parts) > 1 else parts[0]
         if table.rows and name.endswith(".query_key_value.weight"):
             ours[name] = ours[name][table.rows(model.config)]
