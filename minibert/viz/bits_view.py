@@ -12,6 +12,7 @@ LEAST_BITS, MOST_BITS = 2, 8
 MOST_CHANNELS, MOST_WEIGHTS = 12, 64
 BLUE, ORANGE = COLORS[:2]
 INK = "#1c2530"
+WHOSE = ("one scale for all", "a scale for each channel")
 
 
 def in_bits(weight: Tensor, bits: int, own: bool) -> tuple[Tensor, Tensor]:
@@ -34,7 +35,7 @@ class BitsView(View):
 
     The slider sets the bits of a number, the choice whether all channels share one scale. Below stand the error and the
     bytes. In a notebook it is the last line of a cell, or a page of its own (`to_html`). It needs no network; where
-    scripts do not run there is a still picture. The same input gives the same bytes.
+    scripts do not run there is a still picture of both choices. The same input gives the same bytes.
 
     Raises:
         ValueError: weights that are not (C, K), too many of them, infinite or all zero; bits that the slider lacks.
@@ -65,29 +66,31 @@ class BitsView(View):
 
     def __repr__(self) -> str:
         channels, weights = self.weight.shape
-        return f"BitsView({channels} channels of {weights} weights, {self.bits} bits, {self._whose()})"
+        return f"BitsView({channels} channels of {weights} weights, {self.bits} bits, {WHOSE[self.own]})"
 
-    def _whose(self) -> str:
-        return "a scale for each channel" if self.own else "one scale for all"
-
-    def error(self) -> float:
-        """The root mean square of what rounding changes, over that of the weights.
+    def error(self, own: bool | None = None) -> float:
+        """The root mean square of what rounding changes, over that of the weights; `own`: the other choice, if given.
 
         >>> round(BitsView(torch.tensor([[0.4, 1.0]]), bits=2).error(), 3)
         0.371
         """
-        rounded, _ = in_bits(self.weight, self.bits, self.own)
+        rounded, _ = in_bits(self.weight, self.bits, self.own if own is None else own)
         return float((rounded - self.weight).norm() / self.weight.norm())
 
     def describe(self) -> str:
         """The view in words: alt text of the picture."""
         channels, weights = self.weight.shape
-        rounded, _ = in_bits(self.weight, self.bits, self.own)
-        left = [len(set(channel.tolist())) for channel in rounded]
+        parts = []
+        for own in (False, True):
+            rounded, _ = in_bits(self.weight, self.bits, own)
+            left = [len(set(channel.tolist())) for channel in rounded]
+            parts.append(
+                f"with {WHOSE[own]} the channels keep {min(left)} to {max(left)} different values, and the error is "
+                f"{100 * self.error(own):.1f} % of the weights"
+            )
         return printable(
             f"{self.title}. {channels} channels of {weights} weights each, as dots along a line, above as they are and "
-            f"below in {self.bits} bits with {self._whose()}. The channels keep {min(left)} to {max(left)} different "
-            f"values; the error is {100 * self.error():.1f} % of the weights."
+            f"below in {self.bits} bits: {'; '.join(parts)}."
         )
 
     def _repr_html_(self) -> str:
@@ -96,34 +99,36 @@ class BitsView(View):
         return fragment("bits", data, self._svg(), self.describe())
 
     def _svg(self) -> str:
-        left, wide, step = 90, 620, 30
-        rounded, _ = in_bits(self.weight, self.bits, self.own)
-        most = float(self.weight.abs().max())
-        high = 60 + step * len(self.weight)
-        parts = [f'<rect width="{left + wide + 20}" height="{high}" fill="#fff"/>', _text(16, 24, self.title, 15)]
-        for row, (before, after) in enumerate(zip(self.weight, rounded, strict=True)):
-            parts.append(_text(16, 54 + step * row, f"channel {row}"))
-            for values, y, color in ((before, 44 + step * row, BLUE), (after, 55 + step * row, ORANGE)):
-                for value in values.tolist():
-                    x = left + wide * (value / most + 1) / 2
-                    parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="3.5" fill="{color}" fill-opacity="0.6"/>')
-        parts.append(_text(left, high - 8, f"above: as trained; below: {self.bits} bits, {self._whose()}"))
-        size = f'width="{left + wide + 20}" height="{high}" viewBox="0 0 {left + wide + 20} {high}"'
+        left, wide, step = 90, 400, 30
+        most, high, full = float(self.weight.abs().max()), 84 + step * len(self.weight), left + 2 * wide + 40
+        parts = [f'<rect width="{full}" height="{high}" fill="#fff"/>', _text(16, 24, self.title, 15)]
+        for own, start in ((False, left), (True, left + wide + 20)):
+            rounded, _ = in_bits(self.weight, self.bits, own)
+            parts.append(_text(start, 48, f"{self.bits} bits, {WHOSE[own]}", 13))
+            for row, (before, after) in enumerate(zip(self.weight, rounded, strict=True)):
+                for values, y, color in ((before, 68 + step * row, BLUE), (after, 79 + step * row, ORANGE)):
+                    for value in values.tolist():
+                        x = start + wide * (value / most + 1) / 2
+                        parts.append(f'<circle cx="{x:.1f}" cy="{y}" r="3.5" fill="{color}" fill-opacity="0.6"/>')
+        parts += [_text(16, 78 + step * row, f"channel {row}") for row in range(len(self.weight))]
+        parts.append(_text(left, high - 4, "above: as trained; below: rounded"))
+        size = f'width="{full}" height="{high}" viewBox="0 0 {full} {high}"'
         font = 'font-family="system-ui, sans-serif"'
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {font}>{"".join(parts)}</svg>'
 
     def _repr_png_(self) -> bytes:
-        rounded, _ = in_bits(self.weight, self.bits, self.own)
-        figure = Figure(figsize=(8.4, 1.3 + 0.36 * len(self.weight)), layout="constrained")
-        axes = figure.subplots()
-        for row, (before, after) in enumerate(zip(self.weight, rounded, strict=True)):
-            for values, shift, color, name in ((before, -0.16, BLUE, "as trained"), (after, 0.16, ORANGE, "rounded")):
-                style = dict(ls="", marker="o", ms=5, alpha=0.6, mew=0, color=color)
-                axes.plot(values, [row + shift] * len(values), label=None if row else name, **style)
-        axes.set_yticks(range(len(self.weight)), [f"channel {row}" for row in range(len(self.weight))])
-        axes.set(title=f"{self.title}: {self.bits} bits, {self._whose()}", xlabel="weight")
-        axes.invert_yaxis()
-        axes.spines[["top", "right", "left"]].set_visible(False)
+        figure = Figure(figsize=(9.2, 1.4 + 0.34 * len(self.weight)), layout="constrained")
+        for own, axes in enumerate(figure.subplots(1, 2, sharey=True)):
+            rounded, _ = in_bits(self.weight, self.bits, bool(own))
+            for row, (before, after) in enumerate(zip(self.weight, rounded, strict=True)):
+                kinds = ((before, -0.16, BLUE, "as trained"), (after, 0.16, ORANGE, "rounded"))
+                for values, shift, color, name in kinds:
+                    style = dict(ls="", marker="o", ms=4.5, alpha=0.6, mew=0, color=color)
+                    axes.plot(values, [row + shift] * len(values), label=None if row or own else name, **style)
+            axes.set(title=f"{self.bits} bits, {WHOSE[own]}", xlabel="weight")
+            axes.spines[["top", "right", "left"]].set_visible(False)
+        figure.axes[0].set_yticks(range(len(self.weight)), [f"channel {row}" for row in range(len(self.weight))])
+        figure.axes[0].invert_yaxis()
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
         return png_of(figure)
 

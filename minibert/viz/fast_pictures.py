@@ -178,8 +178,15 @@ def plot_rows(packings: Mapping[str, Sequence[Sequence[int]]], row_len: int) -> 
     return figure
 
 
-def plot_growth(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], ylabel: str, xlabel: str) -> Figure:
+def plot_growth(
+    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    ylabel: str,
+    xlabel: str,
+    runs: Mapping[str, Sequence[Sequence[float]]] | None = None,
+) -> Figure:
     """Lines against a length, both axes logarithmic: a line of slope 1 grows with T, of slope 2 with T squared.
+
+    `runs` holds, for a curve, the numbers of several runs at each length: a band from the lowest to the highest.
 
     >>> plot_growth({"square": ([2, 4], [4, 16])}, "bytes", "tokens").axes[0].get_xscale()
     'log'
@@ -188,6 +195,9 @@ def plot_growth(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], yla
     axes = figure.subplots()
     for (name, (lengths, values)), style in zip(curves.items(), STYLES, strict=False):
         axes.loglog(lengths, values, label=name, ms=5, **style)
+        if runs:
+            low, high = zip(*((min(found), max(found)) for found in runs[name]), strict=True)
+            axes.fill_between(lengths, low, high, color=style["color"], alpha=0.25, lw=0)
     ticks = sorted({length for lengths, _ in curves.values() for length in lengths})
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     values = [value for _, line in curves.values() for value in line]

@@ -49,7 +49,7 @@ def _arrow(axes, start: tuple[float, float], end: tuple[float, float], color: st
     axes.add_patch(FancyArrowPatch(start, end, arrowstyle="->", mutation_scale=13, color=color, **style))
 
 
-def plot_answers(panels: Mapping[str, Sequence[float]], names: Sequence[str]) -> Figure:
+def plot_answers(panels: Mapping[str, Sequence[float]], names: Sequence[str], xlabel: str = "probability") -> Figure:
     """Probabilities of the same answers in several panels side by side, with their numbers.
 
     >>> [axes.get_title() for axes in plot_answers({"T = 1": [0.9, 0.1]}, ["good", "bad"]).axes]
@@ -61,9 +61,11 @@ def plot_answers(panels: Mapping[str, Sequence[float]], names: Sequence[str]) ->
     ):
         axes.barh(range(len(names)), values, color=BLUE)
         for row, value in enumerate(values):
-            axes.text(value, row, f" {value:.3f}", va="center", fontsize=10)
+            inside = value > 0.7  # a long bar has room for its number, and none is left beside it
+            look = dict(ha="right", color="#FFFFFF") if inside else dict(ha="left")
+            axes.text(value, row, f" {value:.3f} ", va="center", fontsize=10, **look)
         axes.set_yticks(range(len(names)), names)
-        axes.set(title=title, xlim=(0, 1.25), xlabel="probability", xticks=[0, 0.5, 1])
+        axes.set(title=title, xlim=(0, 1), xlabel=xlabel, xticks=[0, 0.5, 1])
         axes.spines[["top", "right"]].set_visible(False)
     figure.axes[0].invert_yaxis()
     return figure
@@ -93,7 +95,7 @@ def plot_ranges(largest: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
 
 
 def plot_trade(models: Mapping[str, tuple[float, float, Sequence[float]]], xlabel: str, ylabel: str) -> Figure:
-    """Models as circles: time across, accuracy up with a dot for each run, megabytes as the area and as a number.
+    """Models as circles: time across, accuracy up with a mark for each run, megabytes as the area and as a number.
 
     `models`: name -> (time, megabytes, accuracy of each run).
 
@@ -105,12 +107,14 @@ def plot_trade(models: Mapping[str, tuple[float, float, Sequence[float]]], xlabe
     for (name, (time, size, runs)), style in zip(models.items(), STYLES, strict=False):
         mean = sum(runs) / len(runs)
         axes.scatter([time], [mean], s=12 * size, color=style["color"], alpha=0.35, lw=1.5, edgecolor=style["color"])
-        axes.plot([time] * len(runs), runs, ls="", marker=".", color="#222222", ms=5)
+        axes.plot([time] * len(runs), runs, ls="", marker=style["marker"], color=style["color"], mec="#222222", ms=6)
         label = dict(textcoords="offset points", ha="left", va="center")
         axes.annotate(f"{name}\n{size:.0f} MB", (time, mean), (21, 0), **label)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.margins(y=0.25)
     axes.set_xlim(0, 1.25 * max(time for time, _, _ in models.values()))
+    note = "large circles: means, area: megabytes\nsmall marks: a run each"
+    axes.text(1, 0.02, note, transform=axes.transAxes, ha="right", va="bottom", fontsize=10, color="#444444")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
@@ -192,7 +193,7 @@ def plot_arms(result, measure: str, arms: Mapping[str, str], xlabel: str = "") -
     """
     figure = _figure(8, 0.9 + 0.42 * len(arms))
     axes: Axes = figure.subplots()
-    for row, (arm, style) in enumerate(zip(arms, STYLES, strict=False)):
+    for row, (arm, style) in enumerate(zip(arms, cycle(STYLES), strict=False)):
         numbers = result.values(measure)[arm]
         mean = result.mean(measure)[arm]
         axes.barh(row, mean, color=style["color"], alpha=0.75)
