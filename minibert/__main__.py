@@ -20,6 +20,7 @@ COMMANDS = (
     "compare",
     "bench",
     "experiment",
+    "speedrun",
     "grade",
     "lab",
 )

@@ -12,7 +12,7 @@ from oracles import small_config
 
 import minibert
 import minibert.model
-from minibert import corpora, experiments, one_page
+from minibert import corpora, experiments, one_page, speedrun
 from minibert.model import (
     Encoder,
     MaskedLanguageModel,
@@ -171,6 +171,7 @@ DOORS = {
     "minibert.one_page": [one_page.encode, one_page.masked_token_loss],
     "minibert.corpora": [getattr(room, name) for room in (corpora, corpora.synthetic) for name in room.__all__],
     "minibert.experiments": [getattr(experiments, name) for name in experiments.__all__],
+    "minibert.speedrun": [getattr(speedrun, name) for name in speedrun.__all__],
 }
 
 
