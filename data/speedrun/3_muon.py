@@ -12,7 +12,7 @@ from minibert.training.data import mask_batch
 from minibert.training.evaluation import forward_losses
 from minibert.training.schedules import trapezoid
 
-STAGES = ((550, 16, 32), (300, 64, 8))  # steps, tokens a row, rows a step
+STAGES = ((700, 16, 32), (350, 64, 8))  # steps, tokens a row, rows a step
 STEPS = sum(steps for steps, _, _ in STAGES)
 
 

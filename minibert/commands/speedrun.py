@@ -31,7 +31,8 @@ def speedrun(entries, seeds, out, recording):
         return
     if recording and seeds:
         raise click.UsageError("--record needs the seeds of the rules: leave out --seed")
-    files = [table.find_entry(name, rules.RULES, table.ENTRIES) for name in entries]  # all of them, before the first one runs
+    # All of them, before the first one runs.
+    files = [table.find_entry(name, rules.RULES, table.ENTRIES) for name in entries]
     if recording and any(file.parent != table.ENTRIES for file in files):
         raise click.UsageError(f"--record is for entries in {table.ENTRIES}: put the file there first")
     bar, missed = rules.RULES.bar, []
