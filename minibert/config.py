@@ -160,6 +160,7 @@ class EncoderConfig:
         """Whose block this is: "bert", "modernbert" or "eurobert" (their relatives, too); "mixed" for another."""
         return {
             ("learned", "layernorm", "post", "plain"): "bert",
+            ("rope", "layernorm", "post", "glu"): "bert",  # NomicBERT
             ("rope", "layernorm", "pre", "glu"): "modernbert",
             ("rope", "rmsnorm", "pre", "glu"): "eurobert",
         }.get((self.position, self.norm, self.norm_placement, self.mlp), "mixed")

@@ -124,7 +124,7 @@ def test_presets_are_valid_and_belong_to_their_family(name):
         "roberta": "bert",
         "camembert": "bert",
         "xlm": "bert",
-        "nomicbert": "mixed",
+        "nomicbert": "bert",
         "neobert": "eurobert",
         "ettin": "modernbert",
         "mmbert": "modernbert",

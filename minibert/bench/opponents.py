@@ -38,7 +38,7 @@ def their_encoder(config: EncoderConfig, seed: int = 0, device: str = "cpu") -> 
     >>> type(their_encoder(EncoderConfig.preset("bert-nano"))).__name__
     'BertModel'
     """
-    options = {"add_pooling_layer": False} if config.family == "bert" else {}
+    options = {"add_pooling_layer": False} if config.pool == "bert" else {}
     return _draw("AutoModel", config, seed, options, device)
 
 

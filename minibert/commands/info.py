@@ -59,6 +59,7 @@ def info(model, as_json):
     import dataclasses
 
     from minibert import EncoderConfig
+    from minibert.checkpoints.hf_config import published_family
     from minibert.presets import PRESETS
 
     if model is None:
@@ -73,7 +74,8 @@ def info(model, as_json):
                 config = load_config(find_folder(model))
             except ValueError as error:
                 raise ValueError(f"{error}; or a preset: {', '.join(PRESETS)}") from None
-        report = {"family": config.family} | count_parameters(config) | dataclasses.asdict(config)
+        names = {"family": config.family, "model type": published_family(config)}
+        report = names | count_parameters(config) | dataclasses.asdict(config)
     if as_json:
         print_json(report)
     else:
