@@ -214,6 +214,19 @@ def test_random_folders_of_transformers_give_the_same_answers_and_gradients(fami
             assert ((grad - its) / scale).abs().max() < 1e-5, f"{kind}: gradient of {name}"
 
 
+@pytest.mark.parametrize("family", ["roberta", "camembert", "xlm-roberta"])
+def test_a_model_keeps_the_name_it_was_opened_by(family, tmp_path):
+    their_model(family, "TokenClassifier", 0).save_pretrained(tmp_path)
+    model = minibert.TokenClassifier.from_pretrained(tmp_path)
+    model.save_pretrained(tmp_path / "again")
+    raw = json.loads((tmp_path / "again" / "config.json").read_text(encoding="utf-8"))
+    assert raw["model_type"] == family and raw["architectures"] == [f"{CLASSES[family]}ForTokenClassification"]
+    theirs = transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "again")
+    inputs = batch(model.config, 0)
+    with torch.no_grad():
+        torch.testing.assert_close(our_numbers(model, *inputs), their_numbers(theirs, *inputs), atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(100, 102))
 @pytest.mark.parametrize("family", CLASSES)
 def test_our_folders_are_opened_by_transformers(family, seed, tmp_path):

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from minibert.checkpoints import hf_config
 from minibert.checkpoints.hf_config import config_from_hf, config_to_hf, labels_from_hf
 from minibert.checkpoints.sentence_folder import model_folder, read_recipe, write_recipe
 from minibert.checkpoints.translate import (
@@ -99,6 +100,7 @@ def load_model(
             dtype=dtype,
             generator=generator,
         )
+    model.model_type = raw["model_type"]
     model.recipe = read_recipe(folder, config.max_len, config.hidden, open_weights)
     model.label_names = names if names is not None and len(names) == labels and not foreign else None
     return model.eval()
@@ -381,7 +383,9 @@ def describe(model: PackedModel) -> dict:
     ['BertForTokenClassification']
     """
     kind, dtype = kind_of(type(model)), str(next(model.parameters()).dtype).removeprefix("torch.")
-    raw = config_to_hf(model.config)
+    raw, opened_as = config_to_hf(model.config), getattr(model, "model_type", None)
+    if opened_as in hf_config.FAMILIES and hf_config.FAMILIES[opened_as] is hf_config.FAMILIES.get(raw["model_type"]):
+        raw["model_type"] = opened_as  # XLM-R and CamemBERT keep their names, though RoBERTa's says the same
     raw |= {"architectures": [FAMILIES[raw["model_type"]].architectures[kind]], "dtype": dtype, "torch_dtype": dtype}
     if kind in LABELLED:
         names = _label_names(model)

@@ -9,6 +9,7 @@ Sources: the released code; Le Breton et al. 2025, section 3.
 import torch
 from torch import Tensor
 
+from minibert.checkpoints import bert
 from minibert.config import EncoderConfig
 from minibert.presets import NEOBERT
 
@@ -96,7 +97,6 @@ BODY = {
     "blocks.{i}.feed_forward.output.weight": "transformer_encoder.{i}.ffn.w3.weight",
     "final_norm.weight": "layer_norm.weight",
 }
-CLASSIFIER = {"head.classifier.weight": "classifier.weight", "head.classifier.bias": "classifier.bias"}
 DENSE = {"pooler.dense.weight": "dense.weight", "pooler.dense.bias": "dense.bias"}
 
 NAMES = dict(
@@ -104,9 +104,9 @@ NAMES = dict(
     body=BODY,
     heads={
         "MaskedLanguageModel": {"decoder.weight": "decoder.weight", "decoder.bias": "decoder.bias"},
-        "SequenceClassifier": CLASSIFIER | DENSE,
-        "TokenClassifier": CLASSIFIER,
-        "SpanReader": CLASSIFIER,
+        "SequenceClassifier": bert.CLASSIFIER | DENSE,
+        "TokenClassifier": bert.CLASSIFIER,
+        "SpanReader": bert.CLASSIFIER,
     },
     tied={},
     architectures={

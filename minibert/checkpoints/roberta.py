@@ -2,8 +2,8 @@
 
 Positions are counted from the row behind the padding's id (1), so that the first two of 514 rows belong to no token.
 The vocabulary's head has the exact GELU whatever the blocks have. A text classifier brings its own dense layer with
-tanh, which does what BERT's pooler does; the dropout before it is left out here. A folder of any of the three is saved
-as RoBERTa's, whose class computes the same.
+tanh, which does what BERT's pooler does; the dropout before it is left out here. A model that was opened as one of the
+three is saved as that; all three classes compute the same.
 Sources: `RobertaConfig`, `CamembertConfig`, `XLMRobertaConfig` of transformers 5 and their models.
 """
 

@@ -5,7 +5,7 @@ theta for each layer (`attention_windows`, `rope_theta`), and its weights have o
 Sources: `UltrabertConfig` of transformers 5 and its models.
 """
 
-from minibert.checkpoints import eurobert
+from minibert.checkpoints import bert, eurobert
 from minibert.checkpoints.keys import FULL, LOCAL, written_layer_types
 from minibert.config import EncoderConfig
 from minibert.presets import EUROBERT
@@ -113,16 +113,15 @@ VOCABULARY = {
     "head.second.weight": "head.linear2.weight",
     "decoder.weight": "head.decoder.weight",
 }
-CLASSIFIER = {"head.classifier.weight": "classifier.weight", "head.classifier.bias": "classifier.bias"}
 
 NAMES = dict(
     prefix="model.",
     body=eurobert.BODY,
     heads={
         "MaskedLanguageModel": VOCABULARY,
-        "SequenceClassifier": CLASSIFIER,
-        "TokenClassifier": CLASSIFIER,
-        "SpanReader": {"head.classifier.weight": "qa_outputs.weight", "head.classifier.bias": "qa_outputs.bias"},
+        "SequenceClassifier": bert.CLASSIFIER,
+        "TokenClassifier": bert.CLASSIFIER,
+        "SpanReader": bert.SPAN,
     },
     tied={"head.decoder.weight": "embed_tokens.weight"},
     architectures={

@@ -48,12 +48,14 @@ def note_of(config: EncoderConfig) -> str:
     """
     sees = "every layer sees all tokens"
     if "local" in config.layer_types:
-        sees = f"one layer of {len(config.layer_types)} sees all tokens, the others {config.half_window} to each side"
+        wide, layers = config.layer_types.count("global"), len(config.layer_types)
+        which = f"one layer of {layers} sees" if wide == 1 else f"{wide} layers of {layers} see"
+        sees = f"{which} all tokens, the others {config.half_window} to each side"
     return "; ".join(
         (
             "biases" if config.attention_bias else "no biases",
             sees,
-            "two segments" if config.segments else "no segments",
+            {0: "no segments", 1: "one segment", 2: "two segments"}.get(config.segments, f"{config.segments} segments"),
             "head shares the token table" if config.tie else "head has a matrix of its own",
         )
     )
