@@ -1,8 +1,9 @@
 """Files that are written whole or not at all, and text files as others write them: byte order marks, line ends."""
 
 import codecs
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -110,3 +111,36 @@ def split_lines(text: str) -> list[str]:
         text = text.replace("\r", "\n")
     lines = [line.rstrip("\r").removeprefix("\ufeff") for line in text.split("\n")]
     return lines if lines[-1] else lines[:-1]
+
+
+def json_objects(lines: Iterable[tuple[int, str]], name: str) -> Iterator[tuple[int, dict]]:
+    """The object on each line that is not blank, with the line's number.
+
+    Raises:
+        ValueError: a line that is no JSON object; the message names the file and the line.
+
+    >>> list(json_objects([(1, '{"a": 1}'), (2, "")], "a.jsonl"))
+    [(1, {'a': 1})]
+    """
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"{name}, line {number}: no JSON ({error}); expected one object a line") from None
+        if not isinstance(fields, dict):
+            raise ValueError(f"{name}, line {number}: a {type(fields).__name__}, expected an object")
+        yield number, fields
+
+
+def json_lines(file: str | Path) -> Iterator[tuple[int, dict]]:
+    """The `json_objects` of a file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_text(Path(folder) / "a.jsonl", '{"text": "One."}\\n\\n{"text": "Two."}\\n')
+    ...     list(json_lines(Path(folder) / "a.jsonl"))
+    [(1, {'text': 'One.'}), (3, {'text': 'Two.'})]
+    """
+    return json_objects(enumerate(split_lines(read_text(file)), start=1), str(file))

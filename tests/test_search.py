@@ -67,9 +67,9 @@ def test_json_lines_keep_their_other_fields(tmp_path, model):
     ("name", "content", "complaint"),
     [
         ("a.txt", "\n \n", "holds no text"),
-        ("a.jsonl", '{"text": "one"}\n{"text": ', "line 2 is no JSON"),
+        ("a.jsonl", '{"text": "one"}\n{"text": ', "line 2: no JSON"),
         ("a.jsonl", '{"body": "one"}\n', "line 1 has no text in 'text': fields there are 'body'"),
-        ("a.jsonl", '["one"]\n', "line 1 has no text"),
+        ("a.jsonl", '["one"]\n', "line 1: a list, expected an object"),
         ("a.jsonl", '{"text": " "}\n', "line 1 has no text"),
     ],
 )

@@ -13,9 +13,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from minibert.corpora.own_text import json_objects
 from minibert.corpora.rows import LabelledPair, LabelledText, SpanQuestion, TaggedTokens
-from minibert.files import read_text, split_lines
+from minibert.files import json_lines, read_text
 
 COLUMNS = {
     LabelledText: ("text", "label"),
@@ -40,13 +39,13 @@ def read_rows(file: str | Path, kind: type[Row]) -> list[Row]:
     [LabelledText(text='good, very', label='yes')]
     """
     file = Path(file)
-    readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _json_lines, ".json": _json_lines}
+    endings, ending = (".csv", ".tsv", ".jsonl", ".json"), file.suffix.lower()
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected one with {' and '.join(COLUMNS[kind])}")
-    if file.suffix.lower() not in readers:
-        raise ValueError(f"{file}: its name must end in {', '.join(readers)}, so that it is clear how to read it")
+    if ending not in endings:
+        raise ValueError(f"{file}: its name must end in {', '.join(endings)}, so that it is clear how to read it")
     rows = []
-    for line, fields in readers[file.suffix.lower()](file, COLUMNS[kind]):
+    for line, fields in json_lines(file) if "json" in ending else _csv(file, COLUMNS[kind]):
         try:
             rows.append(_row(kind, fields))
         except ValueError as error:
@@ -75,10 +74,6 @@ def _csv(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict]]:
             yield reader.line_num, fields
     except csv.Error as error:
         raise ValueError(f"{file}, line {reader.line_num}: {error}") from None
-
-
-def _json_lines(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict]]:
-    return json_objects(enumerate(split_lines(read_text(file)), 1), str(file))
 
 
 def _row(kind: type[Row], fields: dict) -> Row:

@@ -11,14 +11,13 @@ hand is in memory; a document of lines has at most `LONGEST` characters and one 
 import gzip
 import hashlib
 import io
-import json
 import random
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from minibert.files import MARKS
+from minibert.files import MARKS, json_objects
 
 ENDINGS = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".parquet")
 LONGEST = 1 << 20  # characters: a document of lines that goes on is cut at the next line; the rest is another one
@@ -235,27 +234,6 @@ def line_documents(lines: Iterable[tuple[int, str]]) -> Iterator[list[str]]:
             document, size = [], 0
     if document:
         yield document
-
-
-def json_objects(lines: Iterable[tuple[int, str]], name: str) -> Iterator[tuple[int, dict]]:
-    """The object on each line that is not blank, with the line's number.
-
-    Raises:
-        ValueError: a line that is no JSON object; the message names the file and the line.
-
-    >>> list(json_objects([(1, '{"a": 1}'), (2, "")], "a.jsonl"))
-    [(1, {'a': 1})]
-    """
-    for number, line in lines:
-        if not line.strip():
-            continue
-        try:
-            fields = json.loads(line)
-        except ValueError as error:
-            raise ValueError(f"{name}, line {number}: no JSON ({error}); expected one object a line") from None
-        if not isinstance(fields, dict):
-            raise ValueError(f"{name}, line {number}: a {type(fields).__name__}, expected an object")
-        yield number, fields
 
 
 def json_texts(lines: Iterable[tuple[int, str]], name: str, key: str) -> Iterator[str]:

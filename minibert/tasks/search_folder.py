@@ -14,7 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from minibert.checkpoints.folder import load_tensors, read_json, save_tensors
-from minibert.files import read_text, split_lines, write_text
+from minibert.files import json_lines, read_text, split_lines, write_text
 from minibert.tasks.retrieval import Index
 
 TEXTS, VECTORS, ABOUT = "texts.jsonl", "vectors.safetensors", "index.json"
@@ -60,25 +60,20 @@ def read_rows(file: str | Path, field: str = "text") -> list[dict]:
     ...     read_rows(Path(folder) / "a.txt")
     [{'text': 'One.'}, {'text': 'Two.'}]
     """
-    file, rows = Path(file), []
-    as_json = file.suffix.lower() in (".jsonl", ".ndjson")
-    for number, line in enumerate(split_lines(read_text(file)), start=1):
-        if line.strip():
-            row = _json_row(line, f"{file}, line {number}", field) if as_json else {"text": line.strip()}
-            rows.append(row)
+    file = Path(file)
+    if file.suffix.lower() in (".jsonl", ".ndjson"):
+        rows = [_with_text(row, f"{file}, line {number}", field) for number, row in json_lines(file)]
+    else:
+        rows = [{"text": line.strip()} for line in split_lines(read_text(file)) if line.strip()]
     if not rows:
         raise ValueError(f"{file} holds no text: expected one on each line")
     return rows
 
 
-def _json_row(line: str, where: str, field: str) -> dict:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{where} is no JSON ({error}); expected an object such as {{{field!r}: ...}}") from None
-    text = row.get(field) if isinstance(row, dict) else None
+def _with_text(row: dict, where: str, field: str) -> dict:
+    text = row.get(field)
     if not isinstance(text, str) or not text.strip():
-        there = ", ".join(map(repr, row)) if isinstance(row, dict) and row else "none"
+        there = ", ".join(map(repr, row)) or "none"
         raise ValueError(f"{where} has no text in {field!r}: fields there are {there}; --field says which one to take")
     return {"text": text.strip()} | {name: value for name, value in row.items() if name not in (field, "text")}
 
@@ -133,7 +128,7 @@ def open_index(folder: str | Path) -> SavedIndex:
     about = read_json(folder / ABOUT)
     if not all((folder / name).is_file() for name in (TEXTS, VECTORS)) or about.get("sha256") != _checksums(folder):
         raise ValueError(f"{folder}: its files do not belong together, or one is damaged; build the index again")
-    rows = [json.loads(line) for line in split_lines(read_text(folder / TEXTS))]
+    rows = [row for _, row in json_lines(folder / TEXTS)]
     return SavedIndex(rows, load_tensors(folder / VECTORS)["vectors"], about["made_with"])
 
 
