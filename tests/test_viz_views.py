@@ -736,6 +736,21 @@ def test_an_answer_view_holds_each_token_once_with_the_logits_of_its_own_window(
     assert sum(first["none"]) == pytest.approx(none, abs=0.02)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_the_spans_of_an_answer_view_are_those_of_best_answers(seed):
+    one = asked(seed)
+    data = payload(AnswerView([one])._repr_html_())["asked"][0]
+    found = {}
+    for first, start in enumerate(data["starts"]):  # as answer.js does it
+        own = data["cut"][data["window"][first]]
+        for last in range(first, own["first"] + len(own["ends"])):
+            found[WHERE[first][0], WHERE[last][1]] = start + own["ends"][last - own["first"]]
+    assert (WHERE[0][0], WHERE[4][1]) not in found  # no window holds both of them
+    best = {(answer.start, answer.end): answer.score for answer in one.best(30)}
+    assert found == pytest.approx(best, abs=0.011)
+    assert one.borders() == [3] and data["window"] == [0, 0, 0, 1, 1]
+
+
 def test_the_answer_that_is_described_is_the_best_one():
     best = asked().best(1)[0]
     assert best.text == TEXT[best.start : best.end] and best.text in answer_view().describe()
@@ -762,3 +777,4 @@ def test_a_tag_view_holds_whole_names():
     data = payload(tag_view()._repr_html_())
     assert data["found"][0] == [[["place", 1, 3]], [["</script>", 4, 5]]] and data["taggers"] == ["people", "a model"]
     assert "people: the cat (place); a model: " in tag_view().describe()
+    assert tag_view()._svg().count("stroke-dasharray") == 1 == tag_view()._svg().count("fill-opacity")

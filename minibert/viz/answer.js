@@ -39,7 +39,7 @@
       button.addEventListener("click", () => { state.chosen = index; show(); });
       return parts;
     });
-    make("div", "mb-note", side).textContent = "Blue bar above a token: it begins the answer. Orange bar below: it ends it. Blue line: the right answer.";
+    make("div", "mb-note", side).textContent = "Blue bar above a token: it begins the answer. Orange bar below: it ends it. Blue line: the right answer. Grey line: another window begins to count.";
     const say = make("div", "mb-say", root, { "aria-live": "polite" });
     let boxes = [];
 
@@ -50,11 +50,12 @@
     };
 
     function fill() { // the text of another question
-      const { before, tokens, starts, ends, none, right } = asked[state.asked];
+      const { before, tokens, starts, ends, none, right, window } = asked[state.asked];
       const first = softmax([...starts, none[0]]), last = softmax([...ends, none[1]]);
       flow.replaceChildren();
       boxes = tokens.map((text, place) => {
         if (before[place]) make("span", "mb-answer-gap", flow).textContent = before[place];
+        if (place && window[place] !== window[place - 1]) make("span", "mb-answer-cut", flow, { title: "border of two windows" });
         const box = make("span", "mb-answer-token", flow);
         box.textContent = text;
         box.classList.toggle("mb-gold", right !== null && place >= right[0] && place <= right[1]);
@@ -66,12 +67,16 @@
       state.chosen = 0;
       show();
     }
-    function best() { // all valid spans, best first
-      const { starts, ends } = asked[state.asked];
+    function best() { // all valid spans, best first; a span lies in the window where its first token counts
+      const { starts, window, cut } = asked[state.asked];
       const found = [];
-      starts.forEach((score, first) => {
-        const limit = Math.min(ends.length, first + state.longest);
-        for (let last = first; last < limit; last += 1) found.push({ first, last, score: score + ends[last] });
+      starts.forEach((start, first) => {
+        const own = cut[window[first]];
+        const limit = Math.min(own.first + own.ends.length, first + state.longest);
+        for (let last = first; last < limit; last += 1) {
+          const end = own.ends[last - own.first];
+          found.push({ first, last, start, end, score: start + end });
+        }
       });
       return found.sort((a, b) => b.score - a.score || a.first - b.first || a.last - b.last).slice(0, COUNT);
     }
@@ -80,7 +85,7 @@
       return tokens.slice(first, last + 1).map((text, k) => (k ? before[first + k] : "") + text).join("");
     };
     function show() {
-      const found = best(), { none, right, starts, ends } = asked[state.asked];
+      const found = best(), { none, right } = asked[state.asked];
       const nothing = none[0] + none[1], refused = nothing - found[0].score > state.limit;
       rows.forEach(({ button, rank, score, text }, index) => {
         const answer = index === COUNT ? null : found[index];
@@ -97,7 +102,7 @@
       boxes.forEach((box, place) => box.classList.toggle("mb-lit", Boolean(lit) && place >= lit.first && place <= lit.last));
       const given = refused ? `no answer, which leads by ${(nothing - found[0].score).toFixed(1)}` : `“${words(found[0])}”`;
       const gold = right === null ? "this text has no answer" : `right is “${words({ first: right[0], last: right[1] })}”`;
-      const sum = lit ? `Lit up: ${starts[lit.first].toFixed(1)} for the start + ${ends[lit.last].toFixed(1)} for the end. ` : "";
+      const sum = lit ? `Lit up: ${lit.start.toFixed(1)} for the start + ${lit.end.toFixed(1)} for the end. ` : "";
       say.textContent = `${sum}The model says ${given}; ${gold}.`;
     }
     side.addEventListener("keydown", (event) => {

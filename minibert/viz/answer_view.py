@@ -20,6 +20,8 @@ LINE, WIDE, HIGH = 92, 8.4, 20  # of the still picture: characters in a line, an
 class Asked:
     """A question to one text and what a `SpanReader` says of it: the text's windows and their logits.
 
+    A text may be read sentence by sentence, too: then each sentence is a window.
+
     right: where the right answer stands, (start, end) in characters; None where the text does not hold one.
 
     >>> import torch
@@ -44,6 +46,27 @@ class Asked:
         ]
         return sorted(found)
 
+    def borders(self) -> list[int]:
+        """The places among `tokens` from which on another window counts.
+
+        >>> import torch
+        >>> given = [((2, 3, 7), (0,) * 3, (None, None, where), (False, False, True)) for where in ((0, 3), (4, 7))]
+        >>> Asked("who?", "the cat", [Window(*one) for one in given], [torch.zeros(3, 2)] * 2).borders()
+        [1]
+        """
+        counts = [
+            (span, n)
+            for n, one in enumerate(self.cut)
+            for span, mine in zip(one.spans, one.central, strict=True)
+            if mine
+        ]
+        numbers = [number for _, number in sorted(counts)]
+        return [place for place in range(1, len(numbers)) if numbers[place] != numbers[place - 1]]
+
+    def touched(self, start: int, end: int) -> list[int]:
+        """The places among `tokens` that have one of these characters."""
+        return [place for place, ((low, high), *_) in enumerate(self.tokens()) if low < end and high > start]
+
     def best(self, count: int = 5) -> list[Answer]:
         """The best answers; see `best_answers`."""
         return best_answers(self.cut, self.logits, self.text, count)
@@ -54,7 +77,8 @@ class AnswerView(View):
 
     Over each token stands its start logit as a bar, under it its end logit; both after a softmax over the text and
     [CLS]. The best answers are listed beside "no answer", which has the logits of [CLS]: choose one, and it lights up.
-    The longest answer that counts can be changed, and how much better "no answer" must be to be given. Needs no
+    The longest answer that counts can be changed, and how much better "no answer" must be to be given. As in
+    `best_answers` an answer lies in the window where its first token counts. Needs no
     network; where scripts do not run there is a still picture of the first question. The same input gives the same
     bytes.
 
@@ -82,17 +106,20 @@ class AnswerView(View):
 
     def describe(self) -> str:
         """The view in words: alt text of the picture."""
-        said = [f"{each.question} {each.best(1)[0].text}" for each in self.asked]
-        return printable(f"{self.title} Questions, each with the model's best answer: {'; '.join(said)}.")
+        said = []
+        for each in self.asked:
+            right = each.text[slice(*each.right)] if each.right else "none"
+            said.append(f"{each.question} The model: {shorten(each.best(1)[0].text, 60)}; right: {right}.")
+        return printable(f"{self.title} Questions to texts, with the model's best answer: {' '.join(said)}")
 
     def _repr_html_(self) -> str:
         data = dict(title=self.title, asked=[_payload(each) for each in self.asked])
         return fragment("answer", data, self._svg(), self.describe())
 
     def _svg(self) -> str:
-        """The first question, its text in lines with the best answer marked, and the three best answers."""
+        """The first question, its text with the best answer shaded and the right one underlined, and the three best."""
         first = self.asked[0]
-        best = first.best(3)
+        best, right = first.best(3), first.right or (0, 0)
         parts = [_line(8, 24, first.question, bold=True)]
         y, at = 52, 0
         for line in _lines(first.text):
@@ -102,6 +129,10 @@ class AnswerView(View):
             if low < high:
                 x, wide = 8 + WIDE * (low - start), WIDE * (high - low)
                 parts.append(f'<rect x="{x:.1f}" y="{y - 15}" width="{wide:.1f}" height="{HIGH}" fill="#F5D0A9"/>')
+            low, high = max(right[0], start), min(right[1], at)
+            if low < high:  # the right answer is underlined
+                x, wide = 8 + WIDE * (low - start), WIDE * (high - low)
+                parts.append(f'<rect x="{x:.1f}" y="{y + 3}" width="{wide:.1f}" height="2" fill="{COLORS[0]}"/>')
             parts.append(_line(8, y, line))
             y += HIGH
         for rank, answer in enumerate(best, start=1):
@@ -115,46 +146,62 @@ class AnswerView(View):
         return f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{back}{"".join(parts)}</svg>'
 
     def figure(self) -> Figure:
-        """The first question as a picture: start and end logit of each token, the best answer shaded."""
+        """The first question as a picture: start and end logit of each token, both answers, borders of windows."""
         first = self.asked[0]
         tokens, answer = first.tokens(), first.best(1)[0]
-        inside = [place for place, (span, *_) in enumerate(tokens) if answer.start <= span[0] < answer.end]
-        figure = plt.figure(figsize=(10, 3.4), dpi=144, layout="constrained")
+        figure = plt.figure(figsize=(10, 3.6), dpi=144, layout="constrained")
         axes = figure.subplots()
-        axes.axvspan(inside[0] - 0.5, inside[-1] + 0.5, color="#F5D0A9", lw=0)
+        inside = first.touched(answer.start, answer.end)
+        axes.axvspan(inside[0] - 0.5, inside[-1] + 0.5, color="#F5D0A9", lw=0, label=f"best: {_short(answer.text)}")
+        if right := first.touched(*first.right) if first.right else []:
+            label = f"right: {_short(first.text[slice(*first.right)])}"
+            axes.axvspan(right[0] - 0.5, right[-1] + 0.5, fill=False, ec="#1c2530", lw=1.6, ls="--", label=label)
+        for number, place in enumerate(first.borders()):
+            axes.axvline(place - 0.5, color="#8a929b", lw=1, ls=":", label=None if number else "border of two windows")
         for number, (name, color, mark) in enumerate((("start", COLORS[0], "o"), ("end", COLORS[1], "s"))):
             values = [token[1 + number] for token in tokens]
             axes.plot(values, mark, color=color, markersize=4.5, label=f"{name} logit")
-        axes.margins(x=0.01, y=0.18)
-        middle, top = (inside[0] + inside[-1]) / 2, axes.get_ylim()[1]
-        text = for_matplotlib(shorten(answer.text, 40))
-        side = "left" if middle < len(tokens) / 2 else "right"
-        axes.text(middle, top, f" {text} ", ha=side, va="top", fontsize=11, fontweight="bold")
+        axes.margins(x=0.01, y=0.12)
         axes.set(xlabel="token of the text", ylabel="logit")
         axes.set_title(for_matplotlib(shorten(first.question, 100)), loc="left", fontsize=11)
-        axes.legend(frameon=False, fontsize=10, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        figure.legend(frameon=False, fontsize=10, loc="outside lower center", ncols=5)
         axes.spines[["top", "right"]].set_visible(False)
         return figure
 
 
+def _short(text: str) -> str:
+    return for_matplotlib(shorten(text, 30, placeholder=" …"))
+
+
 def _payload(asked: Asked) -> dict:
-    """What the script needs: each token with what stands before it, both logits, and those of [CLS]."""
+    """What the script needs: each token with what stands before it, both logits, and those of [CLS].
+
+    window: for each token the one where it counts; cut: for each window the place of its first token of the text among
+    all tokens, and the end logits of its own tokens. An answer takes both logits from its first token's window.
+    """
     tokens, text = asked.tokens(), asked.text
-    ends = [0, *(span[1] for span, *_ in tokens)]
+    before = [0, *(span[1] for span, *_ in tokens)]
+    places = {span: place for place, (span, *_) in enumerate(tokens)}
+    window, cut = [0] * len(tokens), []
+    for number, (one, scores) in enumerate(zip(asked.cut, asked.logits, strict=True)):
+        inside = [place for place, span in enumerate(one.spans) if span is not None]
+        ends = [round(logit, 2) for logit in scores[inside, 1].tolist()]
+        cut.append(dict(first=places[one.spans[inside[0]]], ends=ends))
+        for place in inside:
+            if one.central[place]:
+                window[places[one.spans[place]]] = number
     none = min((scores[0] for scores in asked.logits), key=lambda pair: float(pair.sum())).tolist()
-    inside = None
-    if asked.right is not None:
-        start, end = asked.right
-        touched = [place for place, ((low, high), *_) in enumerate(tokens) if low < end and high > start]
-        inside = [touched[0], touched[-1]] if touched else None
+    right = asked.touched(*asked.right) if asked.right is not None else []
     return dict(
         question=asked.question,
-        before=[text[end : span[0]] for end, (span, *_) in zip(ends, tokens, strict=False)],
+        before=[text[end : span[0]] for end, (span, *_) in zip(before, tokens, strict=False)],
         tokens=[text[span[0] : span[1]] for span, *_ in tokens],
         starts=[round(start, 2) for _, start, _ in tokens],
         ends=[round(end, 2) for *_, end in tokens],
+        window=window,
+        cut=cut,
         none=[round(logit, 2) for logit in none],
-        right=inside,
+        right=[right[0], right[-1]] if right else None,
     )
 
 

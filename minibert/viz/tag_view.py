@@ -78,33 +78,45 @@ class TagView(View):
         )
         return fragment("tag", data, self._svg(), self.describe())
 
-    def _laid_out(self) -> tuple[list[tuple[int, int, str, str | None]], list[tuple[int, str]], int]:
-        """The first text once for each tagger, in lines: (column, line, word, kind), taggers, how many."""
-        words, heads, line = [], [], 0
+    def _laid_out(self) -> tuple[list[tuple], list[tuple], list[tuple[int, str]], int]:
+        """The first text once for each tagger, in lines: words (column, line, word), names, taggers, how many lines.
+
+        A name is (column, line, characters, kind, whether the first tagger has it); one a line if it is broken.
+        """
+        words, boxes, heads, line = [], {}, [], 0
+        truth = set(self.marked(0)[next(iter(self.tags))])
         for name, found in self.marked(0).items():
             heads.append((line, name))
             column, line = 0, line + 1
             ends = {end - 1: kind for kind, _, end in found}
-            inside = {place: kind for kind, start, end in found for place in range(start, end)}
+            inside = {place: one for one in found for place in range(one[1], one[2])}
             for place, word in enumerate(self.texts[0]):
                 shown = printable(word) + (f" [{ends[place]}]" if place in ends else "")
                 if column and column + len(shown) > LINE:
                     column, line = 0, line + 1
-                words.append((column, line, shown, inside.get(place)))
+                words.append((column, line, shown))
+                if one := inside.get(place):
+                    begin = boxes.get((line, one), (column,))[0]
+                    boxes[line, one] = (begin, line, column + len(shown) - begin, one[0], one in truth)
                 column += len(shown) + 1
             line += 1
-        return words, heads, line
+        return words, list(boxes.values()), heads, line
 
     def _svg(self) -> str:
-        """The first text once for each tagger, its names on a coloured ground with the kind behind them."""
-        words, heads, lines = self._laid_out()
+        """The first text once for each tagger; names that the first one has on a coloured ground, others in a frame."""
+        words, boxes, heads, lines = self._laid_out()
         wide, high = 8.2, 23
         parts = [f'<text x="8" y="{20 + high * line}" font-weight="bold">{escape(name)}</text>' for line, name in heads]
-        for column, line, shown, kind in words:
+        for column, line, size, kind, there in boxes:
+            x, y, color = 8 + wide * column, 20 + high * line, self.color(kind)
+            size = f'x="{x - 2:.1f}" y="{y - 15}" width="{wide * size + 4:.1f}" height="20"'
+            style = (
+                f'fill="{color}" fill-opacity="0.3"' if there else f'fill="none" stroke="{color}" stroke-width="1.5"'
+            )
+            dashes = "" if there else ' stroke-dasharray="4 3"'
+            parts.append(f'<rect {size} rx="3" {style}{dashes}/>')
+        for column, line, shown in words:
             x, y = 8 + wide * column, 20 + high * line
-            if kind is not None:
-                size = f'x="{x - 2:.1f}" y="{y - 15}" width="{wide * len(shown) + 4:.1f}" height="20"'
-                parts.append(f'<rect {size} rx="3" fill="{self.color(kind)}" fill-opacity="0.3"/>')
             parts.append(f'<text x="{x:.1f}" y="{y}" xml:space="preserve">{escape(shown)}</text>')
         width, height = int(wide * LINE) + 24, high * lines + 8
         size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
@@ -114,17 +126,16 @@ class TagView(View):
 
     def figure(self) -> Figure:
         """The same as a picture of matplotlib."""
-        words, heads, lines = self._laid_out()
+        words, boxes, heads, lines = self._laid_out()
         figure = plt.figure(figsize=(10, 0.28 * lines + 0.2), dpi=144)
         axes = figure.add_axes((0.01, 0, 0.98, 1))
         for line, name in heads:
             axes.text(0, line, name, va="center", fontsize=11, fontweight="bold")
-        for column, line, shown, kind in words:
-            if kind is not None:
-                size = (len(shown) + 0.6, 0.84)
-                axes.add_patch(
-                    plt.Rectangle((column - 0.3, line - 0.42), *size, color=self.color(kind), alpha=0.3, lw=0)
-                )
+        for column, line, size, kind, there in boxes:
+            color = self.color(kind)
+            style = dict(color=color, alpha=0.3, lw=0) if there else dict(ec=color, fill=False, ls="--", lw=1.5)
+            axes.add_patch(plt.Rectangle((column - 0.3, line - 0.42), size + 0.6, 0.84, **style))
+        for column, line, shown in words:
             axes.text(column, line, for_matplotlib(shown), va="center", fontsize=10.5, family="monospace")
         axes.set(xlim=(-0.5, LINE + 10), ylim=(lines - 0.3, -0.7))
         axes.axis("off")
