@@ -19,8 +19,11 @@ import pytest
 import torch
 
 from minibert.corpora import is_cached
+from minibert.tasks.span_qa import Window
 from minibert.tasks.unmasking import Step
 from minibert.viz import (
+    AnswerView,
+    Asked,
     AttentionView,
     BitsView,
     BlockView,
@@ -360,6 +363,21 @@ def test_the_window_can_be_dragged(browser, tmp_path):
         assert say.inner_text().startswith("20 tokens to each side")
         view.locator("select").select_option("3")
         assert say.inner_text().startswith("All 257 tokens") and view.locator(".mb-all").count() == 2
+
+
+def test_an_answer_lights_up_and_crosses_no_border(browser, tmp_path):
+    text, spans = "a cat. a dog.", ((0, 1), (2, 5), (7, 8), (9, 12))
+    cut = [Window((2, 3, 7, 8), (0,) * 4, (None, None, *spans[n : n + 2]), (False, False, True, True)) for n in (0, 2)]
+    logits = torch.tensor([[[0.0, 0], [0, 0], [9, 0], [1, 2]], [[0, 0], [0, 0], [0, 1], [3, 8]]])
+    file = AnswerView([Asked("what?", text, cut, list(logits), (2, 5))]).to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-answer[data-live]")
+        say, found = view.locator(".mb-say"), view.locator(".mb-answer-found")
+        assert found.nth(0).inner_text().split() == ["1", "11.0", "a", "cat"]  # not 17.0, "a cat. a dog"
+        assert view.locator(".mb-answer-cut").count() == 1 and "right is “cat”" in say.inner_text()
+        found.nth(0).press("ArrowDown")
+        assert view.locator(".mb-lit").all_inner_texts() == ["dog"] and "3.0 for the start + 8.0" in say.inner_text()
 
 
 def test_fewer_bits_and_one_scale_lose_more(browser, tmp_path):
