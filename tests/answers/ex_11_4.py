@@ -109,7 +109,7 @@ RIGHT = {
 WRONG = {
     "strict": ((strict, SCORE), "I- without an entity|begins an entity|begins a new"),
     "inclusive": ((inclusive, SCORE), "one past the last word"),
-    "runs of a type": ((runs, SCORE), "B- right behind"),
+    "runs of a type": ((runs, SCORE), "B- right after"),
     "with words": ((with_words, SCORE), "a set of"),
     "a dictionary": ((dictionary, SCORE), "the answer is a dict"),
     "strict scores": ((FIND, f1_of(strict)), "broken tags"),

@@ -80,7 +80,7 @@ def forth(rng):
         hand, window(cut, 2, 3, 5), 8, 20, "the window lies inside the answer and has not all of it", "the answer"
     )
     yield case(hand, window(cut, 2, 2, 5), 0, 7, "the answer stands in front of the window", "the answer")
-    yield case(hand, window(cut, 2, 2, 5), 21, 23, "the answer stands behind the window", "the answer")
+    yield case(hand, window(cut, 2, 2, 5), 21, 23, "the answer stands after the window", "the answer")
     yield case(hand, window(cut, 2, 2, 5), 8, 17, "the window holds the answer and nothing else", "the answer")
     for turn in range(5):
         text, tokens = written(rng)
@@ -126,7 +126,7 @@ TOKENS = {
     "the last token is given as one past the end; it is the last token of the answer itself": {
         RETURN: "return touched[0], touched[-1] + 1"
     },
-    "the token that begins where the answer ends is in it; `start + len(answer)` is the first character behind it": {
+    "the token that begins where the answer ends is in it; `start + len(answer)` is the first character after it": {
         "[0] < end and": "[0] <= end and"
     },
     "the token that ends where the answer begins is in it; a span ends before its second number": {
@@ -173,7 +173,7 @@ TOKENS = {
 SLICE, NONE = "text[spans[first][0] : spans[last][1]]", '    if (first, last) == (0, 0):\n        return ""\n'
 TEXTS = {
     "the last token is missing: `last` is included": {SLICE: "text[spans[first][0] : spans[last - 1][1]]"},
-    "the token behind `last` is included": {SLICE: "text[spans[first][0] : (spans[last + 1] or spans[last])[1]]"},
+    "the token after `last` is included": {SLICE: "text[spans[first][0] : (spans[last + 1] or spans[last])[1]]"},
     "the last token ends where it begins; take its second number": {SLICE: "text[spans[first][0] : spans[last][0]]"},
     "one character too many: a span ends before its second number": {
         SLICE: "text[spans[first][0] : spans[last][1] + 1]"

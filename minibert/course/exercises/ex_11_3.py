@@ -23,7 +23,7 @@ def to_labels(words, tags, cut, max_length, cls_id, sep_id):
 
 def to_tags(predicted, words, cut, outside):
     """The tag of each word, from one predicted tag for each token, [CLS] and [SEP] among them."""
-    tags, place = [], 1  # behind [CLS]
+    tags, place = [], 1  # after [CLS]
     for word in words:
         pieces = len(cut(word))
         seen = pieces > 0 and place < len(predicted) - 1  # [SEP] is the last one
@@ -63,8 +63,8 @@ def forth(rng):
     yield case("without words there are [CLS] and [SEP]", ())
     yield case("what fits exactly is not cut: [CLS] and [SEP] count, too", (2, 1, 3), 8)
     yield case("one token too many: the last piece goes, [SEP] stays", (2, 1, 3), 7)
-    yield case("the pieces behind max_length - 1 tokens go; a word keeps those in front", (1, 4, 2), 5, tags=[1, 3, 5])
-    yield case("the pieces behind max_length - 1 tokens go, with whole words", (2, 2, 2, 2), 6)
+    yield case("the pieces after max_length - 1 tokens go; a word keeps those in front", (1, 4, 2), 5, tags=[1, 3, 5])
+    yield case("the pieces after max_length - 1 tokens go, with whole words", (2, 2, 2, 2), 6)
     yield case("there may be room for the special tokens alone", (2, 1), 2)
     for _ in range(3):
         yield case(first, tuple(torch.randint(0, 4, (9,), generator=rng).tolist()), 12)
@@ -78,12 +78,12 @@ def back(rng):
         name = f"for words of {', '.join(map(str, sizes))} pieces and {tokens} tokens"
         return Case((predicted, words, cut, outside), cause, name)
 
-    yield case("the first token is [CLS]: words begin behind it", (1, 1, 1))
+    yield case("the first token is [CLS]: words begin after it", (1, 1, 1))
     first = "a word has the tag that is predicted at its first piece"
     yield case(first, (1, 3, 2, 1))
     yield case(first, (3, 1, 4), predicted=[0, 2, 5, 5, 1, 3, 4, 4, 4, 0])
     yield case("a word without a piece is `outside`, and the next word begins where it would", (1, 0, 2, 0), outside=7)
-    yield case("words behind the last token are `outside`; the last token is [SEP]", (2, 1, 3, 1), 5, outside=9)
+    yield case("words after the last token are `outside`; the last token is [SEP]", (2, 1, 3, 1), 5, outside=9)
     yield case("of a word that is cut the first piece counts, if it is there", (2, 3, 1), 5)
     yield case("[SEP] is no word", (1, 1, 1), 4, outside=8)
     yield case("without words there is nothing to tag", ())
@@ -102,10 +102,10 @@ CUT, RETURN = "ids[: max_length - 1], labels[: max_length - 1]", "return [*ids, 
 INNER = "        for number, piece in enumerate(cut(word)):\n"
 LABELS = {
     "every piece has the tag of its word; only the first one has, the others have -100": {LABEL: "tag"},
-    "the pieces behind the first one are labelled as I-; they have -100": {
+    "the pieces after the first one are labelled as I-; they have -100": {
         LABEL: "tag if number == 0 else tag + tag % 2"
     },
-    "the pieces behind the first one have the label 0, which is a tag; they have -100": {
+    "the pieces after the first one have the label 0, which is a tag; they have -100": {
         LABEL: "tag if number == 0 else 0"
     },
     "the last piece of a word has its tag; it is the first one": {
@@ -127,7 +127,7 @@ LABELS = {
     },
     "[CLS] and [SEP] are missing": {START: "[], []", RETURN: "return ids, labels"},
     "[SEP] is missing at the end": {RETURN: "return ids, labels", CUT: "ids[:max_length], labels[:max_length]"},
-    "[SEP] is cut off when the text is long: cut the pieces, and put it behind them": {
+    "[SEP] is cut off when the text is long: cut the pieces, and put it after them": {
         CUT: "ids, labels",
         RETURN: "return [*ids, sep_id][:max_length], [*labels, -100][:max_length]",
     },
@@ -151,7 +151,7 @@ LABELS = {
         "zip(words, tags, strict=True)": "zip([word for word in words if cut(word)], tags)"
     },
     "the special ids are fixed here; they come as cls_id and sep_id": {LOOP: "    ids, sep_id = [2], 3\n" + LOOP},
-    "a [SEP] stands behind each word; there is one, at the end": {
+    "a [SEP] stands after each word; there is one, at the end": {
         LOOP: LOOP + "        if len(ids) > 1:\n            ids.append(sep_id), labels.append(-100)\n"
     },
     "ids and labels are exchanged": {RETURN: "return [*labels, -100], [*ids, sep_id]"},
@@ -159,7 +159,7 @@ LABELS = {
 SEEN, READ = "pieces > 0 and place < len(predicted) - 1", "predicted[place] if seen else outside"
 APPEND = f"        tags.append({READ})\n"
 TAGS = {
-    "words are read from [CLS] on; the first one begins behind it": {"[], 1": "[], 0"},
+    "words are read from [CLS] on; the first one begins after it": {"[], 1": "[], 0"},
     "each word is taken for one token; it has as many as it has pieces": {"place += pieces": "place += 1"},
     "the last piece of a word decides; it is the first one": {
         READ: "predicted[min(place + pieces, len(predicted) - 1) - 1] if seen else outside"
@@ -183,7 +183,7 @@ TAGS = {
     },
     "`outside` is always 0 here; it comes as an argument": {"else outside": "else 0"},
     "there is a tag for each token; each word has one": {"    return tags": "    return predicted[1:-1]"},
-    "places behind the end raise an error; these words were cut off and are `outside`": {SEEN: "pieces > 0"},
+    "places after the end raise an error; these words were cut off and are `outside`": {SEEN: "pieces > 0"},
 }
 
 EXERCISE = Exercise(

@@ -55,10 +55,10 @@ def spans(rng):
 
     yield case("an entity goes from its B- up to the last I- of the same type", "O B-person I-person O B-tv")
     yield case("an entity may end with the text", "B-person I-person")
-    yield case("B- begins a new one, also right behind one of the same type", "B-tv B-tv I-tv O B-tv")
+    yield case("B- begins a new one, also right after one of the same type", "B-tv B-tv I-tv O B-tv")
     yield case("I- of another type does not go on: it begins a new entity", "B-person I-tv I-tv O")
-    yield case("I- behind O, or at the beginning, begins an entity as B- would", "I-tv I-tv O I-person B-person")
-    yield case("a type may have a dash: it is all behind the first two letters", "B-geo-loc I-geo-loc B-B-tv I-B-tv")
+    yield case("I- after O, or at the beginning, begins an entity as B- would", "I-tv I-tv O I-person B-person")
+    yield case("a type may have a dash: it is all after the first two letters", "B-geo-loc I-geo-loc B-B-tv I-B-tv")
     yield case("types are different if their names are", "B-tv I-tvs I-tv")
     yield case("without an entity the set is empty", "O O")
     yield case("a text may be empty", "")
@@ -129,12 +129,12 @@ FINDS = {
     "I- of another type ends the entity and begins none; it begins a new one": {
         STARTS: 'if tag[0] == "B" or (tag[0] == "I" and (place == 0 or tags[place - 1] == "O")):'
     },
-    "B- right behind an entity of the same type goes on with it; it begins a new one": {
+    "B- right after an entity of the same type goes on with it; it begins a new one": {
         GOES: 'kind is not None and tag in (f"I-{kind}", f"B-{kind}")'
     },
     "the end is the last word; it is one past the last word": {ADD: "found.add((kind, begin, place - 1))"},
     "first and end are exchanged": {ADD: "found.add((kind, place, begin))"},
-    "an entity begins a word too late, behind its B-": {KIND: "kind, begin = tag[2:], place + 1"},
+    "an entity begins a word too late, after its B-": {KIND: "kind, begin = tag[2:], place + 1"},
     "each word is an entity; I- goes on with the one before": {GOES: "False"},
     "types are cut at the dash: geo-loc is one type": {
         KIND: 'kind, begin = tag.split("-")[-1], place',
@@ -230,8 +230,8 @@ EXERCISE = Exercise(
         "A model that says O everywhere gets nine tags of ten right and finds nothing. So count things, not tags: the\n"
         "set of what is there, the set of what is said, and what both have. How do you know that a thing has ended?",
         "An entity is open or none is: its type, and where it began. It ends at the first word that does not go on\n"
-        "with it, and also behind the last word. Of each text come two sets; of all texts three counts.",
-        "entities: for each tag, and for one more O behind the last one:\n"
+        "with it, and also after the last word. Of each text come two sets; of all texts three counts.",
+        "entities: for each tag, and for one more O after the last one:\n"
         "              if something is open and this is not the I of its type: note it, nothing is open\n"
         "              if nothing goes on here and it is no O: something of this type begins\n"
         "f1:       add up, text by text: in both sets, in the predicted one, in the true one\n"
