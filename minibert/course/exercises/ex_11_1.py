@@ -90,6 +90,10 @@ def forth(rng):
         yield case(text, spans, tokens[first][0], tokens[last][1], usual, "letters beyond ASCII, the answer")
     picture = "a picture is one character, as é is: len(answer) says so"
     yield case(text, window(tokens, 2, len(tokens) - 6), *tokens[-4], picture, "one castle:")
+    two = "a letter and its accent may be two characters, and a small letter two for one: count those that are given"
+    accents = window([(0, 4), (4, 6), (7, 9), (10, 11), (11, 13)], 2)
+    yield case("cafe\u0301s in \u0130zm", accents, 0, 5, two, "the answer")
+    yield case("cafe\u0301s in \u0130zm", accents, 10, 11, two, "the answer")
     text, cut = (
         "Köln is old. Köln lies in Köln.",
         [(0, 4), (5, 7), (8, 11), (11, 12), (13, 17), (18, 22), (23, 25), (26, 30)],
@@ -136,6 +140,9 @@ TOKENS = {
         OWN: "spans[place][0] <= end and spans[place][1] >= start"
     },
     BYTES: {END: "start + len(answer.encode())"},
+    "the answer's length is that of another spelling: accents joined to their letters, or small letters": {
+        END: "start + len(__import__('unicodedata').normalize('NFC', answer))"
+    },
     "`start` is counted in bytes, too; spans and start are in characters": {
         END: "len(text[: start + len(answer)].encode())\n    start = len(text[:start].encode())"
     },
