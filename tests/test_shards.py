@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import tracemalloc
 
 import pytest
 import torch
@@ -293,6 +294,27 @@ def test_few_tokens_are_set_aside_of_a_large_corpus(stored, monkeypatch):
     monkeypatch.setattr(file, "HELD_OUT", 1000)
     data = make(stored, True, validation_share=0.5)
     assert 2 <= len(data.validation_documents) <= 6 and data.count()["documents"] >= 54
+
+
+def test_memory_does_not_grow_with_the_corpus(tmp_path, pools, monkeypatch):
+    """Eight times the text, the same peak: of what Python holds while it tokenises and while it takes batches."""
+    monkeypatch.setattr(file, "HELD_OUT", 1000)
+    peaks = []
+    for times in (1, 8):
+        folder = tmp_path / str(times)
+        folder.mkdir()
+        text = "\n\n".join("\n".join(document) for document in DOCUMENTS)
+        for number in range(times):
+            (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+        tracemalloc.start()
+        shards = write(folder, name=f"shards {times}")
+        data = PretrainingData(shards, TOKENIZER, pairs=True, max_len=48, batch_tokens=256)
+        for _ in range(3):
+            data.next_batch()
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert shards.total("tokens") == 12624 * times
+    assert peaks[1] < 1.15 * peaks[0], peaks
 
 
 def test_settings_tell_shards_apart(stored, corpus):

@@ -315,8 +315,8 @@ def pretrain(
         check_settings(phase.masking["mask_rate"], batch_tokens, phase.max_len, phase.config, whole_words, device)
     found = read_corpus(corpus, seed, config.nsp, say, text_key)
     check_folders(found, out, shards, prepare)
-    shards = shards or (out if run is None or "corpus" in written else run) / SHARDS  # the same text: those of --from
-    size = vocab_size or config.vocab_size
+    has_them = run is not None and "corpus" not in written and (run / SHARDS).is_dir()  # the same text, tokenised
+    shards, size = shards or (run if has_them else out) / SHARDS, vocab_size or config.vocab_size
     made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=size) | start.facts()
     made_with |= dict(corpus_sha256=told_by_first(found.checksum)) | (dict(anneal=anneal) if anneal else {})
     with first_process_first():  # the others read what it writes
