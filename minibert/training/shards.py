@@ -15,6 +15,7 @@ import json
 import random
 import sys
 from array import array
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -271,8 +272,8 @@ class Shards:
         """The sum of a number over all shards: "documents", "pieces", "tokens", "empty" or "unknown"."""
         return sum(seal[name] for seal in self.seals)
 
-    def read(self, block: int) -> list:
-        """The documents of a block: with `pairs` lists of sentences of ids, else lists of ids.
+    def read(self, block: int, wanted: Callable[[int], bool] = lambda number: True) -> list:
+        """The documents of a block whose number in it is `wanted`: with `pairs` lists of sentences of ids, else of ids.
 
         Raises:
             ValueError: the file has become shorter.
@@ -291,11 +292,10 @@ class Shards:
         ]
         if len(parts[2]) < last_document - document:
             raise ValueError(_broken(self.folder, shard, "the file is too short"))
-        ids = parts[0].tolist()
-        sentences = [ids[start:stop] for start, stop in pairwise([0, *(parts[1] - token).tolist()])]
-        if not self.facts["pairs"]:
-            return sentences  # a document is one
-        return [sentences[start:stop] for start, stop in pairwise([0, *(parts[2] - sentence).tolist()])]
+        spans = list(pairwise([0, *(parts[1] - token).tolist()]))  # of the sentences
+        documents = [spans[start:stop] for start, stop in pairwise([0, *(parts[2] - sentence).tolist()])]
+        read = [[parts[0][a:b].tolist() for a, b in spans] for i, spans in enumerate(documents) if wanted(i)]
+        return read if self.facts["pairs"] else [ids for [ids] in read]
 
     def documents(self, *, pairs: bool, split_at: int | None, seed: int, validation_share: float) -> "ShardedDocuments":
         """The documents, as `PretrainingData` asks for them; sentences too long for `split_at` tokens are split.
@@ -337,9 +337,8 @@ class ShardedDocuments:
             block = int(np.searchsorted(first, document, side="right")) - 1
             self._held_out.setdefault(block, set()).add(document - int(first[block]))
         apart: list = []
-        for block, numbers in sorted(self._held_out.items()):  # one after the other: together they may be the corpus
-            documents = shards.read(block)
-            apart += [documents[i] for i in sorted(numbers)]
+        for block, numbers in sorted(self._held_out.items()):
+            apart += shards.read(block, numbers.__contains__)
         sentences = [sentence for document in apart for sentence in (document if pairs else [document])]
         self.validation_documents = self._split(apart)
         self.counts = {
@@ -361,7 +360,7 @@ class ShardedDocuments:
         documents = []
         for block in order[start:stop]:
             apart = self._held_out.get(block, ())
-            documents += [document for i, document in enumerate(self.shards.read(block)) if i not in apart]
+            documents += self.shards.read(block, lambda number, apart=apart: number not in apart)
         return self._split(documents)
 
     def fingerprint(self) -> str:
