@@ -1,141 +1,162 @@
-"""Do segment ids help to read pairs? MiniLM tuned on BoolQ, a question and a passage, with them and without.
+"""Do segment ids help to read pairs? MiniLM learns whether one text says what the other says, with them and without.
 
-BoolQ's public validation questions are cut anew by title, so that no article is on both sides, and half of the answers
-are yes. RTE and MRPC only measure: is what was learned, that a passage says yes, good for "does it follow?" and "is it
-the same?". Their answers have other shares, so the number is the chance that a yes is scored above a no (the area under
-the ROC curve, 0.5 for guessing), which needs no threshold. Controls: the question alone, the cosine of
-the untuned vectors of question and passage, and a bag of words of each.
+"they painted roses" says that "they painted flowers", and not the other way round. So the words are the same in both
+cases, and what decides is which text is the first. In the usual form, [CLS] first [SEP] second [SEP], order tells it,
+and segments say it once more. In a drawn order a coin decides which text stands in front, and only segments tell: 0
+marks the first text, wherever it stands. Without them a pair and its mirror image are the same input, so each model has
+one half by construction, trained or not. Kinds, things and verbs of the test are others than those of training. The
+control is a bag of words of each text.
+
+The usual form is also read with other position rows: those of places that training never reached, and random ones.
 """
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
 from minibert import corpora
-from minibert.corpora.rows import LabelledPair, LabelledText
-from minibert.experiments.minilm import ignore_segments, mean_classifier, one_segment, tokenizer
+from minibert.corpora.synthetic.morphology import past, plural
+from minibert.corpora.synthetic.world import ACTIONS, KINDS
+from minibert.experiments.minilm import ignore_segments, one_segment, tokenizer
 from minibert.experiments.record import Experiment
-from minibert.model.encoder import Encoder
 from minibert.model.task_models import SequenceClassifier
 from minibert.tasks.bags import Bag, words
-from minibert.tasks.classification import classify, examples, text_of
-from minibert.tasks.metrics import auc
-from minibert.tasks.probe import fit_probe
-from minibert.tasks.sentence_embeddings import embed_texts
-from minibert.training.fine_tuning import fine_tune, tuning_recipe
+from minibert.tasks.inference import inference
+from minibert.tasks.probe import best_probe
+from minibert.training.fine_tuning import Example, fine_tune, run_packed, tuning_recipe
 
-ARMS = ("segments", "one segment", "question alone", "cosine, not tuned", "two bags of words")
-ANSWERS = ("no", "yes")
-_HELD_OUT = 30  # percent of the titles
+ARMS = (
+    "usual order",
+    "usual order, one segment",
+    "drawn order",
+    "two bags of words",
+)
+NEW_KINDS = {
+    "flower": ("rose", "tulip", "daisy", "lily", "orchid"), "bird": ("crow", "eagle", "sparrow", "owl", "robin"),
+    "jewel": ("ruby", "emerald", "diamond", "pearl", "sapphire"), "tree": ("oak", "pine", "birch", "maple", "willow"),
+    "insect": ("bee", "ant", "beetle", "moth", "wasp"), "boat": ("canoe", "ferry", "yacht", "kayak", "raft"),
+    "vegetable": ("carrot", "onion", "potato", "cabbage", "radish"),
+    "building": ("castle", "barn", "church", "hotel", "cottage"),
+}  # fmt: skip
+AWAY = 128  # the first place whose row stands in for that of place 0
+Pair = tuple[str, str]
+Ask = Callable[[Sequence[Pair], bool], Tensor]  # pairs, and is the second in front? -> how much each is a yes
 
 
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
-    """Areas under the curve: BoolQ, for pairs RTE and MRPC too, and BoolQ with the segments taken away afterwards."""
-    train, test = boolq_pairs(settings["longest"], settings["questions"], settings["tested"], seed)
-    others = {
-        "RTE": _judged("rte", "entailment", settings["others"]),
-        "MRPC": _judged("mrpc", "equivalent", settings["others"]),
-    }
+    """The share of new pairs that have a higher score than their mirror image; a tie counts one half."""
+    train, test = pairs("train"), pairs("test")[:: settings["every"]]
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[: settings["pairs"]].tolist()
+    train = [train[place] for place in order]
     if arm == "two bags of words":
-        return {"BoolQ": _bags(train, test, settings["penalty"])}
-    if arm == "cosine, not tuned":
-        return {name: _cosine(tuple(rows)) for name, rows in {"BoolQ": test, **others}.items()}
-    if arm == "question alone":
-        train, test = ([LabelledText(row.first, row.label) for row in part] for part in (train, test))
-    model = tuned(settings, train, seed, with_segments=arm != "one segment")
-    found = {"BoolQ": auc(*_scored(model, test))}
-    if arm == "question alone":
-        return found
-    found |= {name: auc(*_scored(model, rows)) for name, rows in others.items()}
-    if arm == "segments":
+        return {"right": share_right(_bags(train, settings["penalties"]), test)}
+    model = SequenceClassifier.from_pretrained(
+        corpora.path("minilm"), labels=2, new_head=True, generator=torch.Generator().manual_seed(seed)
+    )
+    rows = [_example(arm, pair, turned, label) for pair, turned, label in _labelled(arm, train, seed)]
+    fine_tune(model, rows, tuning_recipe(settings["steps"], settings["rate"], seed=seed), batch_size=settings["batch"])
+    ask = _reader(model, arm)
+    found = {"right": share_right(ask, test, arm.startswith("drawn"))}
+    if arm.startswith("usual"):
+        found |= _with_other_rows(model, lambda: share_right(ask, test), seed)
+    if arm == "usual order":
         ignore_segments(model)
-        found["BoolQ, taken away"] = auc(*_scored(model, test))
+        found["right, segments taken away"] = share_right(ask, test)
     return found
 
 
-def boolq_pairs(longest: int, most: int, tested: int, seed: int) -> tuple[list[LabelledPair], list[LabelledPair]]:
-    """Questions and passages to train on and, of other titles, to test on: as many yes as no, no longer than `longest`.
+def pairs(split: str) -> list[Pair]:
+    """All pairs whose first text says what the second says, of the kinds and verbs of one split.
 
-    A pair is (question, passage); at most `most` to train on, at most `tested`, the same for every seed, to test on.
+    >>> pairs("test")[0], len(pairs("train")), len(pairs("test"))
+    (('they purchased roses', 'they purchased flowers'), 800, 400)
     """
-    sides = _short(longest)
-    generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for held in (False, True):
-        half = min(len(sides[held, False]), len(sides[held, True]), (tested if held else most) // 2)
-        chosen = []
-        for answer in (False, True):
-            pairs = sides[held, answer]
-            order = torch.randperm(len(pairs), generator=generator).tolist() if not held else range(len(pairs))
-            chosen.append([pairs[i] for i in order[:half]])
-        parts.append([row for turn in zip(*chosen, strict=True) for row in turn])
-    return tuple(parts)
+    kinds = {"train": KINDS, "test": NEW_KINDS}[split]
+    return [
+        (f"they {past(verb)} {plural(thing)}", f"they {past(verb)} {plural(kind)}")
+        for verb in ACTIONS[split]
+        for kind, things in kinds.items()
+        for thing in things
+    ]
 
 
-@cache
-def _short(longest: int) -> dict[tuple[bool, bool], list[LabelledPair]]:
-    """The pairs of at most `longest` tokens, by (is the title held out?, is the answer yes?)."""
-    sides = {(held, answer): [] for held in (False, True) for answer in (False, True)}
-    for row in corpora.load("boolq"):
-        if len(row.passage) < 8 * longest and len(tokenizer().encode(row.question, row.passage).ids) <= longest:
-            held = corpora.is_held_out(row.title.casefold(), _HELD_OUT)
-            sides[held, row.answer].append(LabelledPair(row.question, row.passage, ANSWERS[row.answer]))
-    return sides
+def share_right(ask: Ask, test: Sequence[Pair], is_drawn: bool = False) -> float:
+    """How often a pair has a higher score than the same two texts as (second, first), in both orders if it is drawn.
+
+    >>> share_right(lambda pairs, turned: torch.tensor([float(len(first)) for first, _ in pairs]), [("rose", "flower")])
+    0.0
+    """
+    mirrored = [(second, first) for first, second in test]
+    found = []
+    for turned in (False, True)[: 1 + is_drawn]:
+        yes, no = ask(test, turned), ask(mirrored, turned)
+        found.append((yes > no).double() + (yes == no).double() / 2)
+    return torch.cat(found).mean().item()
 
 
-def tuned(settings: dict, train: Sequence, seed: int, with_segments: bool) -> SequenceClassifier:
-    """MiniLM tuned on the rows."""
-    model = mean_classifier(2, seed)
-    rows = examples(train, tokenizer(), ANSWERS)
-    recipe = tuning_recipe(settings["steps"], settings["rate"], seed=seed)
-    fine_tune(model, rows if with_segments else list(map(one_segment, rows)), recipe, batch_size=settings["batch"])
-    if not with_segments:
-        ignore_segments(model)
-    return model
+def _labelled(arm: str, train: Sequence[Pair], seed: int) -> list[tuple[Pair, bool, int]]:
+    """Each pair as a yes and its mirror image as a no; in a drawn order a coin says whether the second is in front."""
+    coin = torch.Generator().manual_seed(seed)
+    rows = []
+    for first, second in train:
+        for pair, label in (((first, second), 1), ((second, first), 0)):
+            turned = arm.startswith("drawn") and bool(torch.randint(2, (), generator=coin))
+            rows.append((pair, turned, label))
+    return rows
 
 
-def _scored(model, rows: Sequence) -> tuple[Tensor, Tensor]:
-    """The probability of yes, and whether it is right."""
-    likely = classify([text_of(row) for row in rows], model, tokenizer(), max_length=128)[:, 1]
-    return likely, torch.tensor([row.label == "yes" for row in rows])
+def _example(arm: str, pair: Pair, turned: bool, label: int) -> Example:
+    """What the model reads: segment 0 for the first text and 1 for the second, wherever they stand."""
+    encoding = tokenizer().encode(*(pair[::-1] if turned else pair))
+    segments = tuple(1 - segment if turned else segment for segment in encoding.segment_ids)
+    row = Example(tuple(encoding.ids), segments, label)
+    return one_segment(row) if arm.endswith("one segment") else row
 
 
-def _judged(name: str, positive: str, most: int) -> list[LabelledPair]:
-    """Rows of RTE or MRPC as BoolQ has them: what is asked first, then the text that is to say yes to it."""
-    rows = corpora.load(name)[:most]
-    return [LabelledPair(row.second, row.first, ANSWERS[row.label == positive]) for row in rows]
+def _reader(model: SequenceClassifier, arm: str, size: int = 32) -> Ask:
+    def ask(pairs: Sequence[Pair], turned: bool) -> Tensor:
+        rows = [_example(arm, pair, turned, 0) for pair in pairs]
+        with inference(model):
+            parts = (rows[start : start + size] for start in range(0, len(rows), size))
+            return torch.cat([run_packed(model, part)[0].logits @ torch.tensor([-1.0, 1.0]) for part in parts])
+
+    return ask
 
 
-@cache
-def _cosine(rows: tuple[LabelledPair, ...]) -> float:
-    """How well the likeness of the two texts' vectors tells yes from no, before any tuning."""
-    encoder = Encoder.from_pretrained(corpora.path("minilm"))
-    first, second = (
-        embed_texts([getattr(row, side) for row in rows], encoder, tokenizer()) for side in ("first", "second")
-    )
-    return auc((first * second).sum(1), torch.tensor([row.label == "yes" for row in rows]))
+def _with_other_rows(model: SequenceClassifier, measure: Callable[[], float], seed: int) -> dict[str, float]:
+    """Measured with the position rows of places that training never reached, and with random ones; then put back."""
+    table = model.encoder.embeddings.position.weight.data
+    learned, found = table.clone(), {}
+    draw = torch.Generator().manual_seed(seed)
+    others = {
+        f"right, rows of places {AWAY} on": learned[AWAY : 2 * AWAY],
+        "right, rows drawn": learned.std() * torch.randn(AWAY, table.shape[1], generator=draw),
+    }
+    for name, rows in others.items():
+        table[:AWAY] = rows
+        found[name] = measure()
+        table.copy_(learned)
+    return found
 
 
-def _bags(train: Sequence[LabelledPair], test: Sequence[LabelledPair], penalty: float) -> float:
-    """A logistic regression on the words of the question beside the words of the passage."""
-    bags = [Bag.of([getattr(row, side) for row in train], words) for side in ("first", "second")]
+def _bags(train: Sequence[Pair], penalties: Sequence[float]) -> Ask:
+    """A logistic regression on the words of the first text beside the words of the second."""
+    bags = [Bag.of([pair[side] for pair in (*train, *((b, a) for a, b in train))], words) for side in (0, 1)]
 
-    def features(rows: Sequence[LabelledPair]) -> Tensor:
-        sides = zip(bags, ("first", "second"), strict=True)
-        return torch.cat([bag.vectors([getattr(row, side) for row in rows]) for bag, side in sides], dim=1)
+    def features(pairs: Sequence[Pair]) -> Tensor:
+        return torch.cat([bag.vectors([pair[side] for pair in pairs]) for side, bag in enumerate(bags)], dim=1)
 
-    is_yes = [torch.tensor([row.label == "yes" for row in rows]) for rows in (train, test)]
-    logits = fit_probe(features(train), is_yes[0].long(), penalty).logits(features(test))
-    return auc(logits[:, 1] - logits[:, 0], is_yes[1])
+    both = [pair for first, second in train for pair in ((first, second), (second, first))]
+    probe = best_probe(features(both), torch.tensor([1, 0]).repeat(len(train)), penalties)
+    return lambda pairs, turned: probe.logits(features(pairs)) @ torch.tensor([-1.0, 1.0], dtype=torch.double)
 
 
 SEGMENTS = Experiment(
     name="segments",
-    question="Do segment ids help MiniLM to read pairs, on BoolQ, and on RTE and MRPC without training there?",
-    settings=dict(longest=96, questions=400, tested=120, others=60, steps=20, batch=8, rate=1e-4, penalty=30.0),
+    question="Do segments help MiniLM to read pairs, in the usual order and where they alone say which text is first?",
+    settings=dict(pairs=640, every=3, steps=80, batch=16, rate=1e-4, penalties=(1.0, 10.0, 100.0)),
     arms=ARMS,
     measure=_one,
-    tiny=dict(longest=64, questions=8, tested=8, others=6, steps=1, batch=2),
+    tiny=dict(pairs=8, every=100, steps=1, batch=2, penalties=(1.0,)),
 )

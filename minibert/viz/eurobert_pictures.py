@@ -228,12 +228,14 @@ def plot_by_language(lines: Mapping[str, Mapping[str, tuple[float, float]]], yla
 
 
 def plot_panels(
-    panels: Mapping[str, Mapping[str, Sequence[float]]], level: float | None = None, controls: Collection[str] = ()
+    panels: Mapping[str, Mapping[str, Sequence[float]]],
+    level: tuple[str, float] | None = None,
+    controls: Collection[str] = (),
 ) -> Figure:
     """Measures beside each other: panel -> {arm: a number for each seed}; bars to the mean, a dot for each seed.
 
-    The arms stand on the left once, so all panels have the same; `controls` are grey. `level` is a line in all panels,
-    such as chance.
+    The arms stand on the left once, so all panels have the same; `controls` are grey. `level` is a dotted line in all
+    panels, its name and its place, such as ("chance", 0.5); it and the dots then have a legend.
 
     >>> len(plot_panels({"loss": {"a": [1.0, 2.0]}, "accuracy": {"a": [0.1, 0.2]}}).axes)
     2
@@ -249,7 +251,7 @@ def plot_panels(
             axes.scatter(numbers, [row] * len(numbers), color="#222222", s=13, zorder=3)
             axes.text(max(numbers), row, f"  {mean:.2f}" if mean < 100 else f"  {mean:,.0f}", va="center", fontsize=9)
         if level is not None:
-            axes.axvline(level, color="#555555", lw=1, ls=":")
+            axes.axvline(level[1], color="#555555", lw=1, ls=":", label=f"{level[0]}, {level[1]:g}")
         axes.set_xlabel(name)
         axes.margins(x=0.22)
         axes.set_xlim(0, None)
@@ -257,6 +259,10 @@ def plot_panels(
     names = [arm.replace(", ", ",\n", 1) if len(arm) > 24 else arm for arm in arms]
     grid[0].set_yticks(range(len(arms)), names)
     grid[0].invert_yaxis()
+    if level is not None:
+        dots = grid[0].scatter([], [], color="#222222", s=13, label="one seed")
+        handles = [*grid[0].lines[:1], dots]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=11)
     return figure
 
 

@@ -71,7 +71,7 @@ def plot_pair(tokens: Sequence[str], segments: Sequence[int]) -> Figure:
     >>> len(figure.axes[0].patches)
     18
     """
-    figure = new_figure(max(6, 0.62 * len(tokens)), 2.0)
+    figure = new_figure(max(6, 0.74 * len(tokens)), 2.2)
     axes = figure.subplots()
     rows = ("token", "position", "segment")
     for place, (token, segment) in enumerate(zip(tokens, segments, strict=True)):
@@ -79,13 +79,10 @@ def plot_pair(tokens: Sequence[str], segments: Sequence[int]) -> Figure:
             colour = (BLUE, ORANGE)[segment] if row == 2 else "#EEF2F6"
             corner = (place + 0.05, 2 - row + 0.08)
             axes.add_patch(FancyBboxPatch(corner, 0.9, 0.84, boxstyle="round,pad=0,rounding_size=0.1", fc=colour, lw=0))
-            small = 9 if len(str(said)) < 7 else 7
-            axes.text(
-                place + 0.5, 2.5 - row, str(said), ha="center", va="center", fontsize=small,
-                color="white" if row == 2 else "black",
-            )  # fmt: skip
+            colour = "white" if row == 2 else "black"
+            axes.text(place + 0.5, 2.5 - row, str(said), ha="center", va="center", fontsize=11, color=colour)
     axes.set(xlim=(0, len(tokens)), ylim=(0, 3), xticks=[], yticks=[2.5, 1.5, 0.5], yticklabels=rows)
-    axes.tick_params(length=0)
+    axes.tick_params(length=0, labelsize=11)
     axes.spines[:].set_visible(False)
     return figure
 
@@ -114,11 +111,35 @@ def plot_run(losses: Sequence[float], rates: Sequence[float], level: float) -> F
     return figure
 
 
+def plot_losses(runs: Mapping[str, Sequence[Sequence[tuple[int, float]]]], level: float) -> Figure:
+    """Draw the loss by step, an arm a colour, a thin line for each seed and a thick one for their mean.
+
+    `level` is the loss of a coin.
+
+    >>> runs = {"warm-up": [[(4, 0.7), (8, 0.6)], [(4, 0.7), (8, 0.5)]]}
+    >>> len(plot_losses(runs, level=0.69).axes[0].lines)
+    4
+    """
+    figure = new_figure(8, 3.2)
+    axes = figure.subplots()
+    for (name, curves), style in zip(runs.items(), STYLES, strict=False):
+        steps = [step for step, _ in curves[0]]
+        for curve in curves:
+            axes.plot(*zip(*curve, strict=True), lw=0.8, alpha=0.5, color=style["color"])
+        mean = [sum(values) / len(curves) for values in zip(*([v for _, v in c] for c in curves), strict=True)]
+        axes.plot(steps, mean, lw=2.2, ms=5, label=f"{name}, mean", **style)
+    axes.axhline(level, color="#555555", ls=":", label="a coin")
+    axes.set(xlabel="step (thin: one seed)", ylabel="loss (nats)", ylim=(0, None))
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def plot_moved(moves: Mapping[str, float]) -> Figure:
-    """Draw how far each part of the model moved, as a share of its own length.
+    """Draw how far each part of the model moved: the norm of the change over the norm of the weights.
 
     >>> plot_moved({"layer 0": 0.01, "layer 1": 0.02}).axes[0].get_xlabel()
-    'length of the change, over the length of the weights'
+    'norm of the change / norm of the weights'
     """
     figure = new_figure(8, 0.9 + 0.36 * len(moves))
     axes = figure.subplots()
@@ -127,7 +148,7 @@ def plot_moved(moves: Mapping[str, float]) -> Figure:
         axes.text(value, row, f"  {value:.4f}", va="center", fontsize=10)
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    axes.set_xlabel("length of the change, over the length of the weights")
+    axes.set_xlabel("norm of the change / norm of the weights")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -144,8 +165,8 @@ def plot_by_labels(lines: Mapping[str, Sequence[tuple[int, float, float]]], leve
     for (name, points), style in zip(lines.items(), STYLES, strict=False):
         x, mean, spread = zip(*points, strict=True)
         axes.errorbar(x, mean, spread, label=name, capsize=3, lw=1.6, ms=5, **style)
-    axes.axhline(level, color="#555555", lw=1, ls=":")
-    axes.set(xscale="log", xlabel="labelled texts", ylabel="accuracy on other texts")
+    axes.axhline(level, color="#555555", lw=1, ls=":", label="chance")
+    axes.set(xscale="log", xlabel="labelled texts (log axis)", ylabel="accuracy on other texts")
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
     axes.minorticks_off()
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
@@ -153,22 +174,25 @@ def plot_by_labels(lines: Mapping[str, Sequence[tuple[int, float, float]]], leve
     return figure
 
 
-def plot_gains(tasks: Mapping[str, tuple[int, float]], ylabel: str) -> Figure:
-    """Draw what each task gained against the number of its labelled examples, (examples, points).
+def plot_gains(models: Mapping[str, Mapping[str, tuple[int, float]]], ylabel: str) -> Figure:
+    """Draw what each task gained against the number of its labelled examples, (examples, points), for each model.
 
-    >>> plot_gains({"RTE": (2500, 14.1), "MNLI": (392_000, 4.6)}, "points").axes[0].get_ylabel()
+    >>> plot_gains({"BERT-base": {"RTE": (2500, 10.4), "MNLI": (392_000, 2.5)}}, "points").axes[0].get_ylabel()
     'points'
     """
-    figure = new_figure(8, 3.4)
+    figure = new_figure(8.6, 3.6)
     axes = figure.subplots()
-    for name, (count, points) in tasks.items():
-        axes.plot(count, points, "o", ms=9, color=BLUE)
+    for (model, tasks), style in zip(models.items(), STYLES, strict=False):
+        axes.plot(*zip(*tasks.values(), strict=True), ms=8, label=model, **(style | {"ls": ""}))
+    for name, (count, points) in next(iter(models.values())).items():
         axes.annotate(name, (count, points), xytext=(0, 9), textcoords="offset points", ha="center", fontsize=11)
-    axes.set(xscale="log", xlim=(1500, 1.2e6), ylim=(0, 17.5), xlabel="labelled examples to train on", ylabel=ylabel)
+    axes.set(xscale="log", xlim=(1500, 1.2e6), ylim=(0, 17.5), ylabel=ylabel)
+    axes.set_xlabel("labelled examples to train on (log axis)")
     axes.set_xticks([2500, 10_000, 100_000, 400_000], ["2,500", "10,000", "100,000", "400,000"])
     axes.minorticks_off()
     axes.grid(axis="y", color="#E5E5E5")
     axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
