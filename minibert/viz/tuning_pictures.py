@@ -184,8 +184,11 @@ def plot_gains(models: Mapping[str, Mapping[str, tuple[int, float]]], ylabel: st
     axes = figure.subplots()
     for (model, tasks), style in zip(models.items(), STYLES, strict=False):
         axes.plot(*zip(*tasks.values(), strict=True), ms=8, label=model, **(style | {"ls": ""}))
-    for name, (count, points) in next(iter(models.values())).items():
-        axes.annotate(name, (count, points), xytext=(0, 9), textcoords="offset points", ha="center", fontsize=11)
+    first = next(iter(models.values()))
+    for name, (count, points) in first.items():
+        is_under = any(0.8 < count / other < 1.25 and points < higher for other, higher in first.values())
+        place = dict(xytext=(-9, -4), ha="right") if is_under else dict(xytext=(0, 9), ha="center")
+        axes.annotate(name, (count, points), textcoords="offset points", fontsize=11, **place)
     axes.set(xscale="log", xlim=(1500, 1.2e6), ylim=(0, 17.5), ylabel=ylabel)
     axes.set_xlabel("labelled examples to train on (log axis)")
     axes.set_xticks([2500, 10_000, 100_000, 400_000], ["2,500", "10,000", "100,000", "400,000"])
