@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and text files as others write them: byte order marks, line ends."""
 
 import codecs
+import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -80,6 +81,19 @@ def decode(data: bytes, name: str, encoding: str = "utf-8") -> str:
     if "\0" in text:
         raise ValueError(f"{name} holds zero bytes: it is no text, or UTF-16 without a mark; save it as UTF-8 first")
     return text
+
+
+def sha256(file: str | Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits; the file is never in memory as a whole.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a.txt").write_bytes(b"abc")
+    ...     sha256(Path(folder) / "a.txt")[:8]
+    'ba7816bf'
+    """
+    with Path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_text(file: str | Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from minibert.commands.run_folder import own_tokenizer
 from minibert.config import EncoderConfig
+from minibert.files import sha256
 
 LEARNING_RATE = 1e-4  # the peak where none is given: what was learned should not be lost in the first steps
 
@@ -95,8 +96,6 @@ def foreign_model(folder: Path, more: int, given: Collection[str] = ()) -> Forei
             raise
         rust = load_tokenizer(folder, rust=True) is not None
     kind = stated_kind(read_json(folder / "config.json"))
-    digest = hashlib.sha256()
-    for file in sorted([*folder.glob("*.safetensors"), *folder.glob("tokenizer*.json"), *folder.glob("vocab.txt")]):
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return ForeignModel(folder, config.replace(nsp=kind == "PretrainingModel"), more, digest.hexdigest(), rust)
+    files = sorted(file for pattern in ("*.safetensors", "tokenizer*.json", "vocab*") for file in folder.glob(pattern))
+    digest = hashlib.sha256("".join(map(sha256, files)).encode("utf-8")).hexdigest()
+    return ForeignModel(folder, config.replace(nsp=kind == "PretrainingModel"), more, digest, rust)

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from minibert.files import read_text, write_text
+from minibert.files import read_text, sha256, write_text
 
 SETTINGS, TOKENIZER, SHARDS = "run.json", "tokenizer.json", "shards"
 Documents = Sequence[Sequence[str]]
@@ -125,9 +125,9 @@ def own_tokenizer(folder: Path, make: Callable, rust: bool = False):
     if made is None or not file.exists():
         tok = make()
         tok.save_pretrained(folder)
-        _write(folder, settings | {"tokenizer_sha256": hashlib.sha256(file.read_bytes()).hexdigest()})
+        _write(folder, settings | {"tokenizer_sha256": sha256(file)})
         return tok
-    if hashlib.sha256(file.read_bytes()).hexdigest() != made:
+    if sha256(file) != made:
         raise ValueError(
             f"{file} is damaged or not the one that this run made: delete it, and it is made again from the same text"
         )

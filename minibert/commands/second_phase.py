@@ -1,12 +1,12 @@
 """`pretrain --from RUN`: a second phase that goes on with the model of a finished run, on longer texts."""
 
-import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from minibert.commands.run_folder import SETTINGS, TOKENIZER, read_settings
 from minibert.config import EncoderConfig
+from minibert.files import sha256
 
 TAKEN_OVER = ("preset", "seed", "vocab_size")  # as RUN began; the seed also decides which documents are set aside
 
@@ -70,8 +70,7 @@ def finished_run(folder: Path, given: Collection[str] = (), out: Path | None = N
         raise ValueError("--from needs an --out of its own: the first run stays as it is")
     from minibert.checkpoints import load_config
 
-    weights = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    return FirstPhase(folder, load_config(folder), read_settings(folder), weights)
+    return FirstPhase(folder, load_config(folder), read_settings(folder), sha256(folder / "model.safetensors"))
 
 
 def stretch(config: EncoderConfig, max_len: int, theta: float | None) -> EncoderConfig:

@@ -9,7 +9,6 @@ hand is in memory; a document of lines has at most `LONGEST` characters and one 
 """
 
 import gzip
-import hashlib
 import io
 import random
 import zlib
@@ -17,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from minibert.files import MARKS, json_objects
+from minibert.files import MARKS, json_objects, sha256
 
 ENDINGS = (".txt", ".txt.gz", ".jsonl", ".jsonl.gz", ".parquet")
 LONGEST = 1 << 20  # characters: a document of lines that goes on is cut at the next line; the rest is another one
@@ -89,9 +88,8 @@ class TextFiles:
         >>> TextFiles(__file__).checksums().keys()
         dict_keys(['own_text.py'])
         """
-        for file in self.files if not self._checksums else ():
-            with file.open("rb") as stream:
-                self._checksums[self._name(file)] = hashlib.file_digest(stream, "sha256").hexdigest()
+        if not self._checksums:
+            self._checksums = {self._name(file): sha256(file) for file in self.files}
         return self._checksums
 
     def documents(self, start: tuple[int, int] = (0, 0)) -> Iterator[tuple[list[str], Place]]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from minibert.checkpoints import load_tensors, save_tensors
-from minibert.files import write_text
+from minibert.files import sha256, write_text
 from minibert.training.data import PretrainingData
 from minibert.training.distributed import check_same, from_every_process, rank, sliced_like, whole_tensors, world_size
 from minibert.training.recipe import Recipe, check_whole
@@ -82,7 +82,7 @@ def save_checkpoint(folder: str | Path, checkpoint: Checkpoint, keep: int = 2) -
         "format": _FORMAT,
         "step": checkpoint.step,
         "tensors_bytes": tensor_path.stat().st_size,
-        "tensors_sha256": _sha256(tensor_path),
+        "tensors_sha256": sha256(tensor_path),
         "state_sha256": hashlib.sha256(state.encode("utf-8")).hexdigest(),
         "state": checkpoint.state,
     }
@@ -138,7 +138,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     tensor_path = path.with_suffix(".safetensors")
     if tensor_path.stat().st_size != seal["tensors_bytes"]:
         raise ValueError(f"{tensor_path.stat().st_size} bytes of tensors, expected {seal['tensors_bytes']}")
-    if _sha256(tensor_path) != seal["tensors_sha256"]:
+    if sha256(tensor_path) != seal["tensors_sha256"]:
         raise ValueError("its tensors do not have the checksum they were saved with")
     return Checkpoint(step, load_tensors(tensor_path), seal["state"])
 
@@ -171,11 +171,6 @@ def checkpoint_files(folder: Path) -> dict[int, Path]:
 
 def _canonical(state: dict) -> str:
     return json.dumps(state, sort_keys=True, allow_nan=False)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def capture(model, optimizer, data: PretrainingData, settings: dict, counters: dict) -> Checkpoint:

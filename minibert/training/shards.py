@@ -23,7 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minibert.corpora.own_text import TextFiles
-from minibert.files import read_text, replacing, write_text
+from minibert.files import read_text, replacing, sha256, write_text
 from minibert.training.documents import held_out_documents, split_document, tokenise
 
 SHARD = 1 << 22  # tokens
@@ -116,14 +116,8 @@ def _claim(folder: Path, facts: dict) -> None:
     if "files" in differing and list(there["files"].values()) == list(facts["files"].values()):
         differing.remove("files")
     if differing:
-        what = [
-            _changed_files(there["files"], facts["files"])
-            if name == "files"
-            else "the tokenizer is another one"
-            if name == "tokenizer"
-            else f"{name} was {there.get(name)!r} and is now {facts.get(name)!r}"
-            for name in differing
-        ]
+        told = {"files": _changed_files(there["files"], facts["files"]), "tokenizer": "the tokenizer is another one"}
+        what = [told.get(n, f"{n} was {there.get(n)!r} and is now {facts.get(n)!r}") for n in differing]
         raise ValueError(
             f"the shards in {folder} are of something else: {'; '.join(what)}. Put back what they were made of, or "
             "choose another --shards, or delete the folder to tokenise again"
@@ -157,7 +151,7 @@ def _write_shard(folder: Path, number: int, start: list[int], documents, tokeniz
     ids = array("H" if facts["dtype"] == "uint16" else "I")
     sentence_ends, document_ends = array("I"), array("I")
     blocks: list[list[int]] = []  # where each begins: its document, sentence and token
-    seal = dict(start=start, next=start, is_last=True, bytes_read=bar.n, empty=0, unknown=0, longest=0)
+    seal = dict(start=start, next=start, is_last=True, bytes_read=0, empty=0, unknown=0, longest=0)
     unknown = getattr(tokenizer, "unk_id", None)
     for document, place in documents:
         seal |= dict(next=[place.file, place.document], bytes_read=place.bytes)
@@ -182,7 +176,7 @@ def _write_shard(folder: Path, number: int, start: list[int], documents, tokeniz
         with staged.open("wb") as file:
             for part in (ids, sentence_ends, document_ends):
                 part.tofile(file)
-        seal |= counts | dict(bin_sha256=_sha256(staged))
+        seal |= counts | dict(bin_sha256=sha256(staged))
     body = json.dumps(seal)
     seal_text = json.dumps({"sha256": hashlib.sha256(body.encode("utf-8")).hexdigest(), "seal": seal})
     write_text(_json(folder, number), seal_text + "\n")
@@ -215,7 +209,7 @@ def _check_bytes(folder: Path, number: int, seal: dict) -> None:
     file = _bin(folder, number)
     if not file.is_file():
         raise ValueError(_broken(folder, number, f"{file.name} is missing"))
-    if _sha256(file) != seal["bin_sha256"]:
+    if sha256(file) != seal["bin_sha256"]:
         raise ValueError(_broken(folder, number, f"{file.name} has another checksum than it was written with"))
 
 
@@ -232,11 +226,6 @@ def _bin(folder: Path, number: int) -> Path:
 
 def _json(folder: Path, number: int) -> Path:
     return folder / f"shard-{number:05d}.json"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Shards:
