@@ -28,12 +28,16 @@ def with_data(test):
 
 @with_data
 def test_no_article_is_trained_on_and_tested():
-    rows = corpora.load("boolq")
-    article = {" ".join(row.passage.split()[:24]): row.title.casefold() for row in rows}
-    train, tested = ({article[passage] for _, passage in contrastive.passages(held_out, 24)} for held_out in (0, 1))
-    assert len(train) > 1000 and len(tested) > 300 and not train & tested
+    articles = {}
+    for row in corpora.load("boolq"):
+        articles.setdefault(" ".join(row.passage.split()[:24]), set()).add(contrastive.part_of(row.title))
+    parts = {part: {passage for _, passage in contrastive.passages(part, 24)} for part in contrastive.PARTS}
+    assert len(parts["train"]) > 1000 and len(parts["validation"]) > 200 and len(parts["test"]) > 300
+    assert sum(map(len, parts.values())) == len(set().union(*parts.values()))
+    assert all(part in articles[passage] for part, there in parts.items() for passage in there)
     for batch in itertools.islice(contrastive.batches(24, 16, seed=0), 3):
         assert len({passage for _, passage in batch}) == 16
+        assert {passage for _, passage in batch} <= parts["train"]
 
 
 @with_data
@@ -46,18 +50,36 @@ def test_the_answer_stands_in_what_is_left_of_a_paragraph():
 
 
 @with_data
-def test_longer_documents_hold_the_sentence_and_those_of_other_articles():
-    asked, rest = late_interaction._sentences()
-    title = {sentence: of for _, sentence, of in asked} | dict(rest)
+@pytest.mark.parametrize("kind", late_interaction.KINDS)
+def test_longer_documents_hold_the_sentence_with_the_answer(kind):
+    articles, asked = late_interaction._articles()
+    assert len(asked) == len({(title, number) for _, title, number in asked})
+    own = {question: articles[title][number] for question, title, number in asked}
+    titles = {}
+    for title, sentences in articles.items():
+        for sentence in sentences:
+            titles.setdefault(sentence, set()).add(title)
     questions, found = late_interaction.documents(30, (1, 3, 8), seed=1)
-    sentence_of = {question: sentence for question, sentence, _ in asked}
-    places = set()
-    for question, short, middle, long in zip(questions, *found.values(), strict=True):
-        own = sentence_of[question]
-        assert short == (own,) and len(middle) == 3 and len(long) == 8 and set(short) < set(middle) < set(long)
-        assert all(title[sentence] != title[own] for sentence in long if sentence != own)
-        places.add(long.index(own))
+    places, seen = set(), set()
+    for question, *documents in zip(questions, *(found[kind, n] for n in (1, 3, 8)), strict=True):
+        (short,), middle, long = documents
+        assert short == own[question] and len(middle) == 3 and len(long) == 8
+        assert {short} < set(middle) < set(long)
+        of_one = [bool(titles[sentence] & titles[short]) for sentence in long if sentence != short]
+        assert all(of_one) if kind == "of one" else not any(of_one)
+        if kind == "of one":
+            text = " ".join(articles[next(iter(titles[short]))])
+            assert " ".join(middle) in text and " ".join(long) in text
+            assert not seen & set(long)
+            seen |= set(long)
+        places.add(long.index(short))
     assert len(places) > 4
+
+
+@with_data
+def test_more_documents_than_there_are_without_an_overlap_are_refused():
+    with pytest.raises(ValueError, match="600 documents of 8 sentences that do not overlap: there are"):
+        late_interaction.documents(600, (1, 8), seed=0)
 
 
 def test_the_mean_cosine_is_that_of_all_pairs_of_different_vectors():

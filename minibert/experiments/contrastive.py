@@ -3,13 +3,16 @@
 Trained on questions of BoolQ whose article is in the training part, tested on the other articles: a question looks for
 its passage. `SQuAD` are questions and paragraphs of another collection, which no step has seen.
 
-The starts: bert-nano, which filled blanks; its twin drawn at random; and MiniLM's [CLS]. MiniLM's makers tuned the mean
-of its last layer on a billion pairs, so its [CLS] has read texts that it was never asked to stand for; the mean itself
-is measured beside them and not tuned further. Two series start from bert-nano: other temperatures, and one negative
-for each text, where a batch stays what it is and only the loss compares less.
+The starts: bert-nano, which filled blanks and judged next sentences, and its twin drawn at random. Two series start
+from bert-nano: other temperatures, and one negative for each text, where a batch stays what it is and only the loss
+compares less. MiniLM, the mean of whose last layer its makers tuned on a billion pairs, is measured and not tuned.
+
+Each of the others is tuned with every rate of the grid, and the one counts that finds most passages of validation
+articles, which are no part of the training. "rate" is the chosen one.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from random import Random
 
@@ -20,30 +23,46 @@ from minibert import corpora
 from minibert.experiments.across_languages import first_share, gain
 from minibert.experiments.poolings import Pair, drawn_questions, encoder_of, mean_cosine
 from minibert.experiments.record import Experiment
+from minibert.model.encoder import Encoder
 from minibert.objectives.contrastive import info_nce
 from minibert.tasks.bags import Bag, words
 from minibert.tasks.retrieval import Index
 from minibert.tasks.sentence_embeddings import embed_texts, tune_on_pairs
 from minibert.training.fine_tuning import tuning_recipe
 
+Embed = Callable[[list[str]], Tensor]
 TEMPERATURES = {f"bert-nano, temperature {t}": t for t in (0.01, 1.0)}  # the others have 0.05
 ONE_NEGATIVE = "bert-nano, 1 negative"  # the others have 15
-ARMS = ("words", "bert-nano", "bert-nano untrained", *TEMPERATURES, ONE_NEGATIVE, "MiniLM, [CLS]", "MiniLM, mean")
+NOT_TUNED = ("MiniLM, [CLS]", "MiniLM, mean")
+ARMS = ("words", "bert-nano", "bert-nano untrained", *TEMPERATURES, ONE_NEGATIVE, *NOT_TUNED)
+PARTS = ("train", "validation", "test")  # of the articles: 70, 10 and 20 in a hundred
+
+
+def part_of(title: str) -> str:
+    """The part to which an article of BoolQ belongs; upper and lower case are the same article.
+
+    >>> part_of("Blackjack"), part_of("kansas")
+    ('test', 'train')
+    """
+    title = title.casefold()
+    return "test" if corpora.is_held_out(title, 20) else "validation" if corpora.is_held_out(title, 30) else "train"
 
 
 @cache
-def passages(held_out: bool, words_each: int) -> tuple[tuple[str, str], ...]:
-    """Questions with the first words of their passage, one for each passage; whole articles are held out."""
+def passages(part: str, words_each: int) -> tuple[tuple[str, str], ...]:
+    """Questions with the first words of their passage, one for each passage, of one part of the articles.
+
+    A passage that two articles share is in one part only, the first of "train", "validation", "test".
+    """
     found = {}
-    for row in corpora.load("boolq"):
-        if corpora.is_held_out(row.title.casefold(), 20) == held_out:
-            found.setdefault(" ".join(row.passage.split()[:words_each]), row.question)
-    return tuple((question, passage) for passage, question in found.items())
+    for row in sorted(corpora.load("boolq"), key=lambda row: PARTS.index(part_of(row.title))):
+        found.setdefault(" ".join(row.passage.split()[:words_each]), row)
+    return tuple((row.question, passage) for passage, row in found.items() if part_of(row.title) == part)
 
 
 def batches(words_each: int, size: int, seed: int) -> Iterator[list[tuple[str, str]]]:
     """Batches of training pairs without an end; all passages of a batch differ."""
-    pairs, rng = passages(False, words_each), Random(f"{seed} pairs")
+    pairs, rng = passages("train", words_each), Random(f"{seed} pairs")
     while True:
         yield rng.sample(pairs, size)
 
@@ -65,40 +84,38 @@ def loss_in_groups(size: int):
 
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     """Measures before and after tuning; an arm that is not tuned has the first ones only."""
-    pairs = passages(True, settings["words"])[: settings["tested"]]
-    boolq = tuple(map(list, zip(*pairs, strict=True)))
+    boolq = _sides(passages("test", settings["words"])[: settings["tested"]])
     squad = drawn_questions(settings["squad"], settings["squad_words"], seed)[0]
     tests = {"": boolq, ", SQuAD": squad}
     if arm == "words":
-        bag = Bag.of([text for side in zip(*passages(False, settings["words"]), strict=True) for text in side], words)
-        return _scores(tests, bag.vectors, "before")
+        known = _sides(passages("train", settings["words"]))
+        return _scores(tests, Bag.of([text for side in known for text in side], words).vectors, "before")
     encoder, tok = encoder_of(arm.split(",")[0], seed)
-    pool = "cls" if "[CLS]" in arm else "mean"
 
-    def embed(texts):
-        return embed_texts(texts, encoder, tok, pool)
+    def embed_with(model: Encoder) -> Embed:
+        return lambda texts: embed_texts(texts, model, tok, "cls" if "[CLS]" in arm else "mean")
 
-    found = _scores(tests, embed, "before")
-    if arm == "MiniLM, mean":
+    found = _scores(tests, embed_with(encoder), "before")
+    if arm in NOT_TUNED:
         return found
-    large = arm.startswith("MiniLM")
-    size = "_large" if large else ""
-    recipe = tuning_recipe(settings[f"steps{size}"], settings[f"rate{size}"])
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # dropout
-        tune_on_pairs(
-            batches(settings["words"], settings["pairs"], seed),
-            encoder,
-            tok,
-            recipe,
-            TEMPERATURES.get(arm, settings["temperature"]),
-            pool,
-            loss_in_groups(2) if arm == ONE_NEGATIVE else info_nce,
-        )
-    return found | _scores(tests, embed, "after")
+    validation = {"": _sides(passages("validation", settings["words"])[: settings["tested"]])}
+    tuned = {}
+    for rate in settings["rates"]:
+        tuned[rate] = copy.deepcopy(encoder)
+        pairs = batches(settings["words"], settings["pairs"], seed)
+        temperature = TEMPERATURES.get(arm, settings["temperature"])
+        loss = loss_in_groups(2) if arm == ONE_NEGATIVE else info_nce
+        tune_on_pairs(pairs, tuned[rate], tok, tuning_recipe(settings["steps"], rate), temperature, loss=loss)
+        found[f"validation, rate {rate:g}"] = _scores(validation, embed_with(tuned[rate]), "after")["nDCG@10, after"]
+    best = max(tuned, key=lambda rate: found[f"validation, rate {rate:g}"])
+    return found | {"rate": best} | _scores(tests, embed_with(tuned[best]), "after")
 
 
-def _scores(tests: dict[str, Pair], embed, when: str) -> dict[str, float]:
+def _sides(pairs: Sequence[tuple[str, str]]) -> Pair:
+    return tuple(map(list, zip(*pairs, strict=True)))
+
+
+def _scores(tests: dict[str, Pair], embed: Embed, when: str) -> dict[str, float]:
     """nDCG@10 and recall@1 of the tests, the mean cosine of two documents, and of a question and its own document."""
     found = {}
     for name, (queries, documents) in tests.items():
@@ -123,12 +140,10 @@ CONTRASTIVE = Experiment(
         squad_words=80,
         pairs=16,  # a step
         steps=50,
-        rate=1e-3,  # of 1e-3 and 3e-3 the better one after 40 steps, on training articles, see LOG.md
-        steps_large=30,
-        rate_large=1e-4,
+        rates=(3e-4, 1e-3),
         temperature=0.05,
     ),
     arms=ARMS,
     measure=_one,
-    tiny=dict(words=8, tested=20, squad=8, squad_words=20, pairs=4, steps=2, steps_large=1),
+    tiny=dict(words=8, tested=20, squad=8, squad_words=20, pairs=4, steps=2),
 )

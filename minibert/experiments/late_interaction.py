@@ -1,12 +1,16 @@
 """One vector for a document, or one for each token? Questions look for documents of one to eight sentences.
 
-A question of SQuAD looks for the sentence with its answer. The longer documents hold the same sentence, at a place
-drawn by the seed, among sentences of other articles: whoever reads the right place well loses nothing. As many
-documents compete at each length. `MaxSim` compares tokens (ColBERT's late interaction), `a vector a sentence` is what
-one can do with single vectors: cut the document, and take the best piece. MiniLM was tuned for one vector, not for
-tokens.
+A question of SQuAD looks for the document that has the sentence with its answer. Longer documents are made in two ways.
+"of many": the sentence stands, at a place drawn by the seed, among sentences of other articles. "of one": it stands as
+in its article, among the sentences before and after it; the paragraphs that SQuAD has of an article are joined in the
+order of its rows. Documents of one article do not overlap. At each length the same questions look among as many
+documents.
+
+`MaxSim` compares tokens (ColBERT's late interaction), `a vector a sentence` is what one can do with single vectors: cut
+the document, and take the best piece. MiniLM was tuned for one vector, not for tokens.
 """
 
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from random import Random
 
@@ -23,41 +27,64 @@ from minibert.tasks.retrieval import max_sim, ranks_of
 from minibert.tasks.sentence_embeddings import embed_texts, embed_tokens
 
 ARMS = ("words", "one vector", "a vector a sentence", "MaxSim", "MaxSim of input embeddings")
+KINDS = ("of many", "of one")  # articles
 Document = tuple[str, ...]  # sentences
 
 
 @cache
-def _sentences() -> tuple[tuple[tuple[str, str, str], ...], tuple[tuple[str, str], ...]]:
-    """(question, sentence with the answer, article), each such sentence once; and (sentence, article) without one."""
-    asked, rest = {}, {}
-    for row in corpora.load("squad"):
-        start = 0
-        for sentence in corpora.split_sentences(row.context):
-            start = row.context.find(sentence, start) if sentence in row.context[start:] else -1
-            if not 8 <= len(sentence.split()) <= 40 or start < 0:
-                start = max(start, 0)
-                continue
-            if start <= row.start and row.end <= start + len(sentence):
-                asked.setdefault(sentence, (row.question, sentence, row.title))
-            rest.setdefault(sentence, row.title)
-            start += len(sentence)
-    return tuple(asked.values()), tuple((s, title) for s, title in rest.items() if s not in asked)
+def _articles() -> tuple[dict[str, list[str]], list[tuple[str, str, int]]]:
+    """The sentences of each article, and (question, article, number of the sentence with its answer).
+
+    A question for each such sentence that has 8 to 40 words; the others ask for nothing.
+    """
+    texts = {}  # article -> its paragraphs, each with its first question
+    rows = corpora.load("squad")
+    for row in rows:
+        texts.setdefault(row.title, {}).setdefault(row.context, [])
+        texts[row.title][row.context].append(row)
+    articles, asked = {}, {}
+    for title, paragraphs in texts.items():
+        there = articles[title] = []
+        for context, asking in paragraphs.items():
+            spans = corpora.sentence_spans(context)
+            for row in asking:
+                for number, (start, end) in enumerate(spans):
+                    if start <= row.start and row.end <= end and 8 <= len(context[start:end].split()) <= 40:
+                        asked.setdefault((title, len(there) + number), row.question)
+            there += [" ".join(context[start:end].split()) for start, end in spans]
+    return articles, [(question, *where) for where, question in asked.items()]
 
 
-def documents(count: int, lengths: tuple[int, ...], seed: int) -> tuple[list[str], dict[int, list[Document]]]:
-    """Questions, and for each length their documents; a longer one holds the sentences of the shorter one."""
-    asked, rest = _sentences()
-    rng = Random(f"{seed} documents")
-    chosen = rng.sample(asked, count)
-    found = {length: [] for length in lengths}
-    for _, sentence, title in chosen:
-        others = [each for each, of in rng.sample(rest, 2 * max(lengths)) if of != title][: max(lengths) - 1]
-        place = rng.random()
-        for length in lengths:
-            document = others[: length - 1]
-            document.insert(int(place * length), sentence)
-            found[length].append(tuple(document))
-    return [question for question, _, _ in chosen], found
+def documents(count: int, lengths: Sequence[int], seed: int) -> tuple[list[str], dict[tuple[str, int], list[Document]]]:
+    """Questions, and for each way and length their documents; a longer one holds the sentences of the shorter one."""
+    articles, asked = _articles()
+    rng, most = Random(f"{seed} documents"), max(lengths)
+    with_answer = {(title, number) for _, title, number in asked}
+    rest = [
+        (sentence, title)
+        for title, there in articles.items()
+        for number, sentence in enumerate(there)
+        if (title, number) not in with_answer and 8 <= len(sentence.split()) <= 40
+    ]
+    taken, questions = set(), []
+    found = {(kind, length): [] for kind in KINDS for length in lengths}
+    for question, title, own in rng.sample(asked, len(asked)):
+        place, there = rng.random(), articles[title]
+        firsts = {n: min(max(own - int(place * n), 0), len(there) - n) for n in lengths}
+        around = {(title, number) for number in range(firsts[most], firsts[most] + most)}
+        if len(questions) == count or len(there) < most or around & taken:
+            continue
+        taken |= around
+        questions.append(question)
+        others = [each for each, of in rng.sample(rest, 4 * most) if of != title][: most - 1]
+        for n in lengths:
+            mixed = others[: n - 1]
+            mixed.insert(int(place * n), there[own])
+            found["of many", n].append(tuple(mixed))
+            found["of one", n].append(tuple(there[firsts[n] : firsts[n] + n]))
+    if len(questions) < count:
+        raise ValueError(f"{count} documents of {most} sentences that do not overlap: there are {len(questions)}")
+    return questions, found
 
 
 @cache
@@ -73,14 +100,21 @@ def _input_embeddings(texts: list[str]) -> list[Tensor]:
     return [table[torch.tensor(tok.encode(text, add_special_tokens=False).ids)] for text in texts]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)  # of one seed: the questions, and the documents of each way and length
 def _tokens(texts: tuple[str, ...]) -> list[Tensor]:
     return embed_tokens(texts, *_minilm())
 
 
-@lru_cache(maxsize=4096)
-def _vector(sentence: str) -> Tensor:
-    return embed_texts([sentence], *_minilm())[0]
+@cache
+def _known() -> dict[str, Tensor]:
+    """The vectors of all sentences that were asked for: longer documents hold those of the shorter ones."""
+    return {}
+
+
+def _vectors(sentences: Sequence[str]) -> Tensor:
+    if new := [sentence for sentence in dict.fromkeys(sentences) if sentence not in _known()]:
+        _known().update(zip(new, embed_texts(new, *_minilm()), strict=True))
+    return torch.stack([_known()[sentence] for sentence in sentences])
 
 
 def _scores(arm: str, queries: list[str], found: list[Document]) -> Tensor:
@@ -90,8 +124,7 @@ def _scores(arm: str, queries: list[str], found: list[Document]) -> Tensor:
         bag = Bag.of([*queries, *texts], words)
         return bag.vectors(queries) @ bag.vectors(texts).T
     if arm == "a vector a sentence":
-        own = torch.stack([_vector(query) for query in queries])
-        pieces = torch.stack([_vector(sentence) for document in found for sentence in document])
+        own, pieces = _vectors(queries), _vectors([sentence for document in found for sentence in document])
         parts = (own @ pieces.T).split([len(document) for document in found], dim=1)
         return torch.stack([part.amax(1) for part in parts], dim=1)
     sides = [_tokens(tuple(side)) for side in (queries, texts)]
@@ -106,18 +139,18 @@ def _scores(arm: str, queries: list[str], found: list[Document]) -> Tensor:
 
 
 def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
-    """nDCG@10 and recall@1 by the number of sentences, and how many vectors a document has."""
+    """nDCG@10 and recall@1 by the way and the number of sentences, and how many vectors a document has."""
     queries, found = documents(settings["documents"], settings["sentences"], seed)
     tok, measures = _minilm()[1], {}
-    for length, each in found.items():
+    for (kind, length), each in found.items():
         got = ranks_of(_scores(arm, queries, each), torch.arange(len(queries))).tolist()
-        measures[f"nDCG@10 at {length}"] = round(gain(got), 4)
-        measures[f"recall@1 at {length}"] = round(first_share(got), 4)
+        measures[f"nDCG@10 at {length}, {kind}"] = round(gain(got), 4)
+        measures[f"recall@1 at {length}, {kind}"] = round(first_share(got), 4)
         if arm.startswith("MaxSim"):
             tokens = sum(len(tok.encode(" ".join(document), add_special_tokens=False).ids) for document in each)
-            measures[f"vectors at {length}"] = tokens / len(each)
+            measures[f"vectors at {length}, {kind}"] = tokens / len(each)
         elif arm != "words":
-            measures[f"vectors at {length}"] = length if arm == "a vector a sentence" else 1
+            measures[f"vectors at {length}, {kind}"] = length if arm == "a vector a sentence" else 1
     return measures
 
 

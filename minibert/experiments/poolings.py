@@ -3,7 +3,8 @@
 Three tests, none of which trains anything: generated pairs with a similarity of 0 to 5 (`sts`, Spearman), pairs of news
 sentences that say the same or not (`mrpc`, area under the curve), and questions that look for their paragraph (`squad`,
 nDCG@10). The encoders: MiniLM, whose makers tuned the mean of its last layer on a billion pairs; bert-nano and
-modernbert-nano, which filled blanks and saw no pairs; and twins of the first two with weights drawn at random.
+modernbert-nano, which filled blanks, the former judged next sentences, too; and twins with weights drawn at random.
+None of the nanos was asked to compare texts.
 
 Each pooling is measured as it is, without the mean vector of other texts ("centred"), and without the `directions` in
 which other texts differ most, too. The seed draws the generated pairs, the paragraphs, and the weights of the twins.
@@ -36,7 +37,8 @@ _HOW = {
     "mean, last four joined": "last_four_joined",
 }
 KINDS = ("[CLS], last", "mean, last", *_HOW, "mean, weighted")
-ARMS = ("words", "MiniLM", "MiniLM untrained", "bert-nano", "bert-nano untrained", "modernbert-nano")
+ENCODERS = ("MiniLM", "bert-nano", "modernbert-nano")
+ARMS = ("words", *(arm for name in ENCODERS for arm in (name, f"{name} untrained")))
 Texts = list[str]
 Pair = tuple[Texts, Texts]  # row i of one belongs to row i of the other
 
