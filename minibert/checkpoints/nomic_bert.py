@@ -19,7 +19,7 @@ def read(keys) -> dict:
     >>> read(Keys({"rope_parameters": {"rope_theta": 500.0}}))["rope_theta"]
     500.0
     """
-    if "n_embd" in keys.raw:
+    if "n_embd" in keys.raw and keys.get("hidden_size") is None:
         keys.refuse(
             "n_embd", keys.raw["n_embd"], "the keys of transformers 5 (hidden_size, ...): save the folder there"
         )
@@ -88,6 +88,7 @@ NAMES = bert.NAMES | dict(
     prefix="nomic_bert.",
     body=BODY,
     or_else=IN_MEMORY,
+    old={"bert.": ""},  # the prefix of nomic-bert-2048
     heads={
         "MaskedLanguageModel": VOCABULARY,
         "SequenceClassifier": bert.CLASSIFIER,
