@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from minibert import EncoderConfig, MaskedLanguageModel, corpora
 from minibert.__main__ import main
 from minibert.experiments.small_bert import split_speeches
+from minibert.experiments.small_encoders import Run
 from minibert.speedrun import RULES, Rules, find_entry, judge, race, read_text, rules, stored, table, worker
 
 TINY = Rules(text="stories", documents=300, vocab_size=160, rows=32, bar=2.0, seeds=(0,), text_sha256=None)
@@ -94,8 +95,12 @@ def test_a_record_is_for_the_rules_seeds_and_the_rules_folder(tiny, tmp_path_fac
     assert "leave out --seed" in command(str(tiny / "tiny.py"), "--record", "--seed", "7").stderr
     elsewhere = shutil.copy(tiny / "tiny.py", tmp_path_factory.mktemp("elsewhere") / "tiny.py")
     assert "put the file there first" in command(str(elsewhere), "--record").stderr
+    sha256 = table.file_hash(tiny / "tiny.py")
     with pytest.raises(ValueError, match="needs the seeds of the rules, 0"):
-        table.record(tiny / "tiny.py", [{"seed": 5}], TINY)
+        table.record(tiny / "tiny.py", sha256, [{"seed": 5}], TINY)
+    write(tiny, ENTRY).replace(tiny / "tiny.py")
+    with pytest.raises(ValueError, match="was changed while it ran"):
+        table.record(tiny / "tiny.py", sha256, [{"seed": 0}], TINY)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +225,30 @@ def test_the_page_shows_what_is_stored():
     page = (table.ENTRIES / table.PAGE).read_text(encoding="utf-8")
     assert page.split(table.BEGIN)[1].split(table.END)[0].strip() == table.table(stored())
     assert f"{RULES.bar} bits per byte" in page
+
+
+def test_each_record_is_of_the_entry_as_it_is_and_of_these_rules():
+    reports = stored()
+    assert {report["entry"] for report in reports} == {file.stem for file in table.ENTRIES.glob("*.py")}
+    for report in reports:
+        entry = find_entry(report["entry"], RULES)
+        assert table.file_hash(entry) == report["sha256"], f"{entry.name} was changed: {report['command']}"
+        assert report["rules"] == json.loads(json.dumps(vars(RULES)))
+        assert [run["seed"] for run in report["runs"]] == list(RULES.seeds)
+        assert all(run["bits_per_byte"] <= RULES.bar for run in report["runs"])
+        assert report | race.summary(report["runs"]) == report
+    assert reports[0]["times_calibration"] * 2 <= reports[-1]["times_calibration"]
+
+
+@pytest.mark.parametrize("name", ["1_bert", "2_counts", "3_muon"])
+def test_the_stored_entries_still_run(name, monkeypatch, tmp_path):
+    """A step or two of each on a tiny text: a change of the package that breaks them is seen here, not in a race."""
+    go, source = Run.go, (table.ENTRIES / f"{name}.py").read_text(encoding="utf-8")
+    monkeypatch.setattr(Run, "go", lambda run, steps, lr: go(run, 1, lr))
+    source = re.sub(r"^STAGES = .*?#", "STAGES = ((20, 16, 4), (10, 64, 2))  #", source, flags=re.MULTILINE)
+    text = read_text(TINY)
+    worker.run_entry(write(tmp_path, source, docstring=""), text, 0).save_pretrained(tmp_path)
+    assert judge(tmp_path, text, TINY)["bits_per_byte"] < 3
 
 
 def test_the_page_lists_who_is_held_out():

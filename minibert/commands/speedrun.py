@@ -42,6 +42,7 @@ def speedrun(entries, seeds, out, recording):
 
     for file in files:
         note(f"{file.stem}:")
+        sha256 = table.file_hash(file)
         with contextlib.nullcontext(out) if out else tempfile.TemporaryDirectory() as folder:
             runs = race.measure(file, rules.RULES, Path(folder) / file.stem, seeds=seeds or None, on_run=tell)
         result = race.summary(runs)
@@ -49,7 +50,7 @@ def speedrun(entries, seeds, out, recording):
         if not result["passed"]:
             missed.append(file.stem)
         elif recording:
-            table.record(file, runs, rules.RULES)
+            table.record(file, sha256, runs, rules.RULES)
     if missed:
         raise click.ClickException(f"not under the bar of {bar} with every seed: {', '.join(missed)}")
 

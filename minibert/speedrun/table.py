@@ -53,12 +53,14 @@ def file_hash(file: Path) -> str:
     return hashlib.sha256(read_text(file).replace("\r\n", "\n").encode("utf-8")).hexdigest()
 
 
-def record(entry: Path, runs: list[dict], rules: Rules) -> None:
-    """Write the result of an entry beside its file and the table anew.
+def record(entry: Path, sha256: str, runs: list[dict], rules: Rules) -> None:
+    """Write the result of an entry beside its file and the table anew; `sha256` is the file's hash before it ran.
 
     Raises:
-        ValueError: the entry lies elsewhere, did not reach the bar, or was run with other seeds than the rules'.
+        ValueError: the entry did not reach the bar, was changed meanwhile, or ran with other seeds than the rules'.
     """
+    if file_hash(entry) != sha256:
+        raise ValueError(f"{entry} was changed while it ran: nothing is recorded, run it again")
     if tuple(run["seed"] for run in runs) != rules.seeds:
         raise ValueError(f"a record needs the seeds of the rules, {', '.join(map(str, rules.seeds))}: leave out --seed")
     result = summary(runs)
@@ -66,13 +68,13 @@ def record(entry: Path, runs: list[dict], rules: Rules) -> None:
         raise ValueError(f"{entry.stem} did not reach {rules.bar} bits per byte with every seed: nothing is recorded")
     report = {
         "entry": entry.stem,
-        "sha256": file_hash(entry),
+        "sha256": sha256,
         "changes": " ".join(ast.get_docstring(ast.parse(read_text(entry))).split()),
         "command": f"python -m minibert speedrun {entry.stem} --record",
         "rules": plain(asdict(rules)),
         **result,
         "runs": runs,
-        "machine": machine(),
+        "machine": machine() | {"threads": 1},
         "versions": versions(),
     }
     write_text(entry.with_suffix(".json"), json.dumps(report, indent=1) + "\n")
