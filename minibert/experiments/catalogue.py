@@ -13,6 +13,7 @@ NAMES = (
     "mask_rate",
     "few_labels",
     "pretrained",
+    "frozen_or_tuned",
     "needle",
     "bad_batch",
     "ladder",
