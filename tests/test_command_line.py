@@ -210,7 +210,7 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path):
     file.write_bytes("caf\xe9".encode("latin-1"))
     done = call("pretrain", "--corpus", str(file), "--out", str(tmp_path / "run"))
     assert done.exit_code == 1
-    assert "latin.txt is not UTF-8" in str(done.exception)
+    assert "latin.txt, line 1, is not UTF-8" in str(done.exception)
 
 
 def test_fill_needs_a_model_that_names_words(trained, tmp_path):
