@@ -85,7 +85,7 @@ class BitsView(View):
             rounded, _ = in_bits(self.weight, self.bits, own)
             left = [len(set(channel.tolist())) for channel in rounded]
             parts.append(
-                f"with {WHOSE[own]} the channels keep {min(left)} to {max(left)} different values, and the error is "
+                f"with {WHOSE[own]}, the channels keep {min(left)} to {max(left)} different values, and the error is "
                 f"{100 * self.error(own):.1f} % of the weights"
             )
         return printable(

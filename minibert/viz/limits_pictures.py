@@ -19,7 +19,7 @@ def plot_student(layers: int, keep: Sequence[int]) -> Figure:
     """
     figure = new_figure(9.2, 3.5)
     axes = figure.subplots()
-    answer = layers + 1.6
+    answer, between = layers + 2.4, layers + 1.0  # the scores, and the arrow of the last hidden states
     for y, names, shade in ((1.6, [f"layer {n}" for n in range(layers)], "#CDE5F5"), (0.0, keep, "#FBE3B0")):
         steps = ["embeddings", *names] if y else ["embeddings", *(f"layer {n}" for n in range(len(keep)))]
         places = [0.0, *(n + 1.4 for n in range(layers))] if y else [0.0, *(n + 1.4 for n in keep)]
@@ -30,8 +30,9 @@ def plot_student(layers: int, keep: Sequence[int]) -> Figure:
         _box(axes, answer, y, "scores", "#DDDDDD")
     for place in (0.0, *(n + 1.4 for n in keep)):
         _arrow(axes, (place, 1.24), (place, 0.36), BLUE, ls="--")
-    _arrow(axes, (answer, 1.24), (answer, 0.36), ORANGE, lw=2.2)
-    axes.text(answer + 0.12, 0.8, "softened\nanswers", color="#9C4400", fontsize=11, va="center")
+    for place, y, taught in ((between, 1.56, "hidden\nstates"), (answer, 1.24, "softened\nanswers")):
+        _arrow(axes, (place, y), (place, 1.6 - y if place == between else 0.36), ORANGE, lw=2.2)
+        axes.text(place + 0.12, 0.8, taught, color="#9C4400", fontsize=11, va="center")
     axes.text(0.1, 0.8, "copied", color="#00507F", fontsize=11, va="center")
     axes.text(-0.65, 2.2, f"teacher: {layers} layers", fontsize=12, fontweight="bold")
     axes.text(-0.65, -0.72, f"student: {len(keep)} layers", fontsize=12, fontweight="bold")

@@ -59,7 +59,10 @@ def cases(rng):
     yield Case((student, *whole, labels, some, 2.0, 1.0), TWO, "the loss when the teacher stores all V entries")
     loud = student.masked_fill(~mask[..., None], 30.0) * torch.linspace(1, 2, V), scores, best
     yield Case((*loud, labels, some, 2.0, 0.7), "padding counts nowhere", "the loss with large numbers at the padding")
-    large = 400 * student, 400 * scores, best
+    yield Case(
+        (*models, labels, some / 100, 3.0, 1.0), TWO, f"the loss {alone} alone, with a hundredth of the weights,"
+    )
+    large = 400 * student, 400 * scores - 2000, best  # a softmax does not see what is subtracted from all
     yield Case((*large, labels, some, 2.0, 0.5), LOGS, "the loss for logits of several hundreds", LOGS, tolerance=1e-4)
     yield Case((*models, free, some, 2.0, 0.7), NONE, "the loss without labels", NONE)
     yield Case((*models, free, 0 * full, 2.0, 0.7), NONE, "the loss of a batch of padding", NONE)
@@ -124,6 +127,14 @@ MISTAKES = {
     "the weights are made probabilities by a softmax; they are divided by their sum": {
         f"{SUM} / {COUNT}": "(weights.flatten().softmax(0) * each.flatten()).sum()"
     },
+    "the weights of a text are made probabilities by a softmax; they are divided by the sum of all": {
+        "    mine =": "    weights = weights.softmax(dim=-1)\n    mine ="
+    },
+    "the weights multiply twice": {SUM: "(weights * weights * each).sum()"},
+    "the sum of the weights is held at 1 or more; only 0 / 0 must be kept away": {COUNT: "weights.sum().clamp(min=1)"},
+    "the weighted sum is divided by the tokens that have a label; divide by the sum of the weights": {
+        COUNT: "(labels != -100).sum().clamp(min=1)"
+    },
     "only tokens with a label learn from the teacher; all tokens with a weight do": {
         "    mine =": "    weights = weights * (labels != -100)\n    mine ="
     },
@@ -153,14 +164,46 @@ MISTAKES = {
     "F.kl_div gets the student's probabilities; it wants their logs": {
         EACH: "F.kl_div(mine.exp(), theirs, log_target=True, reduction='none').sum(-1)"
     },
-    "F.kl_div gets the teacher's logs as if they were probabilities (log_target=True is missing)": {
-        EACH: "F.kl_div(mine, theirs, reduction='none').sum(-1)"
+    "F.kl_div wants the student's logs first, then the teacher's probabilities; logs in second place need "
+    "log_target=True": {EACH: "F.kl_div(mine, theirs, reduction='none').sum(-1)"},
+    "0 times minus infinity is NaN: an entry without probability adds 0 (leave it out, or use xlogy)": {
+        MINE: "(student / temperature).log_softmax(dim=-1)",
+        THEIRS: "(torch.full_like(student, -torch.inf).scatter(-1, best, scores) / temperature).log_softmax(dim=-1)",
+    },
+    "the entries that the teacher did not store have a low logit, -100; that is no bound: they have no probability": {
+        MINE: "(student / temperature).log_softmax(dim=-1)",
+        THEIRS: "(torch.full_like(student, -100).scatter(-1, best, scores) / temperature).log_softmax(dim=-1)",
+    },
+    "the student's softmax runs over the tokens of a text; it runs over the entries, the last axis": {
+        MINE: MINE.replace("softmax(dim=-1)", "softmax(dim=1)")
+    },
+    "the teacher's softmax runs over the tokens of a text; it runs over the entries, the last axis": {
+        THEIRS: THEIRS.replace("-1", "1")
+    },
+    "both softmaxes run over the tokens of a text; they run over the entries, the last axis": {
+        MINE: MINE.replace("softmax(dim=-1)", "softmax(dim=1)"),
+        THEIRS: THEIRS.replace("-1", "1"),
+    },
+    "the student's own k best entries have the softmax; it runs over all V, and then those at `best` are taken": {
+        MINE: "(student / temperature).topk(best.shape[-1]).values.log_softmax(dim=-1)"
+    },
+    "these are squared differences of logits; a divergence is asked": {
+        EACH: "(student.gather(-1, best) - scores).square().mean(-1)"
+    },
+    "these are squared differences of probabilities; a divergence is asked": {
+        EACH: "(mine.exp() - theirs.exp()).square().sum(-1)"
+    },
+    "this is a cosine of logits; a divergence is asked": {
+        EACH: "1 - F.cosine_similarity(student.gather(-1, best), scores, dim=-1)"
     },
     "this is the cross-entropy with the teacher; the divergence is less by the teacher's entropy": {
         EACH: "-(theirs.exp() * mine).sum(dim=-1)"
     },
     "the teacher's likeliest answer serves as a label; all its k answers teach": {
         EACH: "-mine.gather(-1, theirs.argmax(-1, keepdim=True)).squeeze(-1)"
+    },
+    "the student is detached, or went through .item() or numpy: no gradient arrives": {
+        "    mine =": "    student = student.detach()\n    mine ="
     },
     "the student's logits are detached, and it learns from labels only": {
         "(student / temperature)": "(student.detach() / temperature)"
@@ -170,6 +213,19 @@ MISTAKES = {
     },
     "the labels' loss is divided by the tokens with a weight; divide by those that have a label": {
         "max(int(known.sum()), 1)": "max(int((weights > 0).sum()), 1)"
+    },
+    "the labels' loss is divided by all B T tokens; divide by those that have a label": {
+        "max(int(known.sum()), 1)": "labels.numel()"
+    },
+    "each label's loss is multiplied by its weight; the labels' loss is a plain mean": {
+        f'{HARD}, reduction="sum")': f'({HARD}, reduction="none") * weights[known]).sum()'
+    },
+    "-100 is taken for the entry 0; it says that there is no label": {
+        "known = labels != -100": "labels = labels.clamp(min=0)\n    known = labels >= 0"
+    },
+    "each text averages its labels by itself; the mean of all labels is asked": {
+        f'{HARD}, reduction="sum") / max(int(known.sum()), 1)': "torch.stack([F.cross_entropy(one, its) for one, its "
+        "in zip(student, labels, strict=True)]).nan_to_num().mean()"
     },
     "the labels' loss is a sum; the mean over the tokens that have one is asked": {" / max(int(known.sum()), 1)": ""},
     "the shares are exchanged: `share` belongs to the teacher": {

@@ -96,6 +96,10 @@ ROWS = {
         LOW: "weight.amin().clamp(max=0.0).expand(len(weight), 1)",
         HIGH: "weight.amax().clamp(min=0.0).expand(len(weight), 1)",
     },
+    "one scale serves the whole matrix, a single number; each row has its own, (O, 1)": {
+        LOW: "weight.amin().clamp(max=0.0)",
+        HIGH: "weight.amax().clamp(min=0.0)",
+    },
     "each column has a scale; a row, which makes one output, has": {
         LOW: "weight.amin(dim=0, keepdim=True).clamp(max=0.0)",
         HIGH: "weight.amax(dim=0, keepdim=True).clamp(min=0.0)",
@@ -111,6 +115,10 @@ ROWS = {
         SCALE: "torch.maximum(high, -low) / 127",
         ZERO: "torch.full_like(low, 128.0)",
     },
+    "the scale is that of a symmetric range; the range of a row goes from its lowest to its highest number": {
+        SCALE: "torch.maximum(high, -low) / 127.5"
+    },
+    "the zero point is subtracted; it is added": {" + zero).clamp": " - zero).clamp"},
     "the zero point is not added": {" + zero).clamp": ").clamp"},
     "the zero point has the wrong sign: -low / scale is 0 or more": {ZERO: "torch.round(low / scale)"},
     "the range need not hold 0 here; low is 0 at most, high 0 at least": {
@@ -118,9 +126,18 @@ ROWS = {
         HIGH: "weight.amax(dim=1, keepdim=True)",
     },
     "the range is divided by 256; between 0 and 255 there are 255 steps": {SCALE: "(high - low) / 256"},
+    "the range is divided by 254; uint8 goes from 0 to 255": {SCALE: "(high - low) / 254"},
     "the range is divided by 127; uint8 goes from 0 to 255": {SCALE: "(high - low) / 127"},
     "numbers are rounded down (floor, or a conversion to uint8); round them": {
         NUMBERS: "(torch.floor(weight / scale) + zero).clamp(0, 255)"
+    },
+    "halves are rounded up, as floor(x + 0.5) does; torch.round takes the even neighbour": {
+        NUMBERS: "(torch.floor(weight / scale + 0.5) + zero).clamp(0, 255)"
+    },
+    "numbers are rounded up (ceil); round them": {NUMBERS: "(torch.ceil(weight / scale) + zero).clamp(0, 255)"},
+    "the zero point is added before it is rounded; it is a whole number, round(-low / scale)": {
+        ZERO: "-low / scale",
+        NUMBERS: "torch.round(weight / scale + zero).clamp(0, 255)",
     },
     "numbers are cut off towards 0 (trunc, or a conversion to an integer); round them": {
         NUMBERS: "(torch.trunc(weight / scale) + zero).clamp(0, 255)"
@@ -146,6 +163,9 @@ ROWS = {
         ZERO: "torch.round(-low * scale)",
     },
     NONE: {KEPT: "scale"},
+    "a small number is added to every scale, which changes them all; only a row of zeros needs another": {
+        KEPT: "scale + 1e-8"
+    },
     "outliers are cut off (a quantile); the whole range counts": {
         LOW: "weight.quantile(0.05, dim=1, keepdim=True).clamp(max=0.0)",
         HIGH: "weight.quantile(0.95, dim=1, keepdim=True).clamp(min=0.0)",
@@ -179,6 +199,18 @@ PRODUCT = {
     },
     "the sums are kept in 8 bits and run over: convert before you multiply": {SUMS: f"({SUMS}).to(torch.int8)"},
     "the sums are kept in 16 bits and run over: convert before you multiply": {SUMS: f"({SUMS}).to(torch.int16)"},
+    "sums and zero points are counted in 8 bits, which run over: convert before you multiply": {
+        CORRECTED: f"({CORRECTED}).to(torch.int8)"
+    },
+    "sums and zero points are counted in 16 bits, which run over: convert before you multiply": {
+        CORRECTED: f"({CORRECTED}).to(torch.int16)"
+    },
+    "the sum of each row of x is kept in 8 bits and runs over": {
+        "keepdim=True)": "keepdim=True).to(torch.int8).long()"
+    },
+    "the zero point is taken as 128 for all rows; each has its own": {
+        "zero.long()": "torch.full_like(zero, 128).long()"
+    },
     "the products are rounded to 8 bits before they are added up: convert before you multiply": {
         SUMS: "(x[:, None] * numbers.to(torch.int8)[None]).long().sum(-1)"
     },
@@ -188,6 +220,10 @@ PRODUCT = {
     "the zero point's part is subtracted before the scales reach it": {
         CORRECTED: "sums",
         RETURN: "return sums.float() * x_scale * scale.T - (x.long().sum(dim=1, keepdim=True) @ zero.long().T).float()",
+    },
+    "the zero point is subtracted from numbers · scale; subtract it from the numbers, then multiply by the scale": {
+        CORRECTED: "sums",
+        RETURN: f"{RETURN} - x_scale * (x.long().sum(dim=1, keepdim=True) @ zero.long().T)",
     },
     "the result is turned round: (N, O)": {RETURN: f"{RETURN[:7]}({RETURN[7:]}).T"},
 }

@@ -65,12 +65,14 @@ def steps(rng):
             asks = "the teacher answers and does not learn"
             yield Case((student, alike, lengths, padded), asks, f"the count with a teacher of the same width, {how},")
             yield Case((student, teacher, lengths, padded), wide, f"the count with a wider teacher, {how},")
+            yield Case((teacher, student, lengths, padded), wide, f"the count with a narrower teacher, {how},")
 
 
 TOKENS = "sum(lengths), sum(length * length for length in lengths)"
 PADDED = "len(lengths) * max(lengths), len(lengths) * max(lengths) ** 2"
 MATRICES, ATTENTION = "4 * D * heads * K + 2 * D * F", "4 * pairs * sum(heads * K for heads, _ in layers)"
 HEAD, RETURN = "2 * len(lengths) * (D * D + D * classes)", "return 2 * tokens * matrices + attention + head"
+MODEL = "D, K, layers, classes = model"
 FIRST = {"sum(4 * D": "len(layers) * sum(4 * D", "for heads, F in layers": "for heads, F in layers[:1]"}
 FORWARD = {
     "the factor 2 is missing: a weight takes a multiplication and an addition": {
@@ -99,6 +101,14 @@ FORWARD = {
     },
     "the output matrix is heads · K by D; only query, key and value were made smaller": {
         MATRICES: MATRICES.replace("4 * D * heads * K", "3 * D * heads * K + D * D")
+    },
+    "query, key and value are D by heads · K; only the output matrix was made smaller": {
+        MATRICES: MATRICES.replace("4 * D * heads * K", "D * heads * K + 3 * D * D")
+    },
+    "of query, key and value one matrix is counted; they are three": {MATRICES: MATRICES.replace("4 * D", "2 * D")},
+    "heads and F are exchanged: (heads, F)": {
+        "4 * D * heads * K + 2 * D * F for heads, F": "4 * D * heads * K + 2 * D * F for F, heads",
+        "for heads, _ in layers": "for _, heads in layers",
     },
     "this is one head: a pair is scored in each of them": {ATTENTION: ATTENTION.replace("heads * K", "K")},
     "these are the matrices of one head; each head has its own": {MATRICES: MATRICES.replace("heads * K", "K")},
@@ -141,8 +151,19 @@ FORWARD = {
     "all tokens go through pooler and classifier here; of each text only [CLS] does": {
         HEAD: HEAD.replace("len(lengths)", "tokens")
     },
+    "all tokens go through the pooler here; of each text only [CLS] does": {
+        HEAD: "2 * (tokens * D * D + len(lengths) * D * classes)"
+    },
+    "pooler and classifier count in every layer; they come once, after the last": {HEAD: f"len(layers) * {HEAD}"},
+    "the first text is counted; all of them are asked": {MODEL: f"{MODEL}\n    lengths = lengths[:1]"},
+    "all texts count as long as their mean; the squares of the lengths make the pairs": {
+        MODEL: f"{MODEL}\n    lengths = [sum(lengths) // len(lengths)] * len(lengths)"
+    },
     "pooler and classifier count once for the batch; each text goes through them": {
         HEAD: HEAD.replace("len(lengths) * ", "")
+    },
+    "biases are left out here, an addition for each token and channel": {
+        RETURN: f"{RETURN} + tokens * sum(3 * heads * K + 2 * D + F for heads, F in layers)"
     },
     "biases are left out here": {MATRICES: f"{MATRICES} + 3 * heads * K + 2 * D + F"},
     "this is forth and back; a forward pass is asked": {RETURN: f"{RETURN} + 2 * ({RETURN[7:]})"},
@@ -157,6 +178,7 @@ STEP = {
         OWN: OWN.replace("3", "2"),
         BRIDGE: BRIDGE.replace("3 * 2", "2 * 2"),
     },
+    "the way back of the student costs two ways forth": {OWN: OWN.replace("3", "2")},
     "the way back of the student is forgotten": {OWN: OWN.replace("3 * ", "")},
     "the teacher learns here, too; it is only asked: one way forth": {ASKED: ASKED.replace("forward", "3 * forward")},
     "the teacher is forgotten": {ASKED: "own + bridge"},
@@ -169,6 +191,15 @@ STEP = {
     "the bridge from the student's width to the teacher's is forgotten": {BRIDGE: "0"},
     "models of the same width need no bridge": {BRIDGE: BRIDGE.removeprefix("0 if narrow == wide else ")},
     "the bridge learns, too: it runs forth and back": {BRIDGE: BRIDGE.replace("3 * 2", "2")},
+    "the way back over the bridge costs two ways forth": {BRIDGE: BRIDGE.replace("3 * 2", "2 * 2")},
+    "there is one bridge, after the last layer; not one for each layer": {BRIDGE: f"{BRIDGE} * len(student[2])"},
+    "no padding goes over the bridge where none is computed": {"if padded else": "if True else"},
+    "a narrower teacher needs the bridge, too": {"narrow == wide": "narrow >= wide"},
+    "a wider teacher needs the bridge, too": {"narrow == wide": "narrow <= wide"},
+    "the teacher's pooler and classifier are asked, too": {
+        ASKED: f"{ASKED} - 2 * len(lengths) * (wide * wide + wide * teacher[3])"
+    },
+    "teacher may be None: then there is nothing to add": {"    if teacher is None:\n        return own\n": ""},
     "the bridge is a matrix: a multiplication and an addition for each weight": {BRIDGE: BRIDGE.replace("3 * 2", "3")},
     "all tokens go over the bridge, not one of each text": {BRIDGE: BRIDGE.replace("tokens", "len(lengths)")},
     "padding goes over the bridge, too, where it is computed": {"len(lengths) * max(lengths) if padded else ": ""},
