@@ -53,26 +53,29 @@ def _box(axes: Axes, x, y, wide, high, color, text, size, bold=False) -> None:
     axes.text(x + wide / 2, y + high / 2, for_matplotlib(text), ha="center", va="center", fontsize=size, weight=weight)
 
 
-def plot_spans(logits: Tensor, longest: int, first: int = 0) -> Figure:
+def plot_spans(logits: Tensor, longest: int, tokens: Sequence[str]) -> Figure:
     """The score of every span of a text: its first token by row, its last by column; grey spans do not count.
 
-    Shape: logits (T, 2) of the text's tokens; `first` is the number of the first of them.
+    Shape: logits (T, 2) of the text's T tokens.
 
     >>> import torch
-    >>> plot_spans(torch.randn(9, 2, generator=torch.Generator().manual_seed(0)), 4).axes[0].get_xlabel()
+    >>> plot_spans(torch.randn(9, 2, generator=torch.Generator().manual_seed(0)), 4, ["a"] * 9).axes[0].get_xlabel()
     'last token'
     """
     count = len(logits)
     scores = logits[:, :1] + logits[:, 1]  # (T, T)
     valid = scores.new_ones(count, count).triu().tril(longest - 1).bool()
-    figure = new_figure(6.6, 5.0)
+    figure = new_figure(0.17 * count + 2.2, 0.17 * count + 1.0)
     axes = figure.subplots()
-    extent = (first - 0.5, first + count - 0.5, first + count - 0.5, first - 0.5)
+    extent = (-0.5, count - 0.5, count - 0.5, -0.5)
     axes.imshow((~valid).numpy(), cmap=ListedColormap(["#FFFFFF", "#D9DCE0"]), extent=extent)
     shown = axes.imshow(scores.masked_fill(~valid, float("nan")).numpy(), cmap="viridis", extent=extent)
     row, column = divmod(int(scores.masked_fill(~valid, -float("inf")).argmax()), count)
-    axes.plot(first + column, first + row, marker="o", ms=13, mfc="none", mec=ORANGE, mew=2.5, ls="")
-    figure.colorbar(shown, ax=axes, label="start logit + end logit")
+    axes.plot(column, row, marker="o", ms=13, mfc="none", mec=ORANGE, mew=2.5, ls="")
+    figure.colorbar(shown, ax=axes, label="start logit + end logit", shrink=0.7)
+    words = [for_matplotlib(token) for token in tokens]
+    axes.set_xticks(range(count), words, rotation=90, fontsize=9)
+    axes.set_yticks(range(count), words, fontsize=9)
     axes.set(xlabel="last token", ylabel="first token")
     return figure
 
@@ -138,7 +141,7 @@ def plot_pieces(words: Sequence[str], pieces: Sequence[Sequence[str]], tags: Seq
 def plot_arms(measured: Mapping[str, Mapping[str, Sequence[float]]], arms: Sequence[str]) -> Figure:
     """A panel for each measure from 0 to 1: a bar for the mean of each arm, a dot for each seed, the mean as a number.
 
-    `measured` holds the numbers of all seeds, by the panel's title and the arm.
+    `measured` holds the numbers of all seeds, by the panel's title and the arm; an arm may be missing in a panel.
 
     >>> plot_arms({"F1": {"a": [0.25, 0.5]}}, ["a"]).axes[0].get_title(loc="left")
     'F1'
@@ -148,6 +151,9 @@ def plot_arms(measured: Mapping[str, Mapping[str, Sequence[float]]], arms: Seque
     colors = (GREY, GREY, YELLOW, YELLOW, GREEN, BLUE, ORANGE)[-len(arms) :]
     for axes, (title, values) in zip(panels, measured.items(), strict=True):
         for row, (arm, color) in enumerate(zip(arms, colors, strict=True)):
+            if arm not in values:
+                axes.text(0.02, row, "not measured", va="center", fontsize=10, color=GREY)
+                continue
             mean = sum(values[arm]) / len(values[arm])
             axes.barh(row, mean, height=0.66, color=color, alpha=0.55)
             axes.plot(values[arm], [row] * len(values[arm]), ls="", marker="o", ms=4, color="#1c2530")
