@@ -1,11 +1,13 @@
 """Experiments of chapter 10: what their arms are like before anything is measured."""
 
 import pytest
+import torch
 
 from minibert import corpora
 from minibert.corpora.synthetic.world import ACTIONS, KINDS
-from minibert.experiments.minilm import tokenizer
+from minibert.experiments.minilm import judge, tokenizer
 from minibert.experiments.segments import NEW_KINDS, _example, pairs
+from minibert.training.fine_tuning import Example, fine_tune, tuning_recipe
 
 needs_minilm = pytest.mark.skipif(not corpora.is_cached("minilm"), reason="needs python -m minibert data fetch minilm")
 
@@ -29,3 +31,16 @@ def test_in_a_drawn_order_only_segments_tell_a_pair_from_its_mirror_image():
         row = _example("drawn order", pair, turned, 1)
         start = next(place for place in range(len(row.ids)) if list(row.ids[place : place + len(words)]) == words)
         assert set(row.segment_ids[start : start + len(words)]) == {0}
+
+
+@pytest.mark.data
+@needs_minilm
+def test_the_fast_head_takes_the_steps_of_a_hundredfold_rate():
+    rows = [Example((101, 2204, 102), (0, 0, 0), 1), Example((101, 2919, 102), (0, 0, 0), 0)]
+    fast, slow = judge(0), judge(0, is_fast=False)
+    start = slow.head.classifier.weight.clone()
+    assert torch.allclose(100 * fast.head.classifier.weight, start)
+    for model in (fast, slow):
+        fine_tune(model, rows, tuning_recipe(1, 1e-4, clip=None, weight_decay=0.0), batch_size=2)
+    moved = [(slow.head.classifier.weight - start), 100 * fast.head.classifier.weight - start]
+    assert torch.allclose(100 * moved[0].abs().median(), moved[1].abs().median(), rtol=0.02)

@@ -44,6 +44,7 @@ NAMES = (
     "late_interaction",
     "learning_rates",
     "segments",
+    "tuning_parts",
     "tuned_length",
     "answers",
     "names",

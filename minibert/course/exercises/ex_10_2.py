@@ -183,16 +183,16 @@ MISTAKES = {
     "dropout falls twice: only what tanh gives is dropped": {"dense(mean)": "dense(self.dropout(mean))"},
     "there is no tanh between dense and scores": {INNER: "self.dense(mean)"},
     "ReLU between dense and scores; it is tanh": {"torch.tanh(": "torch.relu("},
-    "tanh stands before dense; it stands behind": {INNER: "self.dense(torch.tanh(mean))"},
+    "tanh stands before dense; it stands after it": {INNER: "self.dense(torch.tanh(mean))"},
     "each token goes through dense and tanh, and then the mean is taken; first the mean": {
         MEAN: "(torch.tanh(self.dense(hidden)) * real).sum(dim=1) / real.sum(dim=1)",
         INNER: "mean",
     },
     "dense and tanh are missing": {INNER: "mean"},
-    "a softmax stands behind the scores; logits are asked, the loss has its own softmax": {
+    "a softmax stands after the scores; logits are asked, the loss has its own softmax": {
         f"self.scores({DROP})": f"self.scores({DROP}).softmax(dim=-1)"
     },
-    "tanh stands behind the scores, too; logits have no bounds": {
+    "tanh stands after the scores, too; logits have no bounds": {
         f"self.scores({DROP})": f"torch.tanh(self.scores({DROP}))"
     },
 }

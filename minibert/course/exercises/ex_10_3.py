@@ -48,7 +48,7 @@ def cases(rng):
         name = name or f"of {count} and {other} ids, at most {max_length}"
         return Case((first, second, max_length, *special), cause, f"for texts {name}")
 
-    form = "[CLS] first [SEP] second [SEP]; all up to the first [SEP] is segment 0, all behind it segment 1"
+    form = "[CLS] first [SEP] second [SEP]; all up to the first [SEP] is segment 0, all after it segment 1"
     cut = "as long as it is too long, the longer text loses its last id; if both are as long, the second one does"
     yield case(form, 3, 2, 12)
     yield case("the special ids come as arguments", 2, 4, 12, (101, 102))
@@ -75,7 +75,7 @@ IDS = "[cls_id, *first[:kept], sep_id, *second[:other], sep_id]"
 SEGMENTS, RETURN = "[0] * (kept + 2) + [1] * (other + 1)", "return ids, [0] * (kept + 2) + [1] * (other + 1)"
 UNCUT = {WHILE: "while False:"}
 MISTAKES = {
-    "the second [SEP] is missing, behind the second text": {
+    "the second [SEP] is missing, after the second text": {
         ", sep_id]": "]",
         "(other + 1)": "other",
         "max_length - 3": "max_length - 2",
