@@ -32,6 +32,7 @@ FOREIGN = {  # packages that are slow, optional or exchangeable: only these file
     "tokenizers": ("tokenization/rust.py",),
     "safetensors": ("checkpoints/folder.py",),
     "flash_attn": ("varlen/flash.py",),
+    "pyarrow": ("corpora/own_text.py",),
 }
 
 
