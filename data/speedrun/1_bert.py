@@ -8,6 +8,6 @@ from minibert.training.recipe import Recipe
 
 def train(text, seed):
     config = EncoderConfig.preset("bert-nano").replace(layers=2, position="rope", rope_theta=10_000.0, nsp=False)
-    recipe = Recipe(steps=1000, optimizer="adamw", learning_rate=2e-3, warmup=100)
+    recipe = Recipe(steps=900, optimizer="adamw", learning_rate=2e-3, warmup=90)
     run = Run(config, text, recipe, length=64, rows_a_step=32, seed=seed, rate=0.15)
     return run.go(recipe.steps, recipe.lr).model
