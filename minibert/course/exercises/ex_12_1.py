@@ -26,6 +26,9 @@ RAGGED = [[1, 1, 1, 1, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 1]]
 HOLES = [[0, 0, 1, 1, 1], [1, 0, 1, 1, 0], [0, 1, 1, 0, 0]]
 EMPTY = [[1, 1, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 0, 0]]
 NONE = "0 / 0: a text without real tokens gets a vector of zeros"
+HAND = "((1, 2) + (3, 4)) / 2: the sum over the real tokens, divided by their number; the mask leaves (5, 9) out"
+ONE = "(3 (5, 10) + 1 (7, 0)) / 4: the one layer in front of the last (-2), its states weighted, over the weights' sum"
+SMALL = "the mask says where padding stands: anywhere; and divide by the sum of the weights, however small it is"
 RIGHT = "ask the mask for each token: padding may stand in front of a text, or inside it"
 TIMES_0 = (
     "padding holds NaN or infinity, and 0 times NaN is NaN: replace it (masked_fill, torch.where), do not multiply"
@@ -34,7 +37,7 @@ TIMES_0 = (
 
 def means(rng):
     hand = torch.tensor([[[1.0, 2], [3, 4], [5, 9]]])
-    yield Case((hand, torch.tensor([[True, True, False]])), "the mean of (1, 2) and (3, 4)", "the mean of two tokens")
+    yield Case((hand, torch.tensor([[True, True, False]])), HAND, "the mean of two tokens")
     hidden = torch.randn(3, 5, 4, generator=rng) + 1
     ragged, holes, empty = (torch.tensor(rows).bool() for rows in (RAGGED, HOLES, EMPTY))
     usual = "padding neither adds to the sum nor to the number by which it is divided"
@@ -55,14 +58,14 @@ def means(rng):
 def weighted(rng):
     hand = [torch.tensor([[[x, 2 * x], [x + 2, 0.0]]]) for x in (1.0, 5.0, 100.0)]
     both = torch.ones(1, 2).bool()
-    yield Case((hand, both, torch.tensor([[3.0, 1.0]]), 1), "(3 (5, 10) + 1 (7, 0)) / 4", "a mean by hand")
+    yield Case((hand, both, torch.tensor([[3.0, 1.0]]), 1), ONE, "a mean by hand")
     layers = [(n + 1) * torch.randn(3, 5, 4, generator=rng) for n in range(7)]
     weights = torch.rand(3, 5, generator=rng) + 0.1
     ragged, holes, empty = (torch.tensor(rows).bool() for rows in (RAGGED, HOLES, EMPTY))
     for count in (1, 2, 4, 6):
         layer = f"the mean of layers {', '.join(str(n) for n in range(-count - 1, -1))} (-1, the last, is left out)"
         yield Case((layers, ragged, weights, count), layer, f"output for count {count}")
-    yield Case((layers, holes.long(), 0.01 * weights, 2), "", "output for small weights")
+    yield Case((layers, holes.long(), 0.01 * weights, 2), SMALL, "output for small weights")
     some = weights * torch.tensor([[0, 1, 1, 0, 1], [0, 1, 1, 1, 1], [0, 1, 1, 1, 0]])
     yield Case((layers, ragged, some, 2), "", "output where [CLS] and [SEP] have the weight 0")
     yield Case((layers, empty, weights, 2), NONE, "output with an empty text", NONE)

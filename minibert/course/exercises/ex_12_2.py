@@ -76,6 +76,7 @@ def of_copies(body):
 
 MISTAKES = {
     "the temperature is not used: divide the cosines by it": {" / temperature": ""},
+    "the temperature is always 0.05; use the one that comes in": {" / temperature": " / 0.05"},
     "the cosines are multiplied by the temperature; divide by it": {" / temperature": " * temperature"},
     "the temperature divides twice": {" / temperature": " / temperature**2"},
     "the loss is multiplied by the temperature; it only divides the cosines": {RETURN: f"{RETURN} * temperature"},
@@ -99,6 +100,14 @@ MISTAKES = {
         "(rows.masked_fill(torch.eye(*rows.shape).bool(), float('-inf')).logsumexp(1) - rows.diagonal()).mean()"
     ),
     "copies are left out and the right document with them; it stays": {KEPT: ""},
+    "the right document is left out as a copy of itself; it stays": {
+        KEPT: "",
+        HIDE: "logits.masked_fill(copies, -1e9)",
+    },
+    "a text that comes twice is left out for all; leave it out only where it is the right document's": {
+        COPIES: "((numbers == numbers[:, None]).triu(1).any(0) & (numbers >= 0)).repeat(B, 1)  #"
+    },
+    "copies are left out on one side of the diagonal only": {KEPT: "    copies = copies.triu(1)"},
     "copies of the right document still count as negatives": {HIDE: "logits"},
     "copies are left out for the queries; a document must not be compared with queries of its copies either": {
         "    logits = logits.masked": "    given = logits\n    logits = logits.masked",

@@ -33,14 +33,19 @@ USUAL = (
     "for each real token of the query the mean of its `count` highest cosines with real ones of the document; then add"
 )
 NEGATIVE = "all cosines are negative here: what padding gets must lie below any of them, so -inf and not 0"
+NOTHING = "padding of a query adds nothing, 0 and not -inf; so a query of padding alone has the score 0"
 FEW = "a document has fewer real tokens than `count`: the mean of those that it has"
 
 
 def padded(rng):
     query, document = torch.tensor([[[2.0, 0], [0, 1]]]), torch.tensor([[[3.0, 0], [1, 1]]])
     hand = (query, real(query), document, real(document))
-    yield Case((*hand, 1), "the highest: 1 and, at 45 degrees, 0.7071", "a score by hand, count 1,")
-    yield Case((*hand, 2), "(1 + 0.7071) / 2 and (0 + 0.7071) / 2", "a score by hand, count 2,")
+    yield Case(
+        (*hand, 1),
+        "each query token's highest cosine, 1 and, at 45 degrees, 0.7071, added",
+        "a score by hand, count 1,",
+    )
+    yield Case((*hand, 2), "(1 + 0.7071) / 2 and (0 + 0.7071) / 2, added", "a score by hand, count 2,")
     queries, documents = drawn(rng, 3, 4, 6), drawn(rng, 2, 5, 6)
     yield Case((queries, real(queries), documents, real(documents), 2), USUAL, "the scores without padding")
     rows = torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 0]]).bool()
@@ -48,9 +53,9 @@ def padded(rng):
         name = f"the scores with padded documents, count {count},"
         yield Case((queries, real(queries), documents, rows, count), USUAL, name)
     for count in (4, 9):
-        yield Case((queries, real(queries), documents, rows, count), FEW, f"the scores for count {count}")
+        yield Case((queries, real(queries), documents, rows, count), FEW, f"the scores for count {count}", FEW)
     columns = torch.tensor([[1, 1, 0, 0], [1, 0, 0, 0], [1, 1, 1, 1]]).bool()
-    yield Case((queries, columns, documents, real(documents), 2), USUAL, "the scores with padded queries")
+    yield Case((queries, columns, documents, real(documents), 2), USUAL, "the scores with padded queries", NOTHING)
     both = (queries, columns, documents, rows, 2)
     yield Case(both, USUAL, "the scores with padding in both", gradient=True, double=True)
     holes = torch.tensor([[0, 1, 0, 1, 1], [0, 0, 1, 1, 0]]).bool()
@@ -64,7 +69,7 @@ def padded(rng):
     yield Case((ahead, real(ahead), like, rows, 2), NEGATIVE, "the scores where the padding looks like the query")
     yield Case((ahead, real(ahead), against * rows[..., None], rows, 2), NEGATIVE, "the scores where padding is zeros")
     nothing = torch.tensor([[1, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]]).bool()
-    yield Case((queries, nothing, documents, rows, 2), "a sum of nothing is 0", "the scores with an empty query")
+    yield Case((queries, nothing, documents, rows, 2), NOTHING, "the scores with an empty query", NOTHING)
     huge = documents.masked_fill(~rows[..., None], 1e4)
     large = "the scores where padding is large and states are small"
     yield Case((1e-3 * queries, columns, huge, rows, 2), USUAL, large)
@@ -75,11 +80,14 @@ def real(vectors):
     return torch.ones(vectors.shape[:2]).bool()
 
 
+HAND = "the borders make documents of 2 tokens and of 1: 1 + 0.7071, and 0 - 1 (a cosine may be negative)"
+
+
 def packed(rng):
     hand = torch.tensor([[3.0, 0], [1, 1], [0, -2]])
     query, borders = torch.tensor([[2.0, 0], [0, 1]]), torch.tensor([0, 2, 3])
-    yield Case((query, hand, borders, 1), "1 + 0.7071, and 0 - 1: a cosine may be negative", "scores by hand, count 1,")
-    yield Case((query, hand, borders, 2), "(1 + 2 * 0.7071 + 0) / 2; and 0 - 1, " + FEW, "scores by hand, count 2,")
+    yield Case((query, hand, borders, 1), HAND, "scores by hand, count 1,")
+    yield Case((query, hand, borders, 2), "(1 + 2 * 0.7071 + 0) / 2; and 0 - 1: " + FEW, "scores by hand, count 2,")
     query = drawn(rng, 4, 6)
     for lengths, count in (((3, 5, 2), 2), ((1, 1, 4, 1), 3), ((7,), 2), ((2, 6), 3)):
         borders = torch.tensor([0, *lengths]).cumsum(0)
@@ -112,6 +120,9 @@ PADDED = {
     "the vectors are normalised along the tokens; each token gets a norm of 1": {
         NORMAL: "F.normalize(queries, dim=1), F.normalize(documents, dim=1)"
     },
+    "the vectors are divided by one norm for all; each token gets a norm of 1": {
+        NORMAL: "queries / queries.norm(), documents / documents.norm()"
+    },
     "padding of the documents counts: it may hold the highest cosine": {HIDE: "cosines"},
     "padding of the documents counts as a cosine of 0, which is more than a negative one": {
         HIDE: "cosines.masked_fill(~document_mask[None, :, None], 0.0)"
@@ -133,6 +144,17 @@ PADDED = {
     },
     "the best token of the query alone counts; each one adds its own": {
         RETURN: "return best.masked_fill(~query_mask[:, None], -2.0).amax(dim=-1)"
+    },
+    "a score below 0 is set to 0; it stays": {RETURN: f"{RETURN}.relu()"},
+    "the sign of the cosines is lost (abs); -1 is the worst partner, not the best": {
+        HIDE: HIDE.replace("cosines", "cosines.abs()")
+    },
+    "the `count` lowest are taken; the highest are asked": {
+        TAKEN: f"-(-cosines).masked_fill(~document_mask[None, :, None], -9.0).topk({TOP}, dim=-1).values"
+    },
+    "the sum is divided by Q, padding included; the sum is asked": {RETURN: f"{RETURN} / query_mask.shape[1]"},
+    "the first real token of a query is left out; each one counts": {
+        RETURN: RETURN.replace("~query_mask[:, None]", "~(query_mask & (query_mask.cumsum(1) > 1))[:, None]")
     },
     ONLY: {TOP: "1"},
     SUMMED: {MEAN: "best.masked_fill(~found, 0.0).sum(dim=-1)"},
@@ -176,6 +198,19 @@ PACKED = {
     ALL: {SUM: "part.mean(dim=1).sum()"},
     LOWEST: {SUM: f"{TOP_OF_PART}[:, -1].sum()"},
     "negative cosines count as 0; they lower the score": {SUM: f"{TOP_OF_PART}.clamp(min=0).mean(dim=1).sum()"},
+    "the vectors are normalised along the tokens; each token gets a norm of 1": {
+        "F.normalize(query, dim=-1) @ F.normalize(tokens, dim=-1).T": "F.normalize(query, dim=0) "
+        "@ F.normalize(tokens, dim=0).T"
+    },
+    "the first `count` tokens of a document are taken; the highest cosines are asked": {
+        SUM: "part[:, :count].mean(dim=1).sum()"
+    },
+    "the `count` highest of all of a document's cosines are taken; each token of the query has its own": {
+        SUM: "part.flatten().topk(min(count, part.numel())).values.mean() * len(part)"
+    },
+    "a document begins after its border: its first token is missing": {
+        "for part in parts": "for part in [part[:, min(1, part.shape[1] - 1) :] for part in parts]"
+    },
     "the last document is missing: its border is the last one": {"for part in parts": "for part in parts[:-1]"},
     "the first document is missing": {"for part in parts": "for part in parts[1:]"},
     "the tokens are split evenly; the borders say where a document ends": {

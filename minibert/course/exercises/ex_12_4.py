@@ -28,11 +28,14 @@ ABOVE = 0.45  # bags of words, whose nDCG@10 is about 0.35; the encoder as it is
 FOUND = 0.97  # nDCG@10 of training pairs that are learned
 UNCHANGED = "the weights are those that came in: train, and return model.state_dict() of the model that was trained"
 COLLAPSED = (
-    "all texts have nearly the same vector: pairs were drawn together and nothing was pushed apart; each question "
-    "must choose its paragraph among those of the whole batch"
+    "all texts have nearly the same vector: nothing pushed them apart (each question must choose its paragraph among "
+    "those of the whole batch), or the learning rate is too high"
 )
 LEARNT = "the training pairs are found, those about new people less: try a temperature near 0.1, and larger batches"
-LOST = "less is found than with bags of words: look whether the loss falls, and try a lower learning rate"
+LOST = (
+    "less is found than with bags of words: look at the loss. If it hardly falls: a higher learning rate, more steps; "
+    "if it jumps: a lower one; if it falls: more wrong paragraphs to choose from, and all the pairs"
+)
 MORE = "the training pairs themselves are not all found: more steps, a higher learning rate, or larger batches"
 DICT = "return a dictionary of tensors like the one that came in: model.state_dict()"
 
