@@ -59,7 +59,8 @@ WRONG = {
     "labels alone": (labels_alone, "known by heart|on the way"),
     "cut out of the teacher": (cut_out, "the student is right about"),
     "40 texts": (few_texts, "the student is right about"),
-    "the teacher": (lambda weights, labelled, texts: dict(weights), "the teacher's size"),
+    "the teacher": (lambda weights, labelled, texts: dict(weights), "the teacher's; the student"),
+    "24 channels": (lambda weights, labelled, texts: classifier(24).state_dict(), "another size"),
     "a model": (lambda weights, labelled, texts: classifier(STUDENT), "SequenceClassifier"),
     "NaN": (lambda weights, labelled, texts: {n: w / 0 for n, w in classifier(STUDENT).state_dict().items()}, "NaN"),
 }

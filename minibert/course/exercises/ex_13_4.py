@@ -39,9 +39,9 @@ KEPT = 0.95  # of the teacher's accuracy; a student that learns from the labels 
 UNCHANGED = "these are the weights of a new student: train it, and return the state_dict of the model that was trained"
 LABELS = "the labelled texts are known by heart, and the teacher was hardly asked: it has an answer for all the texts"
 TURNED = "the student says the opposite of the teacher: are the answers exchanged?"
-LOST = "the student guesses: look whether the loss falls; a lower learning rate, more steps"
+LOST = "the student guesses: if its loss hardly falls, a higher learning rate or more steps; if it jumps, a lower one"
 MORE = "on the way, and not there: more steps, a higher learning rate, all texts without labels"
-LARGE = "these are weights of the teacher's size; the student is classifier(STUDENT)"
+SIZE = "these weights have another size, perhaps the teacher's; the student is classifier(STUDENT)"
 DICT = "return the student's weights, a dictionary of tensors: student.state_dict()"
 
 
@@ -50,9 +50,9 @@ def measure(answer, rng):
     seed = int(torch.randint(2**31, (), generator=rng))
     weights, given = teacher_weights(seed), for_the_student(seed)
     got, new = call(answer, weights, *given), classifier(STUDENT).state_dict()
-    same = isinstance(got, dict) and set(got) == set(weights)
-    large = same and all(getattr(got[name], "shape", ()) == one.shape for name, one in weights.items())
-    student = classifier(STUDENT, expect_weights(got, new, LARGE if large else DICT))
+    same = isinstance(got, dict) and set(got) == set(new)
+    other = same and any(getattr(got[name], "shape", None) != one.shape for name, one in new.items())
+    student = classifier(STUDENT, expect_weights(got, new, SIZE if other else DICT))
     right, theirs = accuracy(student, seed), accuracy(classifier(TEACHER, weights), seed)
     if right >= KEPT * theirs:
         return
@@ -86,7 +86,7 @@ MISTAKES = {
     TURNED: {"(logits(teacher, rows)": "(-logits(teacher, rows)"},
     LOST: {"1e-2": "1e-6"},
     MORE: {TRAIN: TRAIN.replace("texts", "texts[:100]"), "steps=240": "steps=100"},
-    LARGE: {RETURN: "return weights"},
+    SIZE: {RETURN: "return weights"},
     DICT: {RETURN: "return student"},
     "your code changes": {RETURN: "texts[0][1] = 9\n    return student.state_dict()"},
 }
