@@ -13,18 +13,18 @@ def forward_flops(model, lengths, padded):
         tokens, pairs = len(lengths) * max(lengths), len(lengths) * max(lengths) ** 2
     head = 2 * len(lengths) * (D * D + D * classes)  # of each text one vector goes there
     matrices = sum(4 * D * heads * K + 2 * D * F for heads, F in layers)
-    attention = 4 * pairs * sum(heads * K for heads, _ in layers)  # scores and mixtures
+    attention = 4 * pairs * sum(heads * K for heads, _ in layers)  # scores and weighted sums
     return 2 * tokens * matrices + attention + head
 
 
 def step_flops(student, teacher, lengths, padded):
     """Operations of a training step of the student, taught by a teacher, or by labels alone where that is None."""
-    own = 3 * forward_flops(student, lengths, padded)  # the way back costs two ways forth
+    own = 3 * forward_flops(student, lengths, padded)  # the backward pass costs two forward passes
     if teacher is None:
         return own
     tokens = len(lengths) * max(lengths) if padded else sum(lengths)
     narrow, wide = student[0], teacher[0]
-    bridge = 0 if narrow == wide else 3 * 2 * tokens * narrow * wide  # learns, so forth and back
+    bridge = 0 if narrow == wide else 3 * 2 * tokens * narrow * wide  # learns: forward and backward
     return own + forward_flops(teacher, lengths, padded) + bridge
 
 
@@ -60,7 +60,10 @@ def steps(rng):
         alike = (student[0], *teacher[1:])
         for padded in (False, True):
             how = "padded" if padded else "packed"
-            labels, wide = "forth, and back at twice the price", "a teacher of another width needs the bridge"
+            labels, wide = (
+                "one forward pass, and backward at twice its price",
+                "a teacher of another width needs the bridge",
+            )
             yield Case((student, None, lengths, padded), labels, f"the count without a teacher, {how},")
             asks = "the teacher answers and does not learn"
             yield Case((student, alike, lengths, padded), asks, f"the count with a teacher of the same width, {how},")
@@ -82,13 +85,13 @@ FORWARD = {
         RETURN: RETURN.replace("2 * tokens", "tokens")
     },
     "the factor 2 is missing in the head": {HEAD: HEAD.removeprefix("2 * ")},
-    "the scores are forgotten, or the mixtures: attention computes both, 2 · 2 for each pair and channel": {
+    "the scores are forgotten, or the weighted sums: attention computes both, 2 · 2 for each pair and channel": {
         ATTENTION: ATTENTION.replace("4", "2")
     },
-    "attention counts multiplications only; the additions are forgotten, and scores or mixtures": {
+    "attention counts multiplications only; the additions are forgotten, and scores or weighted sums": {
         ATTENTION: ATTENTION.replace("4 * ", "")
     },
-    "scores and mixtures are forgotten: attention is more than its matrices": {ATTENTION: "0"},
+    "scores and weighted sums are forgotten: attention is more than its matrices": {ATTENTION: "0"},
     "attention works in heads · K channels; where heads were removed that is not D": {
         ATTENTION: "4 * pairs * D * len(layers)"
     },
@@ -166,7 +169,7 @@ FORWARD = {
         RETURN: f"{RETURN} + tokens * sum(3 * heads * K + 2 * D + F for heads, F in layers)"
     },
     "biases are left out here": {MATRICES: f"{MATRICES} + 3 * heads * K + 2 * D + F"},
-    "this is forth and back; a forward pass is asked": {RETURN: f"{RETURN} + 2 * ({RETURN[7:]})"},
+    "this is forward and backward; a forward pass is asked": {RETURN: f"{RETURN} + 2 * ({RETURN[7:]})"},
     "the result is a float; whole numbers are counted: use // where you divide": {
         RETURN: "return float(2 * tokens * matrices + attention + head)"
     },
@@ -174,24 +177,26 @@ FORWARD = {
 OWN, ASKED = "3 * forward_flops(student, lengths, padded)", "own + forward_flops(teacher, lengths, padded) + bridge"
 BRIDGE = "0 if narrow == wide else 3 * 2 * tokens * narrow * wide"
 STEP = {
-    "the way back costs two ways forth: for each matrix, gradients at its inputs and at its weights": {
+    "the backward pass costs two forward passes: for each matrix, gradients at its inputs and at its weights": {
         OWN: OWN.replace("3", "2"),
         BRIDGE: BRIDGE.replace("3 * 2", "2 * 2"),
     },
-    "the way back of the student costs two ways forth": {OWN: OWN.replace("3", "2")},
-    "the way back of the student is forgotten": {OWN: OWN.replace("3 * ", "")},
-    "the teacher learns here, too; it is only asked: one way forth": {ASKED: ASKED.replace("forward", "3 * forward")},
+    "the backward pass of the student costs two forward passes": {OWN: OWN.replace("3", "2")},
+    "the backward pass of the student is forgotten": {OWN: OWN.replace("3 * ", "")},
+    "the teacher learns here, too; it is only asked: one forward pass": {
+        ASKED: ASKED.replace("forward", "3 * forward")
+    },
     "the teacher is forgotten": {ASKED: "own + bridge"},
     "the teacher and the bridge to it are forgotten": {ASKED: "own"},
     "the teacher is counted with the student's sizes": {ASKED: ASKED.replace("(teacher", "(student")},
     "the student is counted with the teacher's sizes": {ASKED: ASKED.replace("own", OWN.replace("student", "teacher"))},
     "the teacher reads the same padded batch": {ASKED: ASKED.replace("padded", "False")},
     "the teacher alone is counted": {ASKED: ASKED.removeprefix("own + ")},
-    "the way back runs through the teacher": {ASKED: "own + 2 * forward_flops(teacher, lengths, padded) + bridge"},
+    "the backward pass runs through the teacher": {ASKED: "own + 2 * forward_flops(teacher, lengths, padded) + bridge"},
     "the bridge from the student's width to the teacher's is forgotten": {BRIDGE: "0"},
     "models of the same width need no bridge": {BRIDGE: BRIDGE.removeprefix("0 if narrow == wide else ")},
-    "the bridge learns, too: it runs forth and back": {BRIDGE: BRIDGE.replace("3 * 2", "2")},
-    "the way back over the bridge costs two ways forth": {BRIDGE: BRIDGE.replace("3 * 2", "2 * 2")},
+    "the bridge learns, too: it runs forward and backward": {BRIDGE: BRIDGE.replace("3 * 2", "2")},
+    "the backward pass of the bridge costs two forward passes": {BRIDGE: BRIDGE.replace("3 * 2", "2 * 2")},
     "there is one bridge, after the last layer; not one for each layer": {BRIDGE: f"{BRIDGE} * len(student[2])"},
     "no padding goes over the bridge where none is computed": {"if padded else": "if True else"},
     "a narrower teacher needs the bridge, too": {"narrow == wide": "narrow >= wide"},
@@ -222,8 +227,8 @@ EXERCISE = Exercise(
         "number of tokens, number of pairs: of the texts as they are, or of rows as long as the longest\n"
         "for each layer: two for every weight and token; twice two for every pair and channel of a head that is left\n"
         "the head: two for every weight of it and text\n"
-        "a step: the student thrice; the teacher, if there is one, once; a matrix between the widths thrice, if they "
-        "differ",
+        "a step: three times the student; the teacher, if there is one, once; where the widths differ, three times a\n"
+        "matrix between them",
     ),
     parts=(Lab(forward_flops, forward, FORWARD), Lab(step_flops, steps, STEP)),
 )
