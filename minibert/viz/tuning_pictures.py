@@ -9,6 +9,7 @@ from minibert.viz.fast_pictures import STYLES, new_figure
 from minibert.viz.page import COLORS, png_of
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
+DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (6, 4)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2, 2, 2)))
 LEARNED, FROZEN, GIVEN = "#F3C9A5", "#D9E2EC", "#FFFFFF"
 WAYS = {  # title: boxes from the text upwards, each with whether the labels change it
     "bag of words": (("the text", None), ("which pieces\noccur: 30,522", False), ("logistic\nregression", True)),
@@ -209,7 +210,7 @@ def rates_png(view) -> bytes:
     """
     figure = new_figure(9, 3.4)
     for axes, (plot, curves) in zip(figure.subplots(1, 2), view.curves.items(), strict=True):
-        for rate, dashes in zip(view.rates, ("-", "--", ":", "-.", "-", "--", ":", "-."), strict=False):
+        for rate, dashes in zip(view.rates, DASHES, strict=False):
             chosen = rate == view.rate
             style = dict(color=BLUE, lw=2.5, zorder=3) if chosen else dict(color=GREY, lw=1.4, ls=dashes)
             for number, curve in enumerate(curves[rate]):
@@ -221,6 +222,6 @@ def rates_png(view) -> bytes:
         axes.spines[["top", "right"]].set_visible(False)
     handles, names = axes.get_legend_handles_labels()
     figure.legend(
-        handles, [f"learning rate {name}" for name in names], loc="outside lower center", ncols=4, frameon=False
+        handles, [f"learning rate {name}" for name in names], loc="outside lower center", ncols=3, frameon=False
     )
     return png_of(figure)
