@@ -81,8 +81,29 @@ def relu_like(starts, ends, own, longest, threshold):
     return (first, last) if starts[first] + ends[last] > 0 else (0, 0)
 
 
-RIGHT = {"loops": in_loops, "diagonals": by_diagonals, "tuples": lambda *inputs: list(in_loops(*inputs))}
+def highest_of_a_list(starts, ends, own, longest, threshold):
+    """Of equal sums it would take the later one, the loops the earlier one: no case may have two highest."""
+    places = [place for place, there in enumerate(own.tolist()) if there]
+    sums = [(starts[a] + ends[b], a, b) for a in places for b in places if a <= b < a + longest]
+    best, first, last = max(sums, default=(-torch.inf, 0, 0))
+    return (first, last) if starts[0] + ends[0] <= best + threshold else (0, 0)
+
+
+def null_against_maxima(starts, ends, own, longest, threshold):
+    """Searches well, and compares [CLS] with the best start and the best end."""
+    first, last = in_loops(starts, ends, own, longest, 1e9)
+    answered = own.any() and starts[0] + ends[0] <= starts[own].max() + ends[own].max() + threshold
+    return (first, last) if answered else (0, 0)
+
+
+RIGHT = {
+    "the highest of a list": highest_of_a_list,
+    "loops": in_loops,
+    "diagonals": by_diagonals,
+    "tuples": lambda *inputs: list(in_loops(*inputs)),
+}
 WRONG = {
+    "[CLS] against both maxima": (null_against_maxima, "which may be no span"),
     "two argmaxes": (argmaxes, "best end|for itself|no span has both"),
     "two argmaxes in the text": (argmaxes_in_text, "no span has both"),
     "greedy": (greedy, "best start comes first"),

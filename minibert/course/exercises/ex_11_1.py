@@ -79,6 +79,8 @@ def forth(rng):
     yield case(
         hand, window(cut, 2, 3, 5), 8, 20, "the window lies inside the answer and has not all of it", "the answer"
     )
+    yield case(hand, window(cut, 2, 0, 7), 21, 24, "only the last character is missing in the window", "the answer")
+    yield case(hand, window(cut, 2, 4), 15, 17, "only the first character is missing in the window", "the answer")
     yield case(hand, window(cut, 2, 2, 5), 0, 7, "the answer stands in front of the window", "the answer")
     yield case(hand, window(cut, 2, 2, 5), 21, 23, "the answer stands after the window", "the answer")
     yield case(hand, window(cut, 2, 2, 5), 8, 17, "the window holds the answer and nothing else", "the answer")

@@ -25,6 +25,11 @@ def layout(asked, text, pads=0):
     return torch.tensor([False] * (asked + 2) + [True] * text + [False] * (1 + pads))
 
 
+def joined(front, starts, ends):
+    """Both logits of the tokens in front, of the text, and of the last [SEP]."""
+    return [*front[0], *starts, -9], [*front[1], *ends, -9]
+
+
 def cases(rng):
     def case(cause, name, starts, ends, asked=1, longest=30, threshold=0.0, pads=0, **how):
         starts, ends = (one if isinstance(one, torch.Tensor) else torch.tensor(one) for one in (starts, ends))
@@ -50,10 +55,10 @@ def cases(rng):
     yield case(outside, "where the last [SEP] scores high as an end", [*low, 1, 2, 0, -9], [*low, 0, 1, 0.5, 8])
     yield case(outside, "where padding scores high", [*low, 1, 2, 0, -9, 7, 7], [*low, 0, 1, 0.5, -9, 7, 7], pads=2)
     few = "a span has at most `longest` tokens: last - first + 1"
-    starts, ends = [*low, 5.0, 1, 4, 0, 2, 0, -9], [*low, 0.0, 1, 0, 3, 0, 5, -9]
+    starts, ends = [*low, 5.0, 1, 4, 0, 2, 0, -9], [*low, 0.0, 1, 0, 3, 0, 4.5, -9]
     for longest in (6, 5, 4, 3, 2, 1):
         yield case(few, f"with longest = {longest}", starts, ends, longest=longest)
-    high = [*low, *[5.0] * 50, *[1.0] * 9, -9], [*low, *[-9.0] * 55, 8.0, -9, -9, -9, -9]
+    high = [*low, *[5.0] * 50, *[1.0] * 5, *[0.5] * 4, -9], [*low, *[-9.0] * 55, 8.0, -9, -9, -9, -9]
     every = "the best span may have none of the highest starts: they have no good end near by; try them all"
     yield case(every, "where 50 starts are higher than the best one", *high, longest=2)
     far = [*low, 5.0, *[0.0] * 50, -9], [*low, *[0.0] * 45, 5.0, *[0.0] * 5, -9]
@@ -63,6 +68,12 @@ def cases(rng):
     for threshold, score, end in values:
         with_null = [score - end, *low[1:], 2.0, 1, -9], [float(end), *low[1:], 1.0, 4, -9]  # the best score is 6
         yield case(none, f"with {score:g} at [CLS] and threshold {threshold:g}", *with_null, threshold=threshold)
+    rival = "[CLS] is compared with the best span that is allowed, and with nothing else"
+    null = ([3.0, *low[1:]], [4.0, *low[1:]])  # 7 at [CLS]
+    yield case(
+        rival, "with 7 at [CLS], where a span of 10 is too long", *joined(null, [5, 0, 0.5], [0, 0.25, 5]), longest=2
+    )
+    yield case(rival, "with 7 at [CLS], where both maxima are no span", *joined(null, [1, 5, 0], [5, 0.5, 0]))
     yield case("where no token of the text is in the window it is (0, 0)", "without text", low, low, 0)
     hidden = "hide the scores of spans that are not allowed with -inf; all logits may be far below 0"
     for shift in (-40.0, -3e4):
@@ -147,6 +158,12 @@ MISTAKES = {
     "[CLS] is compared with the best start alone; compare sums of two": {
         BEST: "scores[first, last] / 2 + threshold",
         NULL: "(starts[0] + ends[0]) / 2",
+    },
+    "[CLS] is compared with the best start and the best end, which may be no span; compare it with the best span": {
+        BEST: "starts[own].max() + ends[own].max() + threshold"
+    },
+    "[CLS] is compared with a span that may be too long; compare it with the best one that is allowed": {
+        BEST: "max(starts[i] + max(ends[i:][own[i:]]) for i in place[own].tolist()) + threshold"
     },
     "without an answer it is (0, 0); this is (-1, -1)": {"return 0, 0": "return -1, -1"},
     "without an answer it is (0, 0); this is None": {"return 0, 0": "return None"},

@@ -79,6 +79,8 @@ def back(rng):
         return Case((predicted, words, cut, outside), cause, name)
 
     yield case("the first token is [CLS]: words begin after it", (1, 1, 1))
+    zero = "0 may be predicted; it is a tag as any other, and not `outside`"
+    yield case(zero, (1, 2, 1), outside=7, predicted=(9, 0, 4, 5, 0, 9))
     first = "a word has the tag that is predicted at its first piece"
     yield case(first, (1, 3, 2, 1))
     yield case(first, (3, 1, 4), predicted=[0, 2, 5, 5, 1, 3, 4, 4, 4, 0])

@@ -97,6 +97,8 @@ def scores(rng):
     yield case(differ, ["B-a O O O"], ["B-a B-a B-b O"])
     yield case("an entity that is cut short is wrong, and counts as guessed", ["O B-a I-a I-a O"], ["O B-a I-a O O"])
     yield case("an entity that is too long is wrong, and counts as guessed", ["O B-a O O B-b"], ["O B-a I-a O B-b"])
+    yield case("an entity that begins at another word is wrong, though its end is right", ["B-a I-a O"], ["O B-a O"])
+    yield case("a guess in a text without entities counts as guessed", ["B-a O", "O O"], ["B-a O", "B-a O"])
     yield case("words outside of entities do not count", ["O O O O O B-a"], ["O O O O B-a O"])
     yield case("what does not exist and is not guessed counts nowhere", ["O O", "B-a"], ["O O", "B-a"])
     together = "entities of all texts are counted together, and divided once"
