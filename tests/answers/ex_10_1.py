@@ -94,6 +94,14 @@ def schedule_inside(weights, gradients, means, squares, step, lr, *rest):
     return in_another_order(weights, gradients, means, squares, step, lr * min(1.0, step / 10), *rest)
 
 
+def corrects_a_thousand_steps(weights, gradients, means, squares, step, *rest):
+    return in_another_order(weights, gradients, means, squares, min(step, 1000), *rest)
+
+
+def clips(weights, gradients, *rest):
+    return in_another_order(weights, [g if g is None else g / max(1.0, g.norm().item()) for g in gradients], *rest)
+
+
 RIGHT = {"torch.optim": with_torch, "the package": the_package, "in another order": in_another_order}
 WRONG = {
     "Adam with L2": (l2, "L2"),
@@ -103,6 +111,8 @@ WRONG = {
     "eps before the correction": (eps_uncorrected, "eps is added before"),
     "the first tensor only": (first_tensor_only, r"weights\[1\]|weights\[2\]"),
     "a warm-up of its own": (schedule_inside, r"weights\[0\]"),
+    "a correction that ends": (corrects_a_thousand_steps, "step 100,000"),
+    "clips": (clips, "the gradient is clipped"),
     "weights only": (lambda *inputs: in_another_order(*inputs)[0], "a list of 6|a list of 1"),
     "nothing": (lambda *inputs: None, "return"),
     "squares first": (lambda *inputs: in_another_order(*inputs)[::-1], r"weights\[0\]"),

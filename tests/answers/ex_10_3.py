@@ -73,6 +73,13 @@ def floats(*inputs):
     return tuple([float(one) for one in some] for some in by_popping(*inputs))
 
 
+def as_roberta(first, second, max_length, cls_id, sep_id):
+    a, b = list(first), list(second)
+    while len(a) + len(b) > max_length - 4:
+        (a if len(a) > len(b) else b).pop()
+    return [cls_id, *a, sep_id, sep_id, *b, sep_id], [0] * (len(a) + 3) + [1] * (len(b) + 1)
+
+
 RIGHT = {"popping": by_popping, "a formula, tensors": by_formula, "numpy and a tuple": numpy_tuples}
 WRONG = {
     "pops its inputs": (pops_the_inputs, "changes an input"),
@@ -80,6 +87,7 @@ WRONG = {
     "segments from the ids": (from_the_ids, r"the first \[SEP\] is in segment 1"),
     "a dictionary": (a_dictionary, "two lists"),
     "proportional": (proportional, "longer text|short text stays whole"),
+    "as RoBERTa": (as_roberta, "two .SEP. stand between"),
     "three results": (three_results, "two lists"),
     "floats": (floats, "whole numbers in one list"),
     "ids only": (lambda *inputs: by_popping(*inputs)[0], "two lists"),

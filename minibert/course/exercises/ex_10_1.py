@@ -53,7 +53,7 @@ def cases(rng):
     yield case(usual, "step 1, with decay", step=1)
     yield case(usual, "step 20, with decay")
     yield case(usual, "step 2, other settings", step=2, betas=(0.7, 0.95), eps=1e-3, lr=0.05, decay=1.5)
-    yield case(usual, "step 100,000", step=100_000)
+    yield case(usual, "step 100,000", step=100_000, betas=(0.9, 0.99999))
     yield case("eps counts where the gradients are as small as eps", "small gradients", 1e-3, eps=1e-3)
     yield case("eps counts where the gradients are as small as eps", "small gradients, step 2", 1e-3, 2, eps=1e-3)
     none = "where a gradient is 0 and always was, the weight only decays: eps keeps this from being 0 / 0"
@@ -96,6 +96,16 @@ MISTAKES = {
     "mean and square are not corrected (as in BERT's first code): divide them by 1 - beta ** step": NO_ROOT | NO_SIZE,
     "square is not corrected: divide it by 1 - beta2 ** step": NO_ROOT,
     "mean is not corrected: divide it by 1 - beta1 ** step": NO_SIZE,
+    "the corrections are exchanged: 1 - beta1 ** step for mean, 1 - beta2 ** step for square": {
+        SIZE: "mean / (1 - beta2**step)",
+        ROOT: ROOT.replace("beta2", "beta1"),
+    },
+    "square is corrected with beta1; it has beta2": {ROOT: ROOT.replace("beta2", "beta1")},
+    "mean is corrected with beta2; it has beta1": {SIZE: "mean / (1 - beta2**step)"},
+    "the averages are multiplied by 1 - beta ** step; they are too small and are divided by it": {
+        SIZE: "mean * (1 - beta1**step)",
+        ROOT: "(square * (1 - beta2**step)).sqrt()",
+    },
     "the corrected mean and square are returned; the plain ones are kept, and corrected only where they are used": {
         "append(mean)": "append(mean if gradient is None else size)",
         "append(square)": "append(square if gradient is None else root**2)",
@@ -152,6 +162,13 @@ MISTAKES = {
     },
     "the two betas are exchanged": {"beta1, beta2 = betas": "beta2, beta1 = betas"},
     "square averages the gradient, not its square": {SQUARE: SQUARE.replace("gradient**2", "gradient.abs()")},
+    "square has one number for a whole tensor; each number has its own": {
+        SQUARE: SQUARE.replace("gradient**2", "(gradient**2).mean()")
+    },
+    "square adds up all squares (as in Adagrad); it is a running average": {SQUARE: "square + gradient**2"},
+    "the gradient is clipped here; it is used as it is": {
+        FIRST: f"            gradient = gradient / gradient.norm().clamp(min=1)\n{FIRST}"
+    },
     "square averages the square of mean; it is the square of the gradient": {
         SQUARE: SQUARE.replace("gradient**2", "mean**2")
     },
@@ -171,6 +188,12 @@ MISTAKES = {
     },
     "this is plain gradient descent; the step is the corrected mean over the corrected root": {
         STEP: "weight - lr * gradient"
+    },
+    "the root of square is returned; square itself is kept": {
+        "append(square)": "append(square if gradient is None else square.sqrt())"
+    },
+    "means and squares are exchanged in what is returned": {
+        "return new_weights, new_means, new_squares": "return new_weights, new_squares, new_means"
     },
     "the old means and squares are returned": {
         "append(mean)": "append(means[len(new_means)])",

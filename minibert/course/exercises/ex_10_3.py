@@ -87,6 +87,24 @@ MISTAKES = {
         "(kept + 2)": "(kept + 1)",
         "max_length - 3": "max_length - 2",
     },
+    "the first [SEP] is missing, and its place is still counted": {
+        "[:kept], sep_id,": "[:kept],",
+        "(kept + 2)": "(kept + 1)",
+    },
+    "two [SEP] stand between the texts, as in RoBERTa; BERT has one": {
+        "[:kept], sep_id,": "[:kept], sep_id, sep_id,",
+        "(kept + 2)": "(kept + 3)",
+        "max_length - 3": "max_length - 4",
+    },
+    "the special tokens are missing: [CLS] first [SEP] second [SEP]": {
+        IDS: "[*first[:kept], *second[:other]]",
+        SEGMENTS: "[0] * kept + [1] * other",
+        "max_length - 3": "max_length",
+    },
+    "all ids are in segment 1, as in an attention mask; the first text has 0": {SEGMENTS: "[1] * (kept + other + 3)"},
+    "segment_ids are as long as the texts were before they were cut": {
+        SEGMENTS: "[0] * (len(first) + 2) + [1] * (len(second) + 1)"
+    },
     "the second [SEP] is in segment 0; it ends the second text, and is in segment 1": {
         SEGMENTS: "[0] * (kept + 2) + [1] * other + [0]"
     },
@@ -130,6 +148,10 @@ MISTAKES = {
     | {RETURN: f"return ids[:max_length], ({SEGMENTS})[:max_length]"},
     "the end of the whole is cut off and its last id replaced by [SEP]; the longer text is cut": UNCUT
     | {RETURN: f"return ids[: max_length - 1] + [sep_id], ({SEGMENTS})[:max_length]"},
+    "a single id is cut; go on as long as it is too long": {WHILE: WHILE.replace("while", "if")},
+    "each text is cut by itself; both together have max_length - 3": {
+        WHILE: "kept, other = min(kept, max_length - 3), min(other, max_length - 3)\n    while False:"
+    },
     "the special tokens are not counted: all together at most max_length": {"max_length - 3": "max_length"},
     "two special tokens are counted; there are three": {"max_length - 3": "max_length - 2"},
     "more is cut than needed: max_length itself is allowed": {"max_length - 3": "max_length - 4"},
