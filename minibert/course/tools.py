@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from minibert import corpora
 from minibert.course.exercise import STUB, Crash, NotAttempted, Wrong
 from minibert.course.explain import explain, message, where
 from minibert.course.limits import Stop, told_to_stop
@@ -48,6 +49,30 @@ def call(function, *arguments, **named) -> Any:
         raise Crash(seen, "", cause) from None
     _expect_unchanged((arguments, named), (given, given_named))
     return result
+
+
+def call_without_data(function, *arguments) -> Any:
+    """`call`, with `corpora.load` closed: an open task asks to learn from what is given, not to look up what it asks.
+
+    >>> call_without_data(lambda: corpora.load("rte"))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    minibert.course.exercise.Wrong: ("your code loads the data set 'rte'", ...
+    """
+    opened, load = [], corpora.load
+
+    def refuse(name, *_, **__):
+        opened.append(name)
+        raise PermissionError(f"the data set {name!r} is closed while the check runs")
+
+    corpora.load = refuse
+    try:
+        return call(function, *arguments)
+    finally:
+        corpora.load = load
+        if opened:
+            cause = "what you are given is all that may be learned from; what you know yourself you may write down"
+            raise Wrong(f"your code loads the data set {opened[0]!r}", "no data set is loaded", cause) from None
 
 
 def _expect_unchanged(before: Any, after: Any, name: str = "an input") -> None:

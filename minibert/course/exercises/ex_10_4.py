@@ -9,7 +9,7 @@ from torch.nn import functional
 from minibert import corpora
 from minibert.course.exercise import Exercise, Wrong
 from minibert.course.lab import Lab
-from minibert.course.tools import call, kind_of, show
+from minibert.course.tools import call_without_data, kind_of, show
 from minibert.model.encoder import Encoder
 from minibert.tasks.classification import features
 from minibert.tasks.open_tuning import LABELS, bag_of_words, draw_snippets, share_right
@@ -48,7 +48,7 @@ def measure(answer, rng):
     found = []
     for number in range(DRAWS):
         texts, labels, others, right = draw_snippets(seed + number)
-        got = call(answer, texts, labels, others)
+        got = call_without_data(answer, texts, labels, others)
         got = got.tolist() if hasattr(got, "tolist") else got
         if type(got) not in (list, tuple) or len(got) != len(others):
             raise Wrong(f"predict returns {kind_of(got)}", f"a list of {len(others)}", LIST)
@@ -82,9 +82,13 @@ MISTAKES = {
     SAME: {LOAD: "    return ['negative'] * len(others)\n" + LOAD},
     TURNED: {"LABELS[number] for": "LABELS[1 - number] for"},
     BAG: {LOAD: "    return bag_of_words(texts, labels, others)\n" + LOAD},
-    SOLD: {
+    "loads the data set 'vader-movies'": {
         LOAD: "    rows = {row.text: row.rating > 0 for row in corpora.load('vader-movies')}\n"
         "    return [LABELS[rows[text]] for text in others]\n" + LOAD
+    },
+    SOLD: {
+        LOAD: "    from minibert.tasks.open_tuning import clear_snippets\n"
+        "    return [LABELS[text in clear_snippets()[1]] for text in others]\n" + LOAD
     },
     "your code changes": {LOAD: "    texts.clear()\n    return ['negative'] * len(others)\n" + LOAD},
 }

@@ -8,7 +8,7 @@ import torch
 
 from minibert.course.exercise import Exercise, Wrong
 from minibert.course.lab import Lab
-from minibert.course.tools import call, kind_of, show
+from minibert.course.tools import call_without_data, kind_of, show
 from minibert.tasks import bags, squad_score
 from minibert.tasks.open_tuning import draw_questions, mean_f1, nearest_sentence, new_words
 from minibert.tasks.probe import fit_probe
@@ -75,7 +75,7 @@ SOLD = "no way of reading gets so many right: are the questions looked up in the
 def measure(answer, rng):
     """Ask for the answers to questions of this seed, and compare with the new words of the sentences most alike."""
     rows, questions, right = draw_questions(int(torch.randint(2**31, (), generator=rng)))
-    got = call(answer, list(rows), list(questions))
+    got = call_without_data(answer, list(rows), list(questions))
     if type(got) not in (list, tuple) or len(got) != len(questions):
         raise Wrong(f"answers returns {kind_of(got)}", f"a list of {len(questions)}", LIST)
     if strange := [one for one in got if not isinstance(one, str)]:
@@ -121,6 +121,10 @@ MISTAKES = {
     NEW: instead("return new_words(rows, questions)"),
     LIST: {GIVE: "    return given[1:]"},
     "an answer is a list": {GIVE: "    return [[one] for one in given]"},
+    "loads the data set 'sciq'": instead(
+        "from minibert import corpora; found = {row.question: row.answer for row in corpora.load('sciq')}; "
+        "return [found[one] if at % 2 else '' for at, (one, _) in enumerate(questions)]"
+    ),
     SOLD: instead(
         f"{LOOK.strip()}\n    found = {{row[0]: row[2] for row in science_questions()}}\n"
         "    return [found[one] for one, _ in questions]"
