@@ -170,6 +170,15 @@ def test_bbc():
     assert not long(train) & long(test)
 
 
+@need("bbc")
+def test_headlines():
+    train, test = corpora.load("headlines", "train"), corpora.load("headlines", "test")
+    for rows in (train, test):
+        assert [row.label for row in rows] == ["same", "other"] * (len(rows) // 2)
+    assert len(train) > 800 and len(test) > 200
+    assert not {row.first for row in train} & {row.first for row in test}
+
+
 @need("ner")
 def test_ner():
     rows = corpora.load("ner")

@@ -36,7 +36,7 @@ TASKS = {
     task.name: task
     for task in (
         Task("sentiment", LabelledText, "SequenceClassifier", "accuracy", "sentiment", "sst2", 128, 1.0),
-        Task("pairs", LabelledPair, "SequenceClassifier", "accuracy", "nli", "nli test", 128, 2.0),
+        Task("pairs", LabelledPair, "SequenceClassifier", "accuracy", "headlines", "headlines test", 64, 3.0),
         Task("qa", SpanQuestion, "SpanReader", "F1", "sciq", "squad", 384, 2.0),
         Task("ner", TaggedTokens, "TokenClassifier", "entity F1", "ner train", "ner test", 128, 4.0),
     )

@@ -85,6 +85,13 @@ DATASETS = (
     _vader("vader-amazon", "sentences of product reviews with ratings"),
     _vader("vader-nyt", "sentences of newspaper editorials with ratings"),
     DataSet("bbc", "news articles in five topics, copies removed", _three(("bbc",)), topics.articles, topics.LABELS),
+    DataSet(
+        "headlines",
+        "a headline and a paragraph of the news: from one article or from two?",
+        _three(("bbc",)),
+        topics.headlines,
+        topics.PAIRS,
+    ),
     DataSet("ner", "tweets with named entities", _three(("ner",)), entities.tweets),
     _evaluation("sst2", "sentences of film reviews, positive or negative", glue.sst2, glue.SST2),
     _evaluation("mrpc", "pairs of news sentences: paraphrases or not", glue.mrpc, glue.MRPC),

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from minibert import corpora
 from minibert.corpora.topics import LABELS as TOPICS
+from minibert.corpora.topics import PAIRS, headline_pairs
 from minibert.experiments.minilm import tokenizer
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
@@ -107,13 +108,9 @@ def _topics(drawn: list[list[str]]) -> Iterator[tuple[tuple[str, ...], int]]:
 
 
 def _pairs(drawn: list[list[str]]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Headline and paragraph of one article (1), then of two of one topic (0): three articles a topic in turns."""
-    lines = [[[line for line in text.split("\n") if line.strip()] for text in texts] for texts in drawn]
-    long_enough = [[one for one in topic if len(one) > 2] for topic in lines]
-    for turn in zip(*(zip(topic[::3], topic[1::3], topic[2::3], strict=False) for topic in long_enough), strict=False):
-        for whole, first, second in turn:
-            yield (whole[0], whole[2]), 1
-            yield (first[0], second[2]), 0
+    """Headline and paragraph of one article (1) or of two (0): see `headline_pairs`."""
+    for pair in headline_pairs(drawn):
+        yield (pair.first, pair.second), PAIRS.index(pair.label)
 
 
 def _start(arm: str, seed: int) -> Encoder:
