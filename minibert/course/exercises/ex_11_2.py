@@ -63,17 +63,7 @@ def cases(rng):
     yield case(every, "where 50 starts are higher than the best one", *high, longest=2)
     far = [*low, 5.0, *[0.0] * 50, -9], [*low, *[0.0] * 45, 5.0, *[0.0] * 5, -9]
     yield case(few, "with longest = 60, and 46 tokens from start to end", *far, longest=60)
-    none = "no answer: the sum of both logits at [CLS] is more than threshold above the best score"
-    values = (0.0, 4.0, 1), (0.0, 9.0, 1), (3.0, 9.0, 7), (-3.0, 4.0, 7), (1.0, 7.0, 1), (1.0, 7.5, 6.5), (0.0, 6.0, 1)
-    for threshold, score, end in values:
-        with_null = [score - end, *low[1:], 2.0, 1, -9], [float(end), *low[1:], 1.0, 4, -9]  # the best score is 6
-        yield case(none, f"with {score:g} at [CLS] and threshold {threshold:g}", *with_null, threshold=threshold)
-    rival = "[CLS] is compared with the best span that is allowed, and with nothing else"
-    null = ([3.0, *low[1:]], [4.0, *low[1:]])  # 7 at [CLS]
-    yield case(
-        rival, "with 7 at [CLS], where a span of 10 is too long", *joined(null, [5, 0, 0.5], [0, 0.25, 5]), longest=2
-    )
-    yield case(rival, "with 7 at [CLS], where both maxima are no span", *joined(null, [1, 5, 0], [5, 0.5, 0]))
+    yield from without_answer(case, low)
     yield case("where no token of the text is in the window it is (0, 0)", "without text", low, low, 0)
     hidden = "hide the scores of spans that are not allowed with -inf; all logits may be far below 0"
     for shift in (-40.0, -3e4):
@@ -86,6 +76,21 @@ def cases(rng):
         longest = 1 + int(torch.randint(0, min(text, 12), (), generator=rng))
         name = f"for random logits, T = {logits.shape[1]}, longest = {longest}"
         yield case(sums, name, *logits, asked, longest, float(number % 3), pads)
+
+
+def without_answer(case, low):
+    """Cases where the score at [CLS] decides."""
+    none = "no answer: the sum of both logits at [CLS] is more than threshold above the best score"
+    values = (0.0, 4.0, 1), (0.0, 9.0, 1), (3.0, 9.0, 7), (-3.0, 4.0, 7), (1.0, 7.0, 1), (1.0, 7.5, 6.5), (0.0, 6.0, 1)
+    for threshold, score, end in values:
+        with_null = [score - end, *low[1:], 2.0, 1, -9], [float(end), *low[1:], 1.0, 4, -9]  # the best score is 6
+        yield case(none, f"with {score:g} at [CLS] and threshold {threshold:g}", *with_null, threshold=threshold)
+    rival = "[CLS] is compared with the best span that is allowed, and with nothing else"
+    null = ([3.0, *low[1:]], [4.0, *low[1:]])  # 7 at [CLS]
+    yield case(
+        rival, "with 7 at [CLS], where a span of 10 is too long", *joined(null, [5, 0, 0.5], [0, 0.25, 5]), longest=2
+    )
+    yield case(rival, "with 7 at [CLS], where both maxima are no span", *joined(null, [1, 5, 0], [5, 0.5, 0]))
 
 
 SCORES, ALLOWED = (
