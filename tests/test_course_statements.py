@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from minibert import EncoderConfig, MaskedLanguageModel
+from minibert import EncoderConfig, MaskedLanguageModel, SequenceClassifier
 from minibert.course.exercises import find
 from minibert.course.exercises.ex_9_2 import CLUES, reported_loss
 from minibert.course.exercises.ex_13_3 import forward_flops
@@ -62,5 +62,5 @@ def test_the_formula_of_13_3_is_what_the_counter_of_its_statement_shows():
     sizes = dict(vocab_size=50, hidden=48, heads=3, layers=2, intermediate=100)
     config = EncoderConfig.preset("bert-nano").replace(**sizes)
     with Meter() as meter, torch.no_grad():
-        MaskedLanguageModel(config).eval()(torch.randint(5, 50, (1, 20)))
-    assert forward_flops(config, [20], 20, False) == 2 * meter.cost.multiplications == 1_847_040
+        SequenceClassifier(config, labels=2).eval()(torch.randint(5, 50, (1, 20)))
+    assert forward_flops((48, 16, [(3, 100)] * 2, 2), [20], False) == 2 * meter.cost.multiplications
