@@ -113,8 +113,9 @@ def test_our_presets_come_back_bit_for_bit(name, kind, tmp_path):
 
 def test_a_mixture_is_saved_in_our_own_form(tmp_path):
     config = EncoderConfig.preset("eurobert-nano").replace(
-        vocab_size=97, mlm_head="transform", norm="layernorm", norm_placement="post", final_norm=False, tie=True
-    )
+        vocab_size=97, mlm_head="transform", norm="layernorm", norm_placement="post", final_norm=False, tie=True,
+        position="learned", rope_theta=None,
+    )  # fmt: skip
     assert config.family == "mixed"
     model = MaskedLanguageModel(config)
     model.save_pretrained(tmp_path)

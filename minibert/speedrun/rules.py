@@ -53,7 +53,7 @@ def read_text(rules: Rules) -> Text:
     Raises:
         ValueError: the speeches are not in the cache, or not those of the rules.
 
-    >>> text = read_text(Rules(text="stories", documents=20, vocab_size=160))
+    >>> text = read_text(Rules(text="stories", documents=20, vocab_size=160, text_sha256=None))
     >>> text.tokenizer.vocab_size, len(text.train), len(text.held_out)
     (160, 18, 2)
     """
@@ -84,7 +84,7 @@ def checksum(documents: Sequence[Tensor]) -> str:
 def hidden_batches(text: Text, rules: Rules) -> list[PackedBatch]:
     """The held-out rows with the same tokens hidden for every entry, 32 rows a batch.
 
-    >>> rules = Rules(text="stories", documents=300, vocab_size=160, rows=33)
+    >>> rules = Rules(text="stories", documents=300, vocab_size=160, rows=33, text_sha256=None)
     >>> [len(batch.ids) for batch in hidden_batches(read_text(rules), rules)]
     [2048, 64]
     """
@@ -107,7 +107,8 @@ def judge(folder: str | Path, text: Text, rules: Rules) -> dict:
     Raises:
         ValueError: no model of ours in the folder, pickled weights, or another vocabulary.
 
-    >>> judge("nowhere", read_text(Rules(text="stories", documents=20, vocab_size=160)), Rules())  # doctest: +ELLIPSIS
+    >>> rules = Rules(text="stories", documents=20, vocab_size=160, text_sha256=None)
+    >>> judge("nowhere", read_text(rules), rules)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
     ValueError: nowhere: no such folder...

@@ -38,7 +38,8 @@ def hand_over(folder: Path, text: Text, entry: Path, seed: int) -> None:
     >>> import tempfile
     >>> from minibert.speedrun.rules import Rules, read_text
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     hand_over(Path(folder), read_text(Rules(text="stories", documents=20, vocab_size=160)), Path("entry.py"), 0)
+    ...     rules = Rules(text="stories", documents=20, vocab_size=160, text_sha256=None)
+    ...     hand_over(Path(folder), read_text(rules), Path("entry.py"), 0)
     ...     given = receive(Path(folder))
     >>> len(given.train), given.held_out
     (18, ())

@@ -126,7 +126,7 @@ def new_words(rows: Sequence[tuple[str, str, str]], questions: Sequence[Question
 
     >>> rows = [("", "The cat is in the house.", ""), ("", "The mill is old.", "")]
     >>> new_words(rows, [("Where did Dorothy live?", "Oz is far away. Dorothy lived in the Kansas of old.")])
-    ['kansas of']
+    ['lived kansas of']
     """
     texts_with = Counter(word for _, text, _ in rows for word in set(words(text)))
     common = {word for word, count in texts_with.items() if count > len(rows) / 10}  # the, of, is ...
