@@ -6,6 +6,7 @@ classification heads; the lines for the others serve configs that switch them on
 Sources: `EuroBertConfig` of transformers 5; the released checkpoints and `EuroBertForMaskedLM`.
 """
 
+from minibert.checkpoints import bert
 from minibert.checkpoints.keys import WRITTEN
 from minibert.config import EncoderConfig
 from minibert.presets import EUROBERT
@@ -118,8 +119,7 @@ BODY = {
     "final_norm.weight": "norm.weight",
 }
 VOCABULARY = {"decoder.weight": "lm_head.weight", "decoder.bias": "lm_head.bias"}
-TOKEN_CLASSIFIER = {"head.classifier.weight": "classifier.weight", "head.classifier.bias": "classifier.bias"}
-SEQUENCE_CLASSIFIER = TOKEN_CLASSIFIER | {
+SEQUENCE_CLASSIFIER = bert.CLASSIFIER | {
     "head.head.dense.weight": "dense.weight",
     "head.head.dense.bias": "dense.bias",
 }
@@ -130,8 +130,8 @@ NAMES = dict(
     heads={
         "MaskedLanguageModel": VOCABULARY,
         "SequenceClassifier": SEQUENCE_CLASSIFIER,
-        "TokenClassifier": TOKEN_CLASSIFIER,
-        "SpanReader": TOKEN_CLASSIFIER,
+        "TokenClassifier": bert.CLASSIFIER,
+        "SpanReader": bert.CLASSIFIER,
     },
     tied={"lm_head.weight": "embed_tokens.weight"},  # only when the config ties them, which no published one does
     architectures={

@@ -171,10 +171,8 @@ def _build(fields: dict) -> EncoderConfig:
 
 
 def _special_ids(keys: Keys, fields: dict, tokenizer: dict) -> dict[str, int]:
-    vocab_size, published = (
-        fields["vocab_size"],
-        {field: EncoderConfig.__dataclass_fields__[field].default for field in ID_KEYS} | fields,
-    )
+    vocab_size = fields["vocab_size"]
+    published = {field: EncoderConfig.__dataclass_fields__[field].default for field in ID_KEYS} | fields
     with naming("tokenizer.json"):
         by_name = ids_of_added(tokenizer)
     ids = {}

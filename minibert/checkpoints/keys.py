@@ -82,11 +82,11 @@ class Keys:
         if self.get(key) is not None and self.raw[key] not in allowed:
             self.refuse(key, self.raw[key], expected)
 
-    def plain_heads(self, hidden: int, heads: int) -> None:
-        """`head_dim`, where stated, must be what the width divided among the heads gives."""
-        size = self.whole("head_dim", None)
+    def plain_heads(self, hidden: int, heads: int, key: str = "head_dim") -> None:
+        """`key`, where stated, must be what the width divided among the heads gives."""
+        size = self.whole(key, None)
         if size is not None and size * heads != hidden:
-            self.refuse("head_dim", size, f"hidden_size / num_attention_heads = {hidden}/{heads}")
+            self.refuse(key, size, f"hidden_size / num_attention_heads = {hidden}/{heads}")
 
     def layer_types(self, layers: int, pattern: tuple) -> tuple:
         """The pattern of global and local layers: `pattern`, or the shortest that repeats to the list stated."""

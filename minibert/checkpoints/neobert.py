@@ -25,9 +25,7 @@ def read(keys) -> dict:
     2048
     """
     hidden, heads = keys.whole("hidden_size", 768), keys.whole("num_attention_heads", 12)
-    size = keys.whole("dim_head", None)
-    if size is not None and size * heads != hidden:
-        keys.refuse("dim_head", size, f"hidden_size / num_attention_heads = {hidden}/{heads}")
+    keys.plain_heads(hidden, heads, "dim_head")
     keys.demand("hidden_act", ("SwiGLU", "swiglu"), "SwiGLU")
     for key in ("rms_norm", "rope"):
         keys.demand(key, (True,), "true, as in the published model")

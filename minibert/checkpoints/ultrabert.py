@@ -10,6 +10,8 @@ from minibert.checkpoints.keys import FULL, LOCAL, written_layer_types
 from minibert.config import EncoderConfig
 from minibert.presets import EUROBERT
 
+PATTERN = ("local", "local", "global")
+
 
 def read(keys) -> dict:
     """The EncoderConfig fields that UltraBERT's config.json states.
@@ -28,7 +30,7 @@ def read(keys) -> dict:
     keys.plain_heads(hidden, heads)
     if radius < 1:
         keys.refuse("sliding_window", radius, "at least 1 token to each side")
-    types = keys.layer_types(layers, ("local", "local", "global"))
+    types = keys.layer_types(layers, PATTERN)
     theta, theta_local = keys.thetas(2_560_000.0, 10_000.0)
     return EUROBERT | dict(
         vocab_size=keys.whole("vocab_size", 32000),
@@ -98,7 +100,9 @@ def _with_new_keys(keys):
             raw["layer_types"] = [LOCAL if window else FULL for window in windows]
     if thetas is not None and raw.get("rope_parameters") is None:
         layers = keys.whole("num_hidden_layers", 32)
-        types = raw.get("layer_types") or [FULL if layer % 3 == 2 else LOCAL for layer in range(layers)]
+        types = raw.get("layer_types") or [
+            {"global": FULL, "local": LOCAL}[PATTERN[i % len(PATTERN)]] for i in range(layers)
+        ]
         pairs = set(zip(types, thetas, strict=False)) if isinstance(thetas, list) else set()
         if not pairs or len(pairs) != len({kind for kind, _ in pairs}):
             keys.refuse("rope_theta", thetas, "a list with a number for each layer, one for each kind of layer")

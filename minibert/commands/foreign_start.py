@@ -89,12 +89,14 @@ def foreign_model(folder: Path, more: int, given: Collection[str] = ()) -> Forei
             hint = "; --extend-vocab adds pieces" if name == "vocab_size" else ""
             raise ValueError(f"{option}: with --continue-from the folder decides this; leave it out{hint}")
     config = load_config(folder)
+    rust = False
     try:
-        rust = load_tokenizer(folder) is None
+        load_tokenizer(folder)
     except ValueError:  # of a kind that is not ours: Unigram, for example
         if more:
             raise
-        rust = load_tokenizer(folder, rust=True) is not None
+        rust = True
+        load_tokenizer(folder, rust=True)
     kind = stated_kind(read_json(folder / "config.json"))
     files = sorted(file for pattern in ("*.safetensors", "tokenizer*.json", "vocab*") for file in folder.glob(pattern))
     digest = hashlib.sha256("".join(map(sha256, files)).encode("utf-8")).hexdigest()

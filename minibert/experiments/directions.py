@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.corpora.rows import LabelledPair
-from minibert.experiments.minilm import ignore_segments, one_segment, tokenizer
+from minibert.experiments.minilm import ignore_segments, one_segment, tokenizer, with_new_head
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
 from minibert.model.task_models import SequenceClassifier
@@ -110,9 +110,8 @@ def _asker(settings: dict, arm: str, seed: int):
     if arm == "bag of words":
         bag = Bag.of([text.format(*COUNTRIES[:2]) for text in (*QUERIES, *TEXTS, *TRAINING_TEXTS)], words)
         return lambda queries, texts: (bag.vectors(queries) * bag.vectors(texts)).sum(1)
-    folder = corpora.path("minilm")
     if arm.startswith("cosine"):
-        encoder = Encoder.from_pretrained(folder)
+        encoder = Encoder.from_pretrained(corpora.path("minilm"))
         if arm.endswith("untrained"):
             encoder = Encoder(encoder.config, generator=torch.Generator().manual_seed(seed))
         encoder.double().eval()
@@ -123,9 +122,7 @@ def _asker(settings: dict, arm: str, seed: int):
             return torch.stack([vectors[q] @ vectors[t] for q, t in zip(queries, texts, strict=True)])
 
         return cosine
-    model = SequenceClassifier.from_pretrained(
-        folder, labels=2, new_head=True, generator=torch.Generator().manual_seed(seed)
-    )
+    model = with_new_head(SequenceClassifier, seed, labels=2)
     if arm == "tuned from random":
         model = SequenceClassifier(model.config, 2, torch.Generator().manual_seed(seed))
     rows = examples(training_pairs(settings["pairs"], seed), tokenizer(), LABELS)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.bench.int8 import weight_bytes
-from minibert.experiments.minilm import LABELS, tokenizer
+from minibert.experiments.minilm import LABELS, tokenizer, with_new_head
 from minibert.experiments.record import Experiment
 from minibert.experiments.small_encoders import one_thread
 from minibert.model.initialization import initialize
@@ -64,8 +64,7 @@ def snippets(settings: dict, seed: int) -> tuple[list, list]:
 
 def new_classifier(seed: int) -> SequenceClassifier:
     """MiniLM as it was published, with a new head; the embeddings, half of its weights, are not trained further."""
-    generator = torch.Generator().manual_seed(seed)
-    model = SequenceClassifier.from_pretrained(corpora.path("minilm"), labels=2, new_head=True, generator=generator)
+    model = with_new_head(SequenceClassifier, seed, labels=2)
     model.encoder.embeddings.requires_grad_(False)
     return model
 

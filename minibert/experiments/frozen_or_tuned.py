@@ -16,7 +16,7 @@ import torch
 
 from minibert import corpora
 from minibert.corpora import LabelledText
-from minibert.experiments.minilm import tokenizer
+from minibert.experiments.minilm import tokenizer, with_new_head
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
 from minibert.model.task_models import SequenceClassifier
@@ -77,9 +77,7 @@ def _rows(
 
 def _start(kind: type, arm: str, seed: int, **options):
     """MiniLM as it was published, with a head drawn by the seed; or all of it drawn."""
-    generator = torch.Generator().manual_seed(seed)
-    folder = corpora.path("minilm")
-    published = kind.from_pretrained(folder, new_head=True, generator=generator, **options)
+    published = with_new_head(kind, seed, **options)
     if "random" not in arm:
         return published
     return kind(published.config, generator=torch.Generator().manual_seed(seed), **options).eval()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minibert import corpora
 from minibert.bench.int8 import weight_bytes
-from minibert.experiments.minilm import LABELS, tokenizer
+from minibert.experiments.minilm import LABELS, tokenizer, with_new_head
 from minibert.experiments.record import Experiment
 from minibert.model.encoder import Encoder
 from minibert.model.task_models import SequenceClassifier
@@ -71,8 +71,7 @@ def _tuned(items: tuple, seed: int) -> SequenceClassifier:
     rows = corpora.load("sentiment", "train")
     chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[: settings["snippets"]].tolist()
     made = examples([rows[i] for i in chosen], tokenizer(), LABELS, settings["longest"])
-    generator = torch.Generator().manual_seed(seed)
-    model = SequenceClassifier.from_pretrained(corpora.path("minilm"), labels=2, new_head=True, generator=generator)
+    model = with_new_head(SequenceClassifier, seed, labels=2)
     steps = settings["epochs"] * len(made) // settings["batch"]
     fine_tune(model, made, tuning_recipe(steps, settings["rate"], seed=seed), batch_size=settings["batch"])
     return model

@@ -22,6 +22,12 @@ def tokenizer():
     return load_tokenizer(corpora.path("minilm"))
 
 
+def with_new_head(kind: type, seed: int, **options):
+    """A model of this class with MiniLM's published weights and a head that the seed draws."""
+    generator = torch.Generator().manual_seed(seed)
+    return kind.from_pretrained(corpora.path("minilm"), new_head=True, generator=generator, **options)
+
+
 def mean_classifier(labels: int, seed: int) -> SequenceClassifier:
     """MiniLM's published encoder under a head with new weights, which reads the mean of the last states.
 

@@ -15,10 +15,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from minibert import corpora
 from minibert.corpora.synthetic.morphology import past, plural
 from minibert.corpora.synthetic.world import ACTIONS, KINDS
-from minibert.experiments.minilm import ignore_segments, one_segment, tokenizer
+from minibert.experiments.minilm import ignore_segments, one_segment, tokenizer, with_new_head
 from minibert.experiments.record import Experiment
 from minibert.model.task_models import SequenceClassifier
 from minibert.tasks.bags import Bag, words
@@ -51,9 +50,7 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     train = [train[place] for place in order]
     if arm == "two bags of words":
         return {"right": share_right(_bags(train, settings["penalties"]), test)}
-    model = SequenceClassifier.from_pretrained(
-        corpora.path("minilm"), labels=2, new_head=True, generator=torch.Generator().manual_seed(seed)
-    )
+    model = with_new_head(SequenceClassifier, seed, labels=2)
     rows = [_example(arm, pair, turned, label) for pair, turned, label in _labelled(arm, train, seed)]
     fine_tune(model, rows, tuning_recipe(settings["steps"], settings["rate"], seed=seed), batch_size=settings["batch"])
     ask = _reader(model, arm)

@@ -11,15 +11,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import torch
 from torch import nn
 
-from minibert.experiments.small_encoders import Text
+from minibert.experiments.small_encoders import Text, one_thread
 from minibert.files import read_text as read_file
 from minibert.speedrun.rules import Rules, judge, read_text
 from minibert.speedrun.worker import MODEL, OUTCOME, hand_over
@@ -115,22 +114,6 @@ def end_group(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread, and on as many as before afterwards.
-
-    >>> with one_thread():
-    ...     torch.get_num_threads()
-    1
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def calibration(steps: int = 60) -> float:
