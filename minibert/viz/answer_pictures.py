@@ -9,7 +9,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from torch import Tensor
 
 from minibert.tasks.span_qa import Window
-from minibert.viz.fast_pictures import BLUE, GREEN, GREY, ORANGE, YELLOW, new_figure
+from minibert.viz.diagram import BLUE, GREEN, GREY, ORANGE, YELLOW, new_figure
 from minibert.viz.page import for_matplotlib
 
 LIT = "#F5D0A9"  # the ground of an answer

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from minibert.config import EncoderConfig
-from minibert.viz.fast_pictures import STYLES, new_figure
+from minibert.viz.diagram import STYLES, new_figure
 from minibert.viz.modern_pictures import plot_blocks
 from minibert.viz.page import COLORS
 

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from minibert.viz.fast_pictures import STYLES, new_figure
+from minibert.viz.diagram import STYLES, new_figure
 from minibert.viz.modern_pictures import BLOCKS, NOTES, plot_blocks
 from minibert.viz.page import COLORS
 

@@ -3,39 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from minibert.viz.diagram import BLUE, GREEN, GREY, ORANGE, PINK, STYLES, YELLOW, new_figure
 from minibert.viz.masks import plot_mask
-from minibert.viz.page import COLORS
-
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
-STYLES = (  # told apart without colour too
-    dict(color=BLUE, marker="o", ls="-"),
-    dict(color=ORANGE, marker="s", ls="--"),
-    dict(color=GREEN, marker="^", ls="-."),
-    dict(color=PINK, marker="D", ls=":"),
-    dict(color="#000000", marker="v", ls="-"),
-    dict(color=GREY, marker="P", ls="--"),
-)
-DPI = 144
-
-
-def new_figure(wide: float, high: float) -> Figure:
-    """A figure of the course: 144 dots an inch, letters that stay legible at half its size.
-
-    Made by pyplot, so that a notebook knows how to show it, and closed at once: it is shown where it is returned.
-
-    >>> new_figure(8, 3).dpi
-    144
-    """
-    figure = plt.figure(figsize=(wide, high), dpi=DPI, layout="constrained")
-    plt.close(figure)
-    return figure
 
 
 def plot_layers(length: int, window: int, lengths: Sequence[int]) -> Figure:

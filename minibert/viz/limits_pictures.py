@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from minibert.viz.fast_pictures import STYLES, new_figure
+from minibert.viz.diagram import STYLES, new_figure
 from minibert.viz.page import COLORS
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from minibert.training.growth import layer_map, tile_from_middle
 from minibert.training.schedules import linear_decay, trapezoid
-from minibert.viz.fast_pictures import new_figure
+from minibert.viz.diagram import new_figure
 from minibert.viz.page import png_of
 from minibert.viz.rope_pictures import BLUE, GREEN, GREY, ORANGE, PINK, STYLES, YELLOW
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from minibert.viz.fast_pictures import STYLES, new_figure
+from minibert.viz.diagram import STYLES, new_figure
 from minibert.viz.page import COLORS, for_matplotlib
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS

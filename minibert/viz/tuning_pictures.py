@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from minibert.viz.fast_pictures import STYLES, new_figure
+from minibert.viz.diagram import STYLES, new_figure
 from minibert.viz.page import COLORS, png_of
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
