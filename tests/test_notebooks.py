@@ -247,3 +247,42 @@ def test_prose_is_what_one_reads():
         prose("# Head\nten words\n| a | b |\n```\ncode\n```\nand $$x\n+ y$$ more").split()
         == "ten words and more".split()
     )
+
+
+GLOSSARY = (ROOT / "notebooks" / "glossary.md").read_text(encoding="utf-8")
+LINK = re.compile(r"\]\(\s*([^()\s]+)\s*\)")
+CHAPTERS = [path for path in NOTEBOOKS if path.parent.name == "notebooks"]
+
+
+def dead_links(text: str) -> list[str]:
+    """Links to a file of `notebooks/` that is not there, or to a word that the glossary does not have."""
+    words, dead = set(re.findall(r"^### (.+)$", GLOSSARY, re.MULTILINE)), []
+    for link in LINK.findall(text):
+        file, _, part = link.partition("#")
+        if link.startswith(("http://", "https://", "attachment:")):
+            continue
+        if file and not (ROOT / "notebooks" / file).exists():
+            dead.append(link)
+        elif file == "glossary.md" and part and part not in {word.replace(" ", "-") for word in words}:
+            dead.append(link)
+    return dead
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_links_inside_the_course_lead_somewhere(path):
+    cells = load(path)["cells"]
+    assert dead_links("\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")) == []
+
+
+def test_the_glossary_is_sorted_and_its_links_lead_somewhere():
+    words = re.findall(r"^### (.+)$", GLOSSARY, re.MULTILINE)
+    assert words == sorted(words) and len(words) > 90
+    inside = {f"#{word.replace(' ', '-')}" for word in words}
+    assert [link for link in LINK.findall(GLOSSARY) if link.startswith("#") and link not in inside] == []
+    assert dead_links(GLOSSARY) == []
+
+
+@pytest.mark.parametrize("text", ["[a](nowhere.ipynb)", "see [logits](glossary.md#logit)", "[a](99_x.ipynb#cell-id=b)"])
+def test_a_dead_link_is_found(text):
+    assert len(dead_links(text)) == 1
+    assert dead_links("[logits](glossary.md#logits), [5](05_attention.ipynb), [x](https://example.org/)") == []
