@@ -7,6 +7,7 @@ import torch
 from matplotlib.axes import Axes
 
 from minibert.viz.attention_data import check_probabilities, check_tokens
+from minibert.viz.diagram import DPI
 from minibert.viz.masks import check_axes
 from minibert.viz.page import for_matplotlib
 
@@ -47,7 +48,7 @@ def plot_attention(
     labels = [for_matplotlib(token) for token in tokens]
     if axes is None:
         side = max(3.0, 0.32 * size + 1.2)
-        axes = plt.subplots(figsize=(side, side), layout="constrained")[1]
+        axes = plt.subplots(figsize=(side, side), dpi=DPI, layout="constrained")[1]
     axes.imshow(probabilities.detach().float().cpu().numpy(), cmap="Blues", vmin=0.0, vmax=1.0)
     axes.set_xticks(range(size), labels, rotation=90)
     axes.set_yticks(range(size), labels)

@@ -7,6 +7,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 from torch import Tensor
 
+from minibert.viz.diagram import DPI
+
 LARGEST = 512  # tokens: cells smaller than a pixel show nothing
 COLORS = {"may see": "#0072B2", "outside the window": "#E69F00", "other document or padding": "#E3E6EA"}
 
@@ -62,7 +64,7 @@ def plot_mask(
     seen = visible(cu_seqlens, mask, window)
     kinds = torch.full((size, size), 2).masked_fill(together, 1).masked_fill(seen, 0)  # (T, T), places in COLORS
     if axes is None:
-        axes = plt.subplots(figsize=(4.6, 4.9), layout="constrained")[1]
+        axes = plt.subplots(figsize=(4.6, 4.9), dpi=DPI, layout="constrained")[1]
     axes.imshow(kinds.numpy(), cmap=ListedColormap(list(COLORS.values())), vmin=0, vmax=2, interpolation="nearest")
     if size <= 40:
         axes.set_xticks([i - 0.5 for i in range(1, size)], minor=True)

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
 from minibert.config import EncoderConfig
+from minibert.viz.diagram import DPI
 from minibert.viz.masks import check_axes
 
 
@@ -66,7 +67,7 @@ def plot_receptive_field(
         raise ValueError(f"length={length!r}: expected a number of tokens, at least 3")
     numbers = list(range(config.layers) if layers is None else layers)
     if axes is None:
-        axes = plt.subplots(figsize=(7.5, 1.6 + 0.26 * len(field)), layout="constrained")[1]
+        axes = plt.subplots(figsize=(7.5, 1.6 + 0.26 * len(field)), dpi=DPI, layout="constrained")[1]
     half = (length - 1) / 2
     for row, (own, reach) in enumerate(field):
         for height, color, far in ((0.84, "#A6CEE8", reach), (0.42, "#0072B2" if own is not None else "#D55E00", own)):

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from minibert.viz.diagram import new_figure
 from minibert.viz.page import png_of
 
 BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#7F7F7F"
@@ -22,13 +23,6 @@ STYLES = (  # told apart without colour too
     dict(color="#000000", marker="X", ls="-."),
     dict(color="#56B4E9", marker="*", ls=":"),
 )
-
-
-def _figure(width: float, height: float) -> Figure:
-    """A figure of this size in inches; pyplot, which would show it a second time, is made to forget it."""
-    figure = plt.figure(figsize=(width, height), dpi=144, layout="constrained")
-    plt.close(figure)
-    return figure
 
 
 def _log_ticks(axes: Axes) -> None:
@@ -48,7 +42,7 @@ def plot_pair(speed: float, places: Sequence[tuple[int, int]], query: float = 0.
     >>> [axes.get_title() for axes in plot_pair(0.4, [(3, 1), (8, 6)]).axes]
     ['query at 3, key at 1', 'query at 8, key at 6']
     """
-    figure = _figure(2.9 * len(places), 3.3)
+    figure = new_figure(2.9 * len(places), 3.3)
     for axes, (m, n) in zip(figure.subplots(1, len(places), squeeze=False)[0], places, strict=True):
         axes.add_patch(plt.Circle((0, 0), 1, fill=False, color="#CCCCCC"))
         for start, place, colour, name in ((query, m, BLUE, "query"), (key, n, ORANGE, "key")):
@@ -72,7 +66,7 @@ def plot_wavelengths(head_size: int, thetas: Sequence[float], lengths: Mapping[s
     >>> figure.axes[0].get_xlabel()
     'pair of channels'
     """
-    figure = _figure(8, 3.9)
+    figure = new_figure(8, 3.9)
     axes = figure.subplots()
     pairs = range(head_size // 2)
     for theta, style in zip(thetas, STYLES, strict=False):
@@ -98,7 +92,7 @@ def plot_layouts(head_size: int = 8) -> Figure:
         "interleaved: channels 2k and 2k + 1": [(2 * k, 2 * k + 1) for k in range(half)],
         f"half-split: channels k and k + {half}": [(k, k + half) for k in range(half)],
     }
-    figure = _figure(8, 3.6)
+    figure = new_figure(8, 3.6)
     for axes, (name, pairs) in zip(figure.subplots(2, 1), layouts.items(), strict=True):
         for number, (first, second) in enumerate(pairs):
             colour = STYLES[number % len(STYLES)]["color"]
@@ -120,7 +114,7 @@ def plot_by_distance(curves: Mapping[str, Sequence[float]], ylabel: str, marks: 
     >>> plot_by_distance({"a": [1.0, 0.5]}, "score").axes[0].get_ylabel()
     'score'
     """
-    figure = _figure(8, 3.5)
+    figure = new_figure(8, 3.5)
     axes = figure.subplots()
     for (name, values), style in zip(curves.items(), STYLES, strict=False):
         axes.plot(range(len(values)), values, label=name, lw=1.6, color=style["color"], ls=style["ls"])
@@ -144,7 +138,7 @@ def plot_over_lengths(result, lengths: Sequence[int], measure: str, arms: Mappin
     >>> figure.axes[0].get_ylabel()
     'loss (log scale)'
     """
-    figure = _figure(8, 4)
+    figure = new_figure(8, 4)
     axes = figure.subplots()
     for (arm, name), style in zip(arms.items(), STYLES, strict=False):
         means = [result.mean(f"{measure} at {length}")[arm] for length in lengths]
@@ -171,7 +165,7 @@ def plot_along_row(result, prefix: str, arms: Mapping[str, str], trained: int) -
     names = [name for name in result.report["results"][0]["measures"] if name.startswith(prefix + " ")]
     borders = [tuple(map(int, name.removeprefix(prefix + " ").split(" to "))) for name in names]
     middles = [(first + last + 1) / 2 for first, last in borders]
-    figure = _figure(8, 3.8)
+    figure = new_figure(8, 3.8)
     axes = figure.subplots()
     for (arm, label), style in zip(arms.items(), STYLES, strict=False):
         axes.plot(middles, [result.mean(name)[arm] for name in names], label=label, lw=1.6, ms=6, **style)
@@ -191,7 +185,7 @@ def plot_arms(result, measure: str, arms: Mapping[str, str], xlabel: str = "") -
     >>> plot_arms(Result({"arms": ["a"], "results": rows}), "loss", {"a": "A"}).axes[0].get_xlabel()
     'loss'
     """
-    figure = _figure(8, 0.9 + 0.42 * len(arms))
+    figure = new_figure(8, 0.9 + 0.42 * len(arms))
     axes: Axes = figure.subplots()
     for row, (arm, style) in enumerate(zip(arms, cycle(STYLES), strict=False)):
         numbers = result.values(measure)[arm]
@@ -216,7 +210,7 @@ def dials_png(view) -> bytes:
     """
     columns = min(4, len(view.pairs))
     rows = math.ceil(len(view.pairs) / columns)
-    figure = _figure(2 * columns, 2.3 * rows)
+    figure = new_figure(2 * columns, 2.3 * rows)
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes in grid:
         axes.axis("off")
