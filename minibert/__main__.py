@@ -21,6 +21,8 @@ COMMANDS = (
     "bench",
     "experiment",
     "speedrun",
+    "status",
+    "reset",
     "grade",
     "lab",
 )

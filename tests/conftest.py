@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # for scikit-learn: its threads would only wait for each other
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ["MINIBERT_PROGRESS"] = ""  # no test is a learner's try
 
 import torch
 from hypothesis import settings

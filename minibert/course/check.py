@@ -9,6 +9,7 @@ from minibert.course.exercise import Exercise, NotAttempted, Wrong
 from minibert.course.exercises import chapters, exercises, find
 from minibert.course.explain import message
 from minibert.course.limits import run_limited, untouched
+from minibert.course.progress import note
 from minibert.course.tools import copied, kind_of
 
 ANY = Exception  # an answer may take the name out of Python
@@ -129,12 +130,15 @@ def _found(exercise: Exercise, finding: Wrong, status: str = "") -> Outcome:
 
 
 def check(number: str, answer: Any) -> None:
-    """Print what becomes of an answer: `5.1 passed`, `5.1 not attempted`, or what is wrong with it and why.
+    """Print what becomes of an answer: `5.1 passed`, `5.1 not attempted`, or what is wrong and why; note the try.
 
     >>> check("5.1", ...)
     5.1 not attempted
     """
-    text = examine(number, answer).message
+    outcome = examine(number, answer)
+    text = outcome.message
+    if outcome.status != "not attempted":
+        note(number, outcome.status)
     try:
         print(text)
     except UnicodeEncodeError:  # a terminal without the letters that an answer used

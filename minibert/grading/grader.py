@@ -223,6 +223,7 @@ class _Sitting:
         self.cell_seconds, self.left, self.spent = cell_seconds, left, 0.0
         environment = {name: os.environ[name] for name in KEEP if name in os.environ}
         environment |= dict(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", MPLBACKEND="Agg", HF_HUB_OFFLINE="1")
+        environment |= dict(MINIBERT_PROGRESS="")  # these are not the teacher's tries
         environment |= dict(PYTHONUTF8="1", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(ROOT))
         environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), job["folder"])
         # Not `-m`: the submission's own names live in __main__, and it is to find nothing of ours there.
