@@ -57,17 +57,18 @@ def new_diagram(wide: float, high: float, across: float, up: float) -> tuple[Fig
 def box(
     axes: Axes, x: float, y: float, wide: float, high: float, text: str, shade: str = "blue", size: float = 11, **style
 ) -> None:
-    """A box with round corners around the point (x, y), with its text in the middle; `shade` is a key of LIGHT.
+    """A box with round corners around (x, y), its text in the middle, of one line or more; `shade` is a key of LIGHT.
 
     >>> _, axes = new_diagram(4, 2, 4, 2)
-    >>> box(axes, 2, 1, 1.5, 0.8, "norm", "grey")
+    >>> box(axes, 2, 1, 1.5, 0.8, "add\\nand norm", "grey")
     >>> [text.get_text() for text in axes.texts]
-    ['norm']
+    ['add\\nand norm']
     """
     corner = (x - wide / 2, y - high / 2)
     look = dict(boxstyle="round,pad=0,rounding_size=0.08", fc=LIGHT[shade], ec="#5B6673", lw=1.0)
     axes.add_patch(FancyBboxPatch(corner, wide, high, **look))
-    axes.text(x, y, for_matplotlib(text), ha="center", va="center", fontsize=size, color=INK, **style)
+    lines = "\n".join(map(for_matplotlib, text.split("\n")))
+    axes.text(x, y, lines, ha="center", va="center", fontsize=size, color=INK, **style)
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str = INK, bend: float = 0) -> None:
