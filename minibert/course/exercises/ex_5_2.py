@@ -2,7 +2,8 @@
 
 import torch
 
-from minibert.course.lab import Case, Exercise, Lab
+from minibert.course.lab import Case, Exercise, Lab, Wrong
+from minibert.course.tools import call
 
 
 def split_heads(x, heads):
@@ -31,6 +32,16 @@ def split_cases(rng):
         yield Case((torch.randn(shape, generator=rng), heads), cause, f"the output for x {shape} and {heads} heads")
     turned = torch.randn(2, 12, 5, generator=rng).mT  # (2, 5, 12), but its numbers lie in another order in memory
     yield Case((turned, 3), "x may be a transposed tensor", "the output for a transposed x (2, 5, 12) and 3 heads")
+
+
+COPIED = "cut the last axis in two and exchange axes, and no number moves: no loop over heads, no stack, no cat"
+
+
+def expect_a_view(answer, rng):
+    """Refuse a split that copies numbers."""
+    x = torch.randn(2, 5, 12, generator=rng)
+    if not call(lambda given: answer(given, 3).untyped_storage().data_ptr() == given.untyped_storage().data_ptr(), x):
+        raise Wrong("the result is a copy of the numbers", "a view: the result shares the memory of x", COPIED)
 
 
 def merge_cases(rng):
@@ -70,6 +81,7 @@ SPLIT_MISTAKES = {
     "there are two heads here whatever `heads` says": {VIEW: "x.reshape(batch, tokens, 2, -1)"},
     "there are three heads here whatever `heads` says": {VIEW: "x.reshape(batch, tokens, 3, -1)"},
     "only the first text of the batch is split": {SPLIT: "return x[:1].unflatten(-1, (heads, -1)).transpose(1, 2)"},
+    COPIED: {SPLIT: f"{SPLIT}.clone()"},
     "the numbers are divided by sqrt(K), too; splitting changes none": {SPLIT: f"{SPLIT} / (width // heads) ** 0.5"},
 }
 MERGE = "return x.transpose(1, 2).reshape(batch, tokens, heads * size)"
@@ -98,7 +110,7 @@ EXERCISE = Exercise(
     "merge_heads(x (B, H, T, K)) -> (B, T, D)",
     hints=(
         "Each head owns K neighbouring entries of every token. Cutting the last axis in two keeps all numbers in\n"
-        "place; only then may axes change places. The way back does the same steps in reverse order.",
+        "place, and so does an exchange of axes: nothing is copied. The way back does the steps in reverse order.",
         "split: (B, T, D) is cut into (B, T, H, K), then the axes of T and H are exchanged: (B, H, T, K).\n"
         "merge: (B, H, T, K), the same axes exchanged: (B, T, H, K), then the last two become one: (B, T, H K).\n"
         "After an exchange of axes the numbers no longer lie in order, which `view` minds and `reshape` does not.",
@@ -108,5 +120,8 @@ EXERCISE = Exercise(
         "merge: exchange the second and the third axis\n"
         "       join the last two axes",
     ),
-    parts=(Lab(split_heads, split_cases, SPLIT_MISTAKES), Lab(merge_heads, merge_cases, MERGE_MISTAKES)),
+    parts=(
+        Lab(split_heads, split_cases, SPLIT_MISTAKES, after=expect_a_view),
+        Lab(merge_heads, merge_cases, MERGE_MISTAKES),
+    ),
 )
