@@ -114,10 +114,13 @@ def plot_maps(
         axes.set_title(title, fontsize=11)
         if place % columns:
             axes.set_ylabel("")
+        if place + columns < len(maps):
+            axes.set_xlabel("")
         for i in range(len(tokens)) if numbers else ():
             for j in range(len(tokens)):
                 shade = "white" if weights[i, j] > 0.5 else "black"
-                axes.text(j, i, f"{weights[i, j]:.2f}", ha="center", va="center", color=shade, fontsize=10)
+                number = f"{weights[i, j]:.2f}" if weights[i, j] else "–"
+                axes.text(j, i, number, ha="center", va="center", color=shade, fontsize=10)
         for i in range(len(tokens)) if sums else ():
             axes.text(len(tokens) - 0.4, i, f"Σ {weights[i].sum():.2f}", va="center", fontsize=10)
     return figure
@@ -193,8 +196,10 @@ def plot_drift(padding: Sequence[int], drift: Mapping[str, Sequence[float]]) -> 
     return figure
 
 
-def plot_cost(lengths: Sequence[int], work: Mapping[str, Sequence[int]], memory: Mapping[str, Sequence[float]]):
-    """Multiplications and megabytes of one layer by the length of the text; all axes logarithmic. -> Figure
+def plot_cost(
+    lengths: Sequence[int], work: Mapping[str, Sequence[int]], memory: Mapping[str, Sequence[float]]
+) -> Figure:
+    """Multiplications and megabytes of one layer by the length of the text; all axes logarithmic.
 
     >>> len(plot_cost([1, 2], {"scores": [1, 4]}, {"weights": [1.0, 4.0]}).axes)
     2
@@ -205,8 +210,8 @@ def plot_cost(lengths: Sequence[int], work: Mapping[str, Sequence[int]], memory:
         for (name, values), style in zip(lines.items(), STYLES, strict=False):
             axes.loglog(lengths, values, label=name, ms=6, **style)
         axes.axvline(512, color="black", lw=1, ls="--")
-        axes.text(480, 0.02, "BERT's limit: 512", rotation=90, ha="right", transform=axes.get_xaxis_transform())
+        axes.text(570, 0.97, "BERT's limit,\n512 tokens", va="top", transform=axes.get_xaxis_transform())
         axes.set(title=title, xlabel="tokens T of the text (both scales log)")
-        axes.legend(frameon=False, fontsize=10, loc="upper left")
+        axes.legend(frameon=False, fontsize=10, loc="lower right")
         axes.spines[["top", "right"]].set_visible(False)
     return figure
