@@ -12,6 +12,13 @@ from minibert.viz.attention import plot_attention
 from minibert.viz.diagram import BLUE, GREY, INK, LIGHT, ORANGE, STYLES, arrow, box, new_diagram, new_figure
 
 HEADS = ("blue", "yellow", "green")  # a shade for each head of the diagram
+STEPS = (  # of the diagram: where they stand, and what is done
+    (2.95, "three matrices"),
+    (6.3, "cut into H heads"),
+    (8.9, "softmax(q kᵀ / √K)"),
+    (11.6, "mix the values"),
+    (13.85, "side by side"),
+)
 
 
 def _grid(axes: Axes, x: float, y: float, columns: Sequence[str], rows: int, cell: float = 0.26) -> None:
@@ -79,13 +86,7 @@ def plot_heads() -> Figure:
     _grid(axes, 15.5, 6.1, ["pink"] * 6, tokens)
     axes.text(15.5, 6.85, "output", fontsize=12, ha="center", color=INK, fontweight="bold")
     axes.text(15.65, 5.25, "(T, D)", ha="left", fontsize=10, color=INK)
-    for x, words in (
-        (2.95, "three matrices"),
-        (6.3, "cut into H heads"),
-        (8.9, "softmax(q kᵀ / √K)"),
-        (11.6, "mix the values"),
-        (13.85, "side by side"),
-    ):
+    for x, words in STEPS:
         axes.text(x, 0.0, words, ha="center", va="bottom", fontsize=11, color="#444444", style="italic")
     return figure
 
