@@ -1,5 +1,7 @@
 """The still pictures and the numbers behind them: masks, receptive fields, words by layer, neighbours."""
 
+import inspect
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.neighbors import NearestNeighbors
 
 import minibert
+from minibert import one_page
 from minibert.viz import (
     describe_attention,
     nearest_neighbours,
@@ -24,6 +27,7 @@ from minibert.viz import (
     visible,
     word_vectors_by_layer,
 )
+from minibert.viz.bert_pictures import BLOCK_BESIDE_PAGE, SideBySide
 from minibert.viz.page import for_matplotlib
 
 SENTENCES = ["the bank of the river", "money in the bank", "a bank!"]
@@ -234,3 +238,16 @@ def test_bad_input_is_refused_with_a_reason(function, arguments, complaint):
 def test_bad_sentences_are_refused(tiny, sentences, word, complaint):
     with pytest.raises(ValueError, match=complaint):
         word_vectors_by_layer(*tiny, sentences, word)
+
+
+def test_lines_side_by_side_are_looked_up_in_their_sources():
+    sources = {"here": "y = a + b", "there": "x = a\ny = x < b"}
+    table = SideBySide(sources, [("compare", "y = a + b", "y = x < b"), ("copy", "", "x = a")])._repr_html_()
+    assert table.count("<tr>") == 3 and "y = x &lt; b" in table and "not there" in table
+    with pytest.raises(ValueError, match="there has no line 'y = x > b'"):
+        SideBySide(sources, [("compare", "y = a + b", "y = x > b")])
+
+
+def test_chapter_6_quotes_lines_that_one_page_has():
+    page = inspect.getsource(one_page)
+    assert [line for _, _, line in BLOCK_BESIDE_PAGE if line not in page] == []

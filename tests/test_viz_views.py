@@ -16,7 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minibert import viz
+from minibert import Encoder, EncoderConfig, viz
 from minibert.tasks.quantize import to_int8
 from minibert.tasks.span_qa import Window
 from minibert.tasks.unmasking import Step
@@ -28,6 +28,7 @@ from minibert.viz import (
     BitsView,
     BlockView,
     LanguageView,
+    ParametersView,
     ReachView,
     RotationView,
     ScatterView,
@@ -41,6 +42,7 @@ from minibert.viz.attention_data import DENSE_TOKENS, LEVELS, MOST_TOKENS, level
 from minibert.viz.bits_view import in_bits
 from minibert.viz.language_view import neighbours_abroad
 from minibert.viz.page import palette_png
+from minibert.viz.parameters_view import parameters_of
 from minibert.viz.reach_view import count_scores
 
 WORDS = ["[CLS]", "the", "cat", "</script>", '"&<b>', "日本", "\ud800", "[SEP]"]
@@ -67,6 +69,10 @@ def bits_view(**options):
 
 def block_view(**options):
     return BlockView({(): 1.5, ("RoPE", "GeGLU"): 0.5}, **options)
+
+
+def parameters_view(**options):
+    return ParametersView({"small": (2, 64, 1000, 128), "BERT-base": (12, 768, 30_522, 512)}, **options)
 
 
 def rotation_view(**options):
@@ -156,6 +162,7 @@ VIEWS = pytest.mark.parametrize(
         bits_view,
         block_view,
         language_view,
+        parameters_view,
         rotation_view,
         schedule_view,
         reach_view,
@@ -289,6 +296,8 @@ def test_views_on_one_page_have_names_of_their_own():
             block_view(title="two"),
             language_view(),
             language_view(message=1),
+            parameters_view(),
+            parameters_view(start="small"),
             rotation_view(),
             rotation_view(theta=5000),
             schedule_view(),
@@ -566,6 +575,22 @@ def test_eight_bits_are_those_of_the_package():
     rounded, scale = to_int8(weight)
     shown, scales = in_bits(weight, 8, own=True)
     assert torch.allclose(shown, rounded * scale) and torch.allclose(scales, scale)
+
+
+@pytest.mark.parametrize("models", [{}, {"a": (2, 64, 1000)}, {"a": (2, 64, 0, 1)}, {"a": (2, 64.0, 9, 1)}])
+def test_a_bad_parameters_view_is_refused(models):
+    with pytest.raises(ValueError, match="expected"):
+        ParametersView(models)
+    with pytest.raises(ValueError, match="start='b'"):
+        ParametersView({"a": (2, 64, 1000, 9)}, start="b")
+
+
+@pytest.mark.parametrize("preset", ["bert-base", "bert-large", "bert-nano"])
+def test_the_parameters_shown_are_those_of_the_package(preset):
+    config = EncoderConfig.preset(preset)
+    with torch.device("meta"):
+        count = sum(parameter.numel() for parameter in Encoder(config).parameters())
+    assert sum(parameters_of(config.layers, config.hidden, config.vocab_size, config.max_len).values()) == count
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
 To look around in, in a notebook or as a page of its own: `AnswerView`, `AttentionView`, `BitsView`, `BlockView`,
-`LanguageView`, `ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `SearchView`, `TagView`, `TuningView`,
-`UnmaskView`.
+`LanguageView`, `ParametersView`, `ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `SearchView`, `TagView`,
+`TuningView`, `UnmaskView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
@@ -17,6 +17,7 @@ from minibert.viz.bits_view import BitsView
 from minibert.viz.block_view import BlockView
 from minibert.viz.language_view import LanguageView
 from minibert.viz.masks import plot_mask, visible
+from minibert.viz.parameters_view import ParametersView
 from minibert.viz.reach_view import ReachView
 from minibert.viz.receptive_field import plot_receptive_field, receptive_field
 from minibert.viz.rotation_view import RotationView
@@ -35,6 +36,7 @@ __all__ = [
     "BitsView",
     "BlockView",
     "LanguageView",
+    "ParametersView",
     "ReachView",
     "RotationView",
     "ScatterView",

@@ -126,8 +126,50 @@ class OneNorm(WithSDPA):
         self.feed_forward_norm = self.attention_norm
 
 
+class OfTheChapter(nn.Module):
+    """The block that the chapter writes out, for one text, with a loop over the texts of the batch around it."""
+
+    def __init__(self, D, H, F, dropout):
+        super().__init__()
+        self.heads = H
+        self.query, self.key, self.value, self.output = (nn.Linear(D, D) for _ in range(4))
+        self.widen, self.narrow = nn.Linear(D, F), nn.Linear(F, D)
+        self.attention_norm, self.feed_forward_norm = (nn.LayerNorm(D, eps=1e-12) for _ in range(2))
+
+    def attention(self, x):
+        query, key, value = (part(x).view(len(x), self.heads, -1) for part in (self.query, self.key, self.value))
+        scores = torch.einsum("ihk,jhk->hij", query, key) / query.shape[-1] ** 0.5
+        return self.output(torch.einsum("hij,jhk->ihk", scores.softmax(dim=-1), value).flatten(1))
+
+    def one_text(self, x):
+        x = self.attention_norm(x + self.attention(x))
+        return self.feed_forward_norm(x + self.narrow(functional.gelu(self.widen(x))))
+
+    def forward(self, x, mask):
+        texts = []
+        for text, real in zip(x, mask, strict=True):
+            out = torch.zeros_like(text)
+            out[real] = self.one_text(text[real])
+            texts.append(out)
+        return torch.stack(texts)
+
+
+class OfTheChapterDropped(OfTheChapter):
+    """The same with dropout around the sub-layers, where a wrapper gets at it."""
+
+    def __init__(self, D, H, F, dropout):
+        super().__init__(D, H, F, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def one_text(self, x):
+        x = self.attention_norm(x + self.dropout(self.attention(x)))
+        return self.feed_forward_norm(x + self.dropout(self.narrow(functional.gelu(self.widen(x)))))
+
+
 RIGHT = {"heads of torch": WithHeadsOfTorch, "SDPA": WithSDPA, "head by head": HeadByHead}
 WRONG = {
+    "the chapter's, text by text": (OfTheChapter, "no dropout at all"),
+    "the chapter's, dropout around it": (OfTheChapterDropped, "dropout is missing on the attention weights"),
     "the mask of the first text": (FirstMask, "mask of the first text is used for all"),
     "NaN at padding": (HidesRowsToo, "(?s)NaN.*rows of padding"),
     "a buffer": (SavesItsHeads, r"state_dict\(\) holds scale"),
