@@ -8,10 +8,13 @@ this cell, what is your answer to 5.1, what does your function give for these in
 process. When the other process ends early, or a step takes too long, the step is noted and a new process leaves it out:
 of a cell, only definitions and imports are run the second time, and nothing the third time. What was judged before
 stays as it was found.
+
+What was found in a notebook is written down at once (`Found`): grading that was interrupted goes on where it was.
 """
 
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -23,6 +26,7 @@ import tempfile
 import threading
 import time
 import unicodedata
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,11 +36,12 @@ import torch
 from minibert.course.check import Outcome, judged
 from minibert.course.exercises import find
 from minibert.course.explain import Told, message
+from minibert.files import write_text
 from minibert.grading.submissions import SOLUTIONS, Sheet, Student, Task, clean, find_homework, read_cells, read_sheet
 from minibert.grading.wire import Gone, Wire
 from minibert.grading.worker import ANSWER, DONE, PLAN, RUN, TOO_LONG
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT, PACKAGE = Path(__file__).resolve().parents[2], Path(__file__).resolve().parents[1]
 CLOSED = [Path(__file__).parent, Path(__file__).parents[1] / "course"]  # to submissions
 CLOSED += [ROOT / name for name in ("solutions", "exercises", "tests", ".git") if (ROOT / "pyproject.toml").exists()]
 START = 120.0  # seconds until Python and torch are there, on a busy machine
@@ -78,12 +83,13 @@ def grade(
     seconds: float = 60.0,
     jobs: int = 1,
     solutions: Path | None = SOLUTIONS,
-    progress=lambda text: None,
+    progress=lambda text, done, total: None,
 ) -> dict:
     """Grade all submissions in `folder` and return the result, ready for JSON.
 
     A notebook gets `seconds`, `jobs` of them run at a time. The chapters that count are those of which at least one
-    student handed something in. `out` is not taken for a student, `progress` hears about each notebook.
+    student handed something in. `out` is not taken for a student; what was found before in the same notebook of the
+    same student is taken from there. `progress` hears which notebook is done, how many are, and of how many.
 
     >>> grade(Path("nowhere"))
     Traceback (most recent call last):
@@ -98,15 +104,22 @@ def grade(
     wanted = sorted({chapter for student in homework.students for chapter in student.notebooks})
     sheets = {chapter: read_sheet(chapter, solutions) for chapter in wanted}
     closed = tuple(path for path in (*homework.closed, solutions, out) if path)
+    pairs = [(student, chapter) for student in homework.students for chapter in wanted]
+    before, done = Found(out / "found" if out else None, seconds), itertools.count(1)
 
     def work(pair: tuple[Student, int]) -> Graded:
         student, chapter = pair
-        progress(f"{student.name}, chapter {chapter}")
-        return grade_notebook(student, chapter, sheets[chapter], seconds, closed)
+        key = before.key(student, chapter, sheets[chapter])
+        graded = before.get(key)
+        if graded is None:
+            graded = grade_notebook(student, chapter, sheets[chapter], seconds, closed)
+            before.put(key, graded)
+        progress(f"{student.name}, chapter {chapter}", next(done), len(pairs))
+        return graded
 
     pool = ThreadPoolExecutor(jobs)
     try:
-        found = pool.map(work, [(student, chapter) for student in homework.students for chapter in wanted])
+        found = pool.map(work, pairs)
         rows = [_row(student, [(sheets[chapter], next(found)) for chapter in wanted]) for student in homework.students]
     finally:
         pool.shutdown(cancel_futures=True)
@@ -118,6 +131,53 @@ def grade(
         "notes": homework.notes,
         "students": rows,
     }
+
+
+class Found:
+    """What was found in each notebook, as files in `folder`; None keeps nothing.
+
+    The name of a file is a hash of all that the marks hang on: the student, the notebooks' bytes, the points, the time
+    limit, and the code of this package that checks. So a notebook that was handed in anew is graded anew.
+
+    >>> found = Found(None, 60)
+    >>> found.put("a", Graded({}, [])), found.get("a")
+    (None, None)
+    """
+
+    def __init__(self, folder: Path | None, seconds: float):
+        self.folder = folder
+        code = sorted(path for room in ("course", "grading", "tasks") for path in (PACKAGE / room).rglob("*.py"))
+        self.start = _hash([str(seconds).encode(), *(path.read_bytes() for path in code)]) if folder else ""
+
+    def key(self, student: Student, chapter: int, sheet: Sheet) -> str:
+        """The name for one chapter of one student."""
+        paths = student.notebooks.get(chapter, []) if self.folder else []
+        parts = [self.start, student.name, str(chapter), repr(sheet.tasks), *(path.name for path in paths)]
+        contents = [path.read_bytes() if os.access(path, os.R_OK) else b"" for path in paths[:MOST]]
+        return _hash([*(part.encode("utf-8", "surrogatepass") for part in parts), *contents])
+
+    def get(self, key: str) -> Graded | None:
+        """What was found, or None if nothing is there that can be read."""
+        try:
+            content = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
+            return Graded({number: Outcome(*parts) for number, parts in content["outcomes"].items()}, content["notes"])
+        except (AttributeError, TypeError, KeyError, ValueError, OSError):
+            return None
+
+    def put(self, key: str, graded: Graded) -> None:
+        """Write down what was found, in one step."""
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            outcomes = {number: (one.status, clean(one.message), one.credit) for number, one in graded.outcomes.items()}
+            notes = [clean(note) for note in graded.notes]
+            write_text(self.folder / f"{key}.json", json.dumps(dict(outcomes=outcomes, notes=notes), indent=1) + "\n")
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(hashlib.sha256(part).digest())  # of equal length: no part runs into the next
+    return digest.hexdigest()[:32]
 
 
 def grade_notebook(

@@ -1,8 +1,12 @@
-"""The result of grading as files: results.json for programs, results.csv for spreadsheets, report.html for people."""
+"""The result of grading as files: results.json for programs, results.csv for spreadsheets, report.html for the teacher,
+and in feedback/ a page for each student, with what was found in their answers and no solution."""
 
 import csv
 import io
 import json
+import re
+from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
@@ -15,7 +19,7 @@ PAGE = Template(Path(__file__).with_suffix(".html").read_text(encoding="utf-8"))
 
 
 def write_reports(result: dict, out: Path) -> list[Path]:
-    """Write the three files into the folder `out`, each in one step, and return their paths.
+    """Write the three files and the students' pages into the folder `out`, each in one step; return the three paths.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -28,7 +32,59 @@ def write_reports(result: dict, out: Path) -> list[Path]:
     texts = {"results.json": text, "results.csv": to_csv(result), "report.html": to_html(result)}
     for name, text in texts.items():
         write_text(out / name, text)
+    (out / "feedback").mkdir(exist_ok=True)
+    for name, row in zip(file_names([row["student"] for row in result["students"]]), result["students"], strict=True):
+        write_text(out / "feedback" / f"{name}.html", to_feedback(result, row))
     return [out / name for name in texts]
+
+
+def file_names(students: Sequence[str]) -> list[str]:
+    """A file name for each student, without what some system forbids; of equal ones the later get a number.
+
+    >>> file_names(["ada", "a/b", "a:b", "Zoë"])
+    ['ada', 'a_b', 'a_b_2', 'Zoë']
+    """
+    names, seen = [], Counter()
+    for student in students:
+        name = re.sub(r"[^\w-]+", "_", student) or "_"
+        seen[name.casefold()] += 1
+        count = seen[name.casefold()]
+        names.append(name if count == 1 else f"{name}_{count}")
+    return names
+
+
+def to_feedback(result: dict, row: dict) -> str:
+    """A page for one student: points, and for each exercise what was seen, expected and likely.
+
+    >>> row = {"student": "ada", "points": 0, "notes": [], "exercises": {
+    ...     "5.1": {"status": "wrong", "points": 0, "message": "5.1 not yet"}}}
+    >>> result = {"points": 4, "exercises": [{"number": "5.1", "title": "Attention", "points": 4}]}
+    >>> "5.1 not yet" in to_feedback(result, row)
+    True
+    """
+    head = f"<h2>{escape(row['student'])}: {row['points']:g} of {result['points']:g}</h2>\n"
+    return Template(re.sub(r"(?s)<!-- class -->.*<!-- end -->", "", PAGE.template)).substitute(
+        details=head + _details(result, row)
+    )
+
+
+def mistakes_of(result: dict) -> list[tuple[str, str, list[str]]]:
+    """The named mistakes of a class: exercise, mistake, who made it; by exercise, the commonest first.
+
+    >>> found = {"status": "wrong", "message": "5.1 not yet\\n  seen      1\\n  likely    no root"}
+    >>> mistakes_of({"exercises": [{"number": "5.1"}], "students": [{"student": "ada", "exercises": {"5.1": found}}]})
+    [('5.1', 'no root', ['ada'])]
+    """
+    rows = []
+    for one in result["exercises"]:
+        who: dict[str, list[str]] = {}
+        for row in result["students"]:
+            found = row["exercises"][one["number"]]
+            cause = re.search(r"(?s)^  likely +(.*)", found.get("message", ""), re.MULTILINE)
+            if cause and found["status"] != "passed":
+                who.setdefault(cause[1].strip(), []).append(row["student"])
+        rows += [(one["number"], cause, names) for cause, names in sorted(who.items(), key=lambda item: -len(item[1]))]
+    return rows
 
 
 def to_csv(result: dict) -> str:
@@ -65,17 +121,46 @@ def to_html(result: dict) -> str:
     rows, details = "", ""
     for place, row in enumerate(result["students"]):
         name, cells, points = escape(row["student"]), "", f"{row['points']:g} of {result['points']:g}"
-        details += f'<details id="s{place}"><summary>{name}: {points}</summary>\n'
+        details += f'<details id="s{place}"><summary>{name}: {points}</summary>\n{_details(result, row)}</details>\n'
         for one in result["exercises"]:
             found = row["exercises"][one["number"]]
             kind, status = "passed" if found["status"] == "passed" else "failed", escape(found["status"])
             cells += f'<td class="{kind}" title="{status}">{_sign(found)} {found["points"]:g}</td>'
-            details += f"<h3>{one['number']} {escape(one['title'])}: {status}</h3>\n"
-            details += "" if status in ("passed", "not attempted") else f"<pre>{escape(found['message'])}</pre>\n"
-        details += ("<h3>Remarks</h3>\n" if row["notes"] else "") + _lines(row["notes"]) + "</details>\n"
         rows += f'<tr><th scope="row"><a href="#s{place}">{name}</a></th>{cells}<td>{points}</td></tr>\n'
     counts = dict(students=len(result["students"]), points=f"{result['points']:g}")
-    return PAGE.substitute(counts, notes=_lines(result.get("notes")), head=head, rows=rows, details=details)
+    lines = dict(notes=_lines(result.get("notes")), passed=_passed(result), mistakes=_mistakes(result))
+    return PAGE.substitute(counts, head=head, rows=rows, details=details, **lines)
+
+
+def _details(result: dict, row: dict) -> str:
+    """What was found in the answers of one student."""
+    text = ""
+    for one in result["exercises"]:
+        found = row["exercises"].get(one["number"])
+        if found:
+            status = escape(found["status"])
+            text += (
+                f"<h3>{one['number']} {escape(one['title'])}: {status}, {found['points']:g} of {one['points']:g}</h3>\n"
+            )
+            text += "" if status in ("passed", "not attempted") else f"<pre>{escape(found['message'])}</pre>\n"
+    return text + ("<h3>Remarks</h3>\n" if row["notes"] else "") + _lines(row["notes"])
+
+
+def _passed(result: dict) -> str:
+    """A row for the number of students who passed each exercise."""
+    every = [[row["exercises"].get(one["number"], {}).get("status") for row in result["students"]]
+             for one in result["exercises"]]  # fmt: skip
+    cells = "".join(f"<td>{column.count('passed')} of {len(column)}</td>" for column in every)
+    return f'<tr><th scope="row">passed</th>{cells}<td></td></tr>\n'
+
+
+def _mistakes(result: dict) -> str:
+    rows = "".join(
+        f'<tr><td>{number}</td><td>{len(names)}</td><td class="text">{escape(cause)}</td>'
+        f'<td class="text">{escape(", ".join(names))}</td></tr>\n'
+        for number, cause, names in mistakes_of(result)
+    )
+    return rows or '<tr><td colspan="4">none</td></tr>\n'
 
 
 def _lines(texts: list[str] | None) -> str:
