@@ -185,7 +185,9 @@ def test_the_reports_are_complete_safe_and_the_same_again(graded, tmp_path):
     assert re.search(r"perfect +✓ +✓ +\S +7 of 12", console)
     for file in write_reports(result, tmp_path):
         assert file.read_bytes() == (out / file.name).read_bytes()
-    assert len(list(out.iterdir())) == 3, "no half-written files are left"
+    names = {"results.json", "results.csv", "report.html", "feedback", "found"}
+    assert {file.name for file in out.iterdir()} == names, "no half-written files are left"
+    assert len(list((out / "feedback").iterdir())) == len(result["students"])
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\t=1", "\r=1"])
