@@ -11,6 +11,7 @@ from minibert.tasks.projection import check_vectors, project
 
 MOST_DOTS = 200
 MOST_LAYERS = 65
+TOO_NEAR, MOST_ON_A_RING = 24, 8  # dots closer than this hide each other; more than these are a crowd, and stay
 MOST_GROUPS = 6  # as many marks and colours as one can tell apart
 
 
@@ -36,7 +37,7 @@ class WordPoints:
 
 
 def word_points(vectors: Tensor, name: str) -> WordPoints:
-    """Project each layer by itself and find the neighbours.
+    """Project each layer by itself and find the neighbours; dots that would hide each other are moved a little.
 
     Shape: vectors (L + 1, S, D), as `word_vectors_by_layer` returns them.
 
@@ -56,9 +57,22 @@ def word_points(vectors: Tensor, name: str) -> WordPoints:
     for layer in vectors:
         flat = project(layer)  # (S, 2)
         largest = flat.abs().max().clamp(min=1e-12)  # one scale for both directions, each layer its own
-        places.append((500 + 480 * flat / largest).round().long())
+        places.append(_apart((500 + 480 * flat / largest).round().long()))
         nearest.append(torch.tensor([best[0][0] for best in nearest_neighbours(layer)]))
     return WordPoints(name, torch.stack(places), torch.stack(nearest))
+
+
+def _apart(places: Tensor) -> Tensor:
+    """Dots that would hide each other are moved a little: onto a ring around their middle. (S, 2) -> (S, 2)."""
+    moved, left = places.clone(), list(range(len(places)))
+    while left:
+        near = [dot for dot in left if (places[dot] - places[left[0]]).abs().max() < TOO_NEAR]
+        left = [dot for dot in left if dot not in near]
+        if 1 < len(near) <= MOST_ON_A_RING:
+            turns = 2 * torch.pi * torch.arange(len(near)) / len(near)
+            ring = (14 + 7 * len(near)) * torch.stack([turns.cos(), turns.sin()], dim=1)
+            moved[near] = (places[near].double().mean(0) + ring).round().long().clamp(0, 1000)
+    return moved
 
 
 def both_points(vectors: Tensor, control: Tensor | None, groups, texts=None) -> tuple[list[WordPoints], list[str]]:
