@@ -28,6 +28,7 @@ from minibert.viz import (
     BitsView,
     BlockView,
     LanguageView,
+    ParametersView,
     ReachView,
     RotationView,
     ScatterView,
@@ -247,6 +248,20 @@ def test_the_dials_turn(browser, tmp_path):
         caption = view.locator(".mb-caption").nth(4).inner_text()
         theta.press("ArrowRight")
         assert view.locator(".mb-caption").nth(4).inner_text() != caption and said.inner_text() != score
+
+
+def test_the_parameters_follow_the_sliders(browser, tmp_path):
+    models = {"small": (2, 64, 1000, 128), "BERT-base": (12, 768, 30_522, 512)}
+    file = ParametersView(models, start="BERT-base").to_html(tmp_path / "view.html")
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-parameters[data-live]")
+        said, layers = view.locator(".mb-say"), view.locator("input[type=range]").first
+        assert "109,482,240 parameters" in said.inner_text() and not view.locator(".mb-static").is_visible()
+        layers.press("ArrowRight")  # one block more
+        assert "116,570,112 parameters" in said.inner_text()
+        view.locator("input[type=range]").nth(2).press("ArrowRight")
+        assert "116,570,112 parameters" not in said.inner_text()
 
 
 def test_a_text_can_be_unmasked_step_by_step(browser, tmp_path):

@@ -115,6 +115,22 @@ def _draw_block(axes: Axes, x: float, state: str, heads: int, width: int, inner:
         axes.text(left - 0.2, (start + end) / 2, "residual path: x", rotation=90, ha="right", va="center", color=ORANGE)
 
 
+def plot_changes(tokens: Sequence[str], changes: Mapping[str, Sequence[float]]) -> Figure:
+    """How far the output of each token moves: a panel for each part of the block, a bar for each token.
+
+    >>> len(plot_changes(["a", "b"], {"attention": [0.1, 0.2], "feed-forward": [0.0, 0.3]}).axes)
+    2
+    """
+    figure = new_figure(9.2, 2.7)
+    grid = figure.subplots(1, len(changes), squeeze=False)[0]
+    for axes, (name, moved), color in zip(grid, changes.items(), (BLUE, ORANGE), strict=False):
+        axes.bar(range(len(tokens)), moved, color=color)
+        axes.set_xticks(range(len(tokens)), [for_matplotlib(token) for token in tokens], rotation=45, ha="right")
+        axes.set(title=name, ylabel="norm of the change")
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def plot_activations(x: Sequence[float], curves: Mapping[str, Sequence[float]], exact: str) -> Figure:
     """Activation functions on the left, on the right how far each is from `exact` (log scale).
 
