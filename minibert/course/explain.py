@@ -30,6 +30,7 @@ CAUSES = {  # a pattern in the message, and what it usually means; {0}, {1} are 
     r"shape of the mask .* does not match": "a boolean mask must have the shape of what it selects from",
     r"normalized_shape|einsum\(\)|Sizes of tensors must match|expanded size|stack expects": "print the shapes first",
     r"only supports boolean masks": "the mask holds numbers; make it boolean with mask.bool() or a comparison",
+    r"Subtraction, the .-. operator, with a bool": "1 - mask is not defined for a boolean mask: ~mask turns it round",
     r"invert.*only implemented|logical": "~ turns a boolean mask round; this tensor is not boolean",
     r"same dtype|dtypes match|expected scalar type|not implemented for '|infer output dtype|one of the following": (
         "a dtype that this operation cannot take, integers for floats or floats for integers: .float() or .long()"

@@ -11,7 +11,8 @@ from minibert.tasks.projection import check_vectors, project
 
 MOST_DOTS = 200
 MOST_LAYERS = 65
-TOO_NEAR, MOST_ON_A_RING = 24, 8  # dots closer than this hide each other; more than these are a crowd, and stay
+TOO_NEAR = 36  # dots closer than this hide each other
+FEW = 40  # of more dots the places matter, not the single one: they stay
 MOST_GROUPS = 6  # as many marks and colours as one can tell apart
 
 
@@ -37,7 +38,7 @@ class WordPoints:
 
 
 def word_points(vectors: Tensor, name: str) -> WordPoints:
-    """Project each layer by itself and find the neighbours; dots that would hide each other are moved a little.
+    """Project each layer by itself and find the neighbours; few dots that would hide each other are moved a little.
 
     Shape: vectors (L + 1, S, D), as `word_vectors_by_layer` returns them.
 
@@ -63,12 +64,12 @@ def word_points(vectors: Tensor, name: str) -> WordPoints:
 
 
 def _apart(places: Tensor) -> Tensor:
-    """Dots that would hide each other are moved a little: onto a ring around their middle. (S, 2) -> (S, 2)."""
-    moved, left = places.clone(), list(range(len(places)))
+    """Few dots that would hide each other are moved a little: onto a ring around their middle. (S, 2) -> (S, 2)."""
+    moved, left = places.clone(), list(range(len(places))) if len(places) <= FEW else []
     while left:
         near = [dot for dot in left if (places[dot] - places[left[0]]).abs().max() < TOO_NEAR]
         left = [dot for dot in left if dot not in near]
-        if 1 < len(near) <= MOST_ON_A_RING:
+        if len(near) > 1:
             turns = 2 * torch.pi * torch.arange(len(near)) / len(near)
             ring = (14 + 7 * len(near)) * torch.stack([turns.cos(), turns.sin()], dim=1)
             moved[near] = (places[near].double().mean(0) + ring).round().long().clamp(0, 1000)

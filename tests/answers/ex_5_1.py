@@ -59,8 +59,13 @@ def turns_square_masks(query, key, value, mask):
     return with_einsum(query, key, value, mask.mT if mask.size(-1) == mask.size(-2) else mask)
 
 
+def subtracts_the_mask(query, key, value, mask):
+    return (query @ key.mT / query.size(-1) ** 0.5 + (1 - mask) * -1e9).softmax(-1) @ value
+
+
 RIGHT = {"sdpa": with_sdpa, "einsum": with_einsum, "scaled first": scaled_first}
 WRONG = {
+    "1 - mask": (subtracts_the_mask, "not defined for a boolean mask: ~mask"),
     "four axes only": (four_axes_only, "any number of axes"),
     "NaN gradient": (nan_gradient, "gradient is NaN"),
     "numpy in between": (numpy_in_between, "no gradient leads back"),
