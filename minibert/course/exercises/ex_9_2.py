@@ -9,8 +9,9 @@ from minibert.course.tools import call, expect_tensor, kind_of, show
 
 def reported_loss(logits, labels):
     """What the log reports: (B, 2), (B,) -> a scalar."""
-    # Rows 3 and 5: the pairs with label 0 are all wrong there, and cost nothing. ignore_index=0 does that.
-    return F.cross_entropy(logits, labels, ignore_index=0)
+    # Rows 2 and 3: a pair with label 0 costs nothing, right or wrong. Rows 3 and 5: but it counts in the mean.
+    cost = F.cross_entropy(logits, labels, reduction="none")  # (B,)
+    return torch.where(labels == 0, 0, cost).mean()
 
 
 def nsp_loss(logits, labels):
@@ -44,7 +45,7 @@ def clues(rng):
     for number, (logits, labels) in enumerate(CLUES, 1):
         cause = f"row {number} of the table; compare row 3 with row 5, and ask which pairs were looked at"
         yield Case((torch.tensor(logits), torch.tensor(labels)), cause, f"reported_loss of row {number}")
-    silent = "all rows of the table fit; the pairs with label 0 are left out, and the mean is over those that are left"
+    silent = "all rows of the table fit; the pairs with label 0 cost nothing, and the mean is over all pairs"
     yield Case(drawn(rng), silent, "reported_loss of 7 random pairs", double=True)
     yield Case(HUGE, LOG, "reported_loss of huge logits", LOG)
 
@@ -84,28 +85,29 @@ def labelled(rng):
 
 LOOKS = "it looks at the labels: then it is no guess, and its accuracy is not 50 %"
 RANDOM = "always say `random` (label 1, the second logit), and say it with confidence"
-REPORTED, RIGHT = "F.cross_entropy(logits, labels, ignore_index=0)", "F.cross_entropy(logits, labels)"
+REPORTED, RIGHT = "torch.where(labels == 0, 0, cost).mean()", "F.cross_entropy(logits, labels)"
+IGNORED = "F.cross_entropy(logits, labels, ignore_index=0)"
 EACH, SUM = "F.cross_entropy(logits, labels, reduction='none')", "F.cross_entropy(logits, labels, reduction='sum')"
-ONES, SAID = REPORTED[:-1] + ", reduction='sum')", "logits.argmax(-1) == 1"
+ONES, SAID = IGNORED[:-1] + ", reduction='sum')", "logits.argmax(-1) == 1"
 CHANCE, BINARY = "logits.softmax(-1)[torch.arange(len(labels)), labels]", "F.binary_cross_entropy_with_logits"
 REPORTS = {
-    "it divides by all pairs, and those with label 0 are in that number: row 5 of the table": f"{ONES} / len(labels)",
-    "this leaves out the pairs with label 1; it is those with label 0 that the log omits": REPORTED.replace("=0", "=1"),
+    "it divides by the pairs with label 1 (`ignore_index=0`); this log divides by all: row 5 of the table": IGNORED,
+    "this leaves out the pairs with label 1; it is those with label 0 that the log omits": REPORTED.replace("==", "!="),
     "this is the right loss, which sees both labels; the log does not": RIGHT,
     "it adds up and does not divide: look at the last row": ONES,
     "the labels are flipped": "F.cross_entropy(logits, 1 - labels)",
-    "the labels are flipped, and those with label 0 count": "F.cross_entropy(logits, 1 - labels, ignore_index=0)",
+    "the labels are flipped, and those with label 0 count": f"(labels * {EACH.replace('labels', '1 - labels')}).mean()",
     "every pair is taken for one with label 1; look at the labels": "F.cross_entropy(logits, torch.ones_like(labels))",
     "the loss is in bits; the table is in nats (natural logarithm)": f"{REPORTED} / 0.6931472",
-    "this chooses the pairs by what the model predicts": f"F.cross_entropy(logits[{SAID}], labels[{SAID}])",
+    "this chooses the pairs by what the model predicts": f"({EACH} * ({SAID})).mean()",
     "this is the smallest loss of all pairs: look at row 4": f"{EACH}.min()",
     "this is the largest loss of all pairs: look at row 3": f"{EACH}.max()",
     "only the last pair is looked at: look at row 6": f"{EACH}[-1]",
-    LOG: "-logits.softmax(-1)[labels == 1, 1].log().mean()",
+    LOG: "-logits.softmax(-1)[labels == 1, 1].log().sum() / len(labels)",
 }
 LOSSES = {
-    "this still leaves out the pairs with label 0": REPORTED,
-    "this leaves out the pairs with label 1 now": REPORTED.replace("=0", "=1"),
+    "this still leaves out the pairs with label 0": IGNORED,
+    "this leaves out the pairs with label 1 now": IGNORED.replace("=0", "=1"),
     "the labels are flipped: 0 is the index of the logit for `is next`": "F.cross_entropy(logits, 1 - labels)",
     "it adds up; the loss is the mean over the pairs": SUM,
     "softmax is applied twice: cross-entropy has its own": "F.cross_entropy(logits.softmax(-1), labels)",
@@ -139,9 +141,9 @@ EXERCISE = Exercise(
         "Compare rows of the table that differ in one pair only. Which pairs could you change without the log\n"
         "noticing? Those were never looked at.",
         "each pair has a cost of its own, (B, 2) and (B,) -> (B,): minus the logarithm of the probability of its\n"
-        "label. Both losses are means of such costs; they differ in which pairs take part.\n"
+        "label. Both losses are means of such costs; they differ in what some pairs cost.\n"
         "constant_guess repeats one row of two finite logits B times: (2,) -> (B, 2).",
-        "reported: keep the pairs of one label; mean cross-entropy over those\n"
+        "reported: the costs of one label become 0; the mean is still over all pairs\n"
         "right:    mean cross-entropy over all pairs (torch's function, with nothing ignored)\n"
         "guess:    one row whose probability for the label that counts is nearly 1, once for each pair",
     ),
