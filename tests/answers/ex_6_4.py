@@ -1,5 +1,7 @@
 """Answers to 6.4, the vectors of a batch for a quarter of the work."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch.nn import functional
 
@@ -59,6 +61,31 @@ def chapters_own(weights, heads, ids, mask):
     )
 
 
+def all_pairs(weights, heads, ids, mask):
+    """No padding, and a mask (N, N) that keeps the texts apart."""
+    config, W = config_of(weights, heads), weights
+    owner = torch.arange(len(ids))[:, None].expand_as(ids)[mask]
+    own = torch.where(owner[:, None] == owner, 0.0, -torch.inf)
+    place = (mask.cumsum(dim=1) - 1)[mask]
+    x = W["embeddings.token.weight"][ids[mask]] + W["embeddings.position.weight"][place]
+    x = one_page.norm(x + W["embeddings.segment.weight"][0], W, "embeddings.norm", config)
+    for i in range(config.layers):
+        mine = {name.removeprefix(f"blocks.{i}."): one for name, one in W.items() if name.startswith(f"blocks.{i}.")}
+        parts = one_page.linear(x, mine, "attention.query_key_value").chunk(3, dim=-1)
+        query, key, value = (part.unflatten(-1, (heads, -1)).transpose(0, 1) for part in parts)  # (H, N, K)
+        scores = query @ key.mT / query.shape[-1] ** 0.5 + own
+        mixed = one_page.linear((scores.softmax(-1) @ value).transpose(0, 1).flatten(1), mine, "attention.output")
+        x = one_page.norm(x + mixed, mine, "attention_norm", config)
+        x = one_page.norm(x + one_page.feed_forward(x, mine, config), mine, "feed_forward_norm", config)
+    return torch.tanh(one_page.linear(x[place == 0], weights, "pooler.dense"))
+
+
+def in_a_thread(weights, heads, ids, mask):
+    """Where the meter does not look."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(padded_vectors, weights, heads, ids, mask).result()
+
+
 def the_packages(weights, heads, ids, mask):
     model = Encoder(config_of(weights, heads)).eval()
     model.load_state_dict(weights)
@@ -85,6 +112,8 @@ WRONG = {
     "the padded batch": (padded_vectors, "the padding is computed, too"),
     "a short last block, with padding": (short_and_padded, "the padding is computed, too"),
     "the chapter's own, text by text": (chapters_own, "whose row is read after it"),
+    "all pairs": (all_pairs, "scores between tokens of different texts"),
+    "in a thread": (in_a_thread, "no ready-made encoder"),
     "the package's own": (the_packages, "no ready-made encoder"),
     "bfloat16": (lower_precision, "numbers differ"),
     "zeros": (constant, "numbers differ"),

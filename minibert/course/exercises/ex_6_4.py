@@ -45,6 +45,7 @@ HALF = (
     "and pad a few at a time"
 )
 WHOLE = "no padding is left, but the last block is computed for all tokens: whose row is read after it?"
+PAIRS = "scores between tokens of different texts are computed and then hidden: let each text attend to itself alone"
 UNSEEN = "only torch's matrix products and its fused attention are counted: no numpy and no ready-made encoder"
 ACROSS = "a token sees the tokens of other texts: softmax is taken within one text"
 PLACES = "positions are counted on from text to text; each text begins at 0"
@@ -64,6 +65,7 @@ def expect_cheap(counts, weights, heads, ids, mask):
         raise Wrong(seen, "at least the matrices of all blocks but the last, for the real tokens", UNSEEN)
     if work > BAR * whole:
         cause = PADDED if work > 0.65 * whole else HALF if work > 0.29 * whole else WHOLE
+        cause = PAIRS if cause == HALF and counts[3] >= int(mask.sum()) ** 2 else cause
         raise Wrong(seen, f"at most {BAR * whole / 1e6:.1f} million", cause)
 
 
@@ -100,11 +102,14 @@ ASKS, ONE, SUM = "x[place == 0] if last else x", "split(1 if last else lengths)"
 KEYS, RETURN = "key.split(lengths), value.split(lengths)", 'return torch.tanh(dense(x, "pooler.dense"))'
 LINEAR = 'functional.linear(x, weights[f"{name}.weight"][rows], weights[f"{name}.bias"][rows])'
 PRODUCT = 'x.numpy() @ weights[f"{name}.weight"][rows].numpy().T + weights[f"{name}.bias"][rows].numpy()'
+OWNER = "(place == 0).cumsum(dim=0)"  # (N,): the number of the text that a token is of
+OWN = f"attn_mask=({OWNER}[place == 0] if last else {OWNER})[:, None] == {OWNER}"
 EVERY = {ASKS: "x", ONE: "split(lengths)"}  # all rows go through the last block
 MISTAKES = {
     PADDED: padded_vectors,
     HALF: sorted_by_length,
     WHOLE: EVERY | {RETURN: RETURN.replace("(x,", "(x[place == 0],")},
+    PAIRS: {ONE: "split(len(asks))", KEYS: "[key], [value]", "attention(q, k, v)": f"attention(q, k, v, {OWN})"},
     UNSEEN: {LINEAR: f"torch.from_numpy({PRODUCT})"},
     ACROSS: {KEYS: "[key] * len(lengths), [value] * len(lengths)"},
     PLACES: {SUM: "tables[1][torch.arange(len(place)) % len(tables[1])] + tables[2][0]"},
