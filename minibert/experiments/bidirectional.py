@@ -42,8 +42,12 @@ def _speeches(settings: tuple) -> tuple[list[list[int]], list[Place], int]:
 
 
 @cache
-def _rota(sentences: int, places: int) -> tuple[list[Place], list[Place], int]:
-    """Duties to learn and duties to test, of the generated rota."""
+def rota_places(sentences: int, places: int) -> tuple[list[Place], list[Place], int]:
+    """Duties to learn and duties to test, of the generated rota, and how many words there are.
+
+    >>> [len(part) for part in rota_places(30, 10)[:2]]
+    [30, 10]
+    """
     drawn = rota_sentences(sentences + places, torch.Generator().manual_seed(0))
     ids = word_ids(words for words, _ in drawn)
     rows = [(row(words, ids), place + 1) for words, place in drawn]
@@ -75,7 +79,8 @@ def reader(arm: str, settings: dict, words: int, generator: torch.Generator) -> 
     return Deep(config, generator)
 
 
-def _learn(model: nn.Module, optimizer, rate: float, inputs: Tensor, cu_seqlens: Tensor, at: Tensor, answers: Tensor):
+def learn(model: nn.Module, optimizer, rate: float, inputs: Tensor, cu_seqlens: Tensor, at: Tensor, answers: Tensor):
+    """One step towards the right words at these places, gradients clipped to a norm of 1."""
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
@@ -97,7 +102,7 @@ def _read_speeches(
         inputs, labels = mask_tokens(ids, range(len(SPECIAL)), words, MASK, share, generator=generator)
         at = (labels >= 0).nonzero().flatten()
         rate = settings["rate"] * linear_decay(step + 1, steps + 1, max(1, steps // 20))
-        _learn(model, optimizer, rate, inputs if model.hides else ids, cu_seqlens, at, labels[at])
+        learn(model, optimizer, rate, inputs if model.hides else ids, cu_seqlens, at, labels[at])
         read, predicted = read + len(ids), predicted + len(at)
     return read, predicted
 
@@ -108,14 +113,14 @@ def _read_rota(model: nn.Module, train: list[Place], test: list[Place], settings
     solved = settings["rota_steps"]
     for step in range(1, settings["rota_steps"] + 1):
         chosen = torch.randint(len(train), (settings["rota_batch"],), generator=generator).tolist()
-        inputs, cu_seqlens, at, answers = _questions([train[i] for i in chosen], model.hides)
-        _learn(model, optimizer, settings["rota_rate"], inputs, cu_seqlens, at, answers)
+        inputs, cu_seqlens, at, answers = questions([train[i] for i in chosen], model.hides)
+        learn(model, optimizer, settings["rota_rate"], inputs, cu_seqlens, at, answers)
         if step < solved and step % 25 == 0 and find_words(model, test[:200])[0] >= 0.9:
             solved = step
     return solved
 
 
-def _questions(places: list[Place], hides: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def questions(places: list[Place], hides: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """ids (N,), cu_seqlens (B + 1,), the places to find (B,) and their words (B,); [MASK] there, if the model hides."""
     ids, cu_seqlens = packed([sentence for sentence, _ in places])
     at = cu_seqlens[:-1].long() + torch.tensor([place for _, place in places])
@@ -127,7 +132,7 @@ def find_words(model: nn.Module, places: list[Place]) -> tuple[float, float]:
     """Share of the places where the right word has the highest score, and the mean loss in nats."""
     hits, loss = 0, 0.0
     for start in range(0, len(places), 256):
-        ids, cu_seqlens, at, answers = _questions(places[start : start + 256], model.hides)
+        ids, cu_seqlens, at, answers = questions(places[start : start + 256], model.hides)
         logits = model(ids, cu_seqlens, at)
         hits += int((logits.argmax(1) == answers).sum())
         loss += nn.functional.cross_entropy(logits, answers, reduction="sum").item()
@@ -162,7 +167,7 @@ def _one(settings: dict, arm: str, seed: int) -> dict[str, float]:
     measures = {"accuracy": accuracy, "loss": loss}
     measures |= {"parameters": parameters, "tokens": read, "predictions": predicted}
     if arm in ("left to right", "concatenated", "concatenated, dense", "deep"):
-        train, test, words = _rota(settings["rota_sentences"], settings["places"])
+        train, test, words = rota_places(settings["rota_sentences"], settings["places"])
         model = reader(arm, settings, words, generator)
         solved = _read_rota(model, train, test, settings, generator)
         accuracy, loss = find_words(model, test)

@@ -8,6 +8,7 @@ NAMES = (
     "fertility",
     "senses",
     "bidirectional",
+    "meeting",
     "next_sentence",
     "masking",
     "mask_rate",

@@ -24,7 +24,8 @@ def rota_sentences(count: int, generator: torch.Generator) -> list[tuple[list[st
     """Return sentences as lists of words, each with the place of its duty.
 
     Names, days and the words around them are drawn evenly and apart from each other, so whoever sees one side of the
-    duty only is right in one of three cases. So is whoever adds up what each side says: each side says nothing.
+    duty only is right in one of three cases. Whoever adds up a score from the name and one from the day finds up to
+    seven of the nine duties, but is not trained to do so: the sum with the least cross-entropy is 0 for every duty.
 
     >>> words, place = rota_sentences(1, torch.Generator().manual_seed(0))[0]
     >>> words[place] in DUTIES
