@@ -1,8 +1,15 @@
-"""Answers to 2.1, the scalar mix."""
+"""Answers to 2.1, the scalar mix of a padded batch."""
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+
+def normal(states, mask):
+    """The layers, divided by their root mean square on real tokens; 0 on padding."""
+    kept = torch.where(mask.bool()[None, :, :, None], states, states.new_zeros(()))
+    real = torch.stack([layer[mask.bool()] for layer in states])  # (L, N, D)
+    return kept / real.square().mean(dim=(1, 2)).sqrt()[:, None, None, None]
 
 
 class Mix(nn.Module):
@@ -11,8 +18,8 @@ class Mix(nn.Module):
         self.gamma = nn.Parameter(torch.tensor(1.0))
         self.scores = nn.Parameter(torch.zeros(layers))
 
-    def forward(self, states):
-        return self.gamma * torch.tensordot(self.scores.softmax(0), states, dims=1)
+    def forward(self, states, mask):
+        return self.gamma * torch.tensordot(self.scores.softmax(0), normal(states, mask), dims=1)
 
 
 class ByLoop(Mix):
@@ -20,34 +27,47 @@ class ByLoop(Mix):
         super().__init__(layers)
         self.softmax = nn.Softmax(dim=0)
 
-    def forward(self, hidden):
+    def forward(self, hidden, mask):
         mixture = 0
         for weight, layer in zip(self.softmax(self.scores), hidden, strict=True):
-            mixture = mixture + weight * layer
+            numbers = layer[mask == 1].flatten()
+            size = numbers.norm() / len(numbers) ** 0.5
+            mixture = mixture + weight * layer * mask[:, :, None] / size
         return mixture * self.gamma
 
 
 class ByProduct(Mix):
-    def forward(self, states):
+    def forward(self, states, mask):
         weights = functional.softmax(self.scores.view(-1, 1, 1, 1), dim=0)
-        return torch.mul(weights, states).mul(self.gamma).sum(0)
+        return torch.mul(weights, normal(states, mask)).mul(self.gamma).sum(0)
 
 
 class ByExp(Mix):
-    def forward(self, states):
+    def forward(self, states, mask):
+        states = normal(states, mask)
         weights = (self.scores - self.scores.max()).exp()
         flat = (weights / weights.sum()) @ states.reshape(len(states), -1)
         return self.gamma * flat.view(*states.shape[1:])
 
 
 class ByMovedAxis(Mix):
-    def forward(self, states):
-        return self.gamma * (states.movedim(0, -1) @ self.scores.log_softmax(0).exp())
+    def forward(self, states, mask):
+        return self.gamma * (normal(states, mask).movedim(0, -1) @ self.scores.log_softmax(0).exp())
 
 
 def mix(function):
-    """A class whose forward is function(scores, gamma, states)."""
-    return type("Mix", (Mix,), {"forward": lambda self, states: function(self.scores, self.gamma, states)})
+    """A class whose forward is function(scores, gamma, normalised states)."""
+
+    def forward(self, states, mask):
+        return function(self.scores, self.gamma, normal(states, mask))
+
+    return type("Mix", (Mix,), {"forward": forward})
+
+
+def raw(function):
+    """A class whose forward is function(scores, gamma, states, mask)."""
+    forward = {"forward": lambda self, states, mask: function(self.scores, self.gamma, states, mask)}
+    return type("Mix", (Mix,), forward)
 
 
 def made(change):
@@ -77,8 +97,18 @@ class Once(Mix):
         super().__init__(layers)
         self.kept = torch.softmax(self.scores, dim=0)
 
-    def forward(self, states):
-        return self.gamma * weighted(self.kept, states)
+    def forward(self, states, mask):
+        return self.gamma * weighted(self.kept, normal(states, mask))
+
+
+def as_in_the_chapter(s, g, x, mask):
+    """The mix of chapter 2, and the division of its probe, which knows no padding."""
+    size = x.square().mean((1, 2, 3), keepdim=True).sqrt()
+    return g * sum(weight * layer for weight, layer in zip(s.softmax(0), x / size, strict=True))
+
+
+def layer_norm(s, g, x, mask):
+    return g * weighted(s.softmax(0), functional.layer_norm(x, x.shape[-1:]) * mask[..., None])
 
 
 wide = (..., None, None, None)
@@ -99,13 +129,20 @@ WRONG = {
     ),
     "one parameter more": (made(lambda self, n: setattr(self, "bias", nn.Parameter(torch.zeros(4)))), "bias"),
     "a buffer more": (made(lambda self, n: self.register_buffer("uniform", torch.ones(n))), "state_dict"),
+    "the package's": (raw(lambda s, g, x, mask: g * weighted(s.softmax(0), x)), "root mean square"),
+    "the chapter's": (raw(as_in_the_chapter), "the mask is not used"),
+    "a layer norm": (raw(layer_norm), "root mean square"),
+    "padding is left": (
+        raw(lambda s, g, x, mask: g * weighted(s.softmax(0), x / normal(x, mask).norm())),
+        "root mean square",
+    ),
     "computed once": (Once, "in __init__"),
     "abs of gamma": (mix(lambda s, g, x: g.abs() * weighted(s.softmax(0), x)), "sign of gamma is lost"),
     "softplus of gamma": (mix(lambda s, g, x: functional.softplus(g) * weighted(s.softmax(0), x)), "made positive"),
     "without the first": (mix(lambda s, g, x: g * weighted(s.softmax(0)[1:], x[1:])), "first layer"),
     "a norm behind it": (
         mix(lambda s, g, x: functional.layer_norm(g * weighted(s.softmax(0), x), x.shape[-1:])),
-        "something else acts|is normalised",
+        "root mean square",
     ),
     "gamma with the scores": (mix(lambda s, g, x: weighted((g + s).softmax(0), x)), "softmax does not notice"),
     "gamma inside": (mix(lambda s, g, x: weighted((g * s).softmax(0), x)), "gamma stands inside"),
@@ -117,7 +154,7 @@ WRONG = {
     "over tokens": (mix(lambda s, g, x: g * ((s[wide] * x).softmax(2) * x).sum(0)), "softmax over the tokens"),
     "attention over layers": (
         mix(lambda s, g, x: g * ((x * x[-1]).sum(-1, True).softmax(0) * x).sum(0) + 0 * s.sum()),
-        "made from the states",
+        "root mean square",
     ),
     "averages the batch": (
         mix(lambda s, g, x: g * weighted(s.softmax(0), x).mean(0, True).expand_as(x[0])),
@@ -129,12 +166,12 @@ WRONG = {
     ),
     "not summed": (mix(lambda s, g, x: g * s.softmax(0)[wide] * x), "not added up"),
     "a residual": (mix(lambda s, g, x: g * weighted(s.softmax(0), x) + x[0]), "expected"),
-    "gelu": (mix(lambda s, g, x: functional.gelu(g * weighted(s.softmax(0), x))), "something else acts"),
+    "gelu": (mix(lambda s, g, x: functional.gelu(g * weighted(s.softmax(0), x))), "root mean square"),
     "dropout": (
-        type("C", (Mix,), {"forward": lambda m, x: functional.dropout(Mix.forward(m, x), 0.1, m.training)}),
+        type("C", (Mix,), {"forward": lambda m, x, k: functional.dropout(Mix.forward(m, x, k), 0.1, m.training)}),
         "no dropout",
     ),
-    "in place": (mix(lambda s, g, x: x.mul_(g * s.softmax(0)[wide]).sum(0)), "changes an input"),
+    "in place": (raw(lambda s, g, x, mask: x.mul_(g * s.softmax(0)[wide]).sum(0)), "changes an input"),
     "gamma as a number": (mix(lambda s, g, x: g.item() * weighted(s.softmax(0), x)), "no gradient reaches gamma"),
     "detached weights": (mix(lambda s, g, x: g * weighted(s.softmax(0).detach(), x)), "no gradient reaches scores"),
     "without states": (mix(lambda s, g, x: g * weighted(s.softmax(0), x.detach())), "no gradient reaches the input"),
