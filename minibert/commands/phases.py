@@ -107,7 +107,8 @@ def plan(
 def train_phases(phases: Sequence[Phase], data_of: Callable, make: Callable, device, parallel: str) -> tuple:
     """Train one phase after the other; return the model and what was reached, of all phases where there are several.
 
-    `data_of(phase)` gives the data, `make(config)` the model. A later phase begins with the last checkpoint before it.
+    `data_of(phase)` gives the data, `make(config, data)` the model. A later phase begins with the last checkpoint of
+    the one before.
 
     >>> train_phases([], None, None, "cpu", "ddp")
     (None, {})
@@ -118,7 +119,8 @@ def train_phases(phases: Sequence[Phase], data_of: Callable, make: Callable, dev
 
     model, result, start, past = None, {}, None, []
     for phase in phases:
-        data, model = data_of(phase), make(phase.config).to(device)
+        data = data_of(phase)
+        model = make(phase.config, data).to(device)
         result = train(model, data, phase.recipe, phase.folder, parallel=parallel, start=start)
         past.append(phase.facts() | result)
         if phase is not phases[-1]:

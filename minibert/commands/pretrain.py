@@ -101,6 +101,39 @@ def written_options() -> set[str]:
     return {name for name in context.params if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
 
 
+def check_start(first: str, muon: bool, parallel: str, config: EncoderConfig, trained: Path | None) -> None:
+    """Refuse a start that the model cannot have, and Muon on slices of matrices.
+
+    >>> check_start("counts", False, "ddp", EncoderConfig.preset("modernbert-nano"), None)
+    Traceback (most recent call last):
+    ...
+    ValueError: --start counts: for a preset of BERT, which learns positions; this is a modernbert
+    """
+    if first == "counts" and trained:
+        raise ValueError(f"--start counts: the model of {trained} is trained already; leave it out")
+    if first == "counts" and (config.family, config.position) != ("bert", "learned"):
+        raise ValueError(f"--start counts: for a preset of BERT, which learns positions; this is a {config.family}")
+    if muon and parallel == "fsdp":
+        raise ValueError("--muon needs whole matrices, and --parallel fsdp cuts them into slices: use ddp")
+
+
+def begin(start, tok, seed: int, first: str, config: EncoderConfig, data):
+    """The model before its first step: as `start` makes it, for "counts" with those of the training text.
+
+    >>> from minibert import load_tokenizer
+    >>> from minibert.shipped_models import shipped
+    >>> config = EncoderConfig.preset("bert-nano")
+    >>> begin(NewModel(config), load_tokenizer(shipped("bert-nano")), 0, "random", config, None).config.mask_id
+    4
+    """
+    from minibert.training import start_from_counts
+
+    model = start.model(config, tok, seed)
+    if first == "counts":
+        start_from_counts(model, data.documents, seed)
+    return model
+
+
 @dataclass(frozen=True)
 class NewModel:
     """An untrained model of a preset, with a tokenizer that is trained on the corpus.
@@ -250,6 +283,11 @@ def save_run(model, out: Path, facts: dict) -> None:
 @click.option(
     "--extend-vocab", default=0, type=click.IntRange(min=0), help="Pieces of the corpus to add to its vocabulary."
 )
+@click.option(
+    "--start", "first", type=click.Choice(["random", "counts"]), default="random", show_default=True,
+    help="counts: a BERT whose token vectors are counts of neighbours, and whose first layer looks at neighbours.",
+)  # fmt: skip
+@click.option("--muon", is_flag=True, help="Move the matrices of the blocks by Muon, all else by AdamW.")
 @click.option("--theta", type=float, help="RoPE's theta in global layers; default: the preset's, or that of --from.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @click.option("--bf16", is_flag=True, help="Compute in bfloat16.")
@@ -264,8 +302,8 @@ def save_run(model, out: Path, facts: dict) -> None:
 )
 def pretrain(
     preset, corpus, text_key, shards, prepare, out, steps, anneal, batch_tokens, accumulate, max_len, vocab_size,
-    learning_rate, mask_rate, whole_words, run, continue_from, extend_vocab, theta, seed, bf16, device, parallel,
-    validate_every, checkpoint_every,
+    learning_rate, mask_rate, whole_words, run, continue_from, extend_vocab, first, muon, theta, seed, bf16, device,
+    parallel, validate_every, checkpoint_every,
 ):  # fmt: skip
     """Train a tokenizer and then an encoder, from nothing.
 
@@ -285,6 +323,10 @@ def pretrain(
     python -m minibert pretrain --preset modernbert-nano --theta 10000 --max-len 128 --out runs/short
 
     python -m minibert pretrain --from runs/short --theta 160000 --max-len 512 --out runs/long
+
+    A small BERT leaves the word frequencies late. --start counts gives it what can be counted; so bert-nano was made:
+
+    python -m minibert pretrain --preset bert-nano --start counts --muon --mask-rate 0.3 --steps 5000
 
     EuroBERT's two phases are one command with --anneal: --steps with half of the tokens masked and theta 10,000; then
     --anneal steps with a tenth masked, texts four times as long, theta 250,000, and a learning rate that falls to 0:
@@ -309,8 +351,9 @@ def pretrain(
     phases = plan(
         out, config, steps, anneal, max_len, mask_rate, extension=run is not None, learning_rate=learning_rate,
         accumulate=accumulate or world_size(), bf16=bf16, seed=seed, validate_every=validate_every,
-        checkpoint_every=checkpoint_every,
+        checkpoint_every=checkpoint_every, muon=muon,
     )  # fmt: skip
+    check_start(first, muon, parallel, config, run or continue_from)
     for phase in phases:
         check_settings(phase.masking["mask_rate"], batch_tokens, phase.max_len, phase.config, whole_words, device)
     found = read_corpus(corpus, seed, config.nsp, say, text_key)
@@ -318,6 +361,7 @@ def pretrain(
     has_them = run is not None and "corpus" not in written and (run / SHARDS).is_dir()  # the same text, tokenised
     shards, size = shards or (run if has_them else out) / SHARDS, vocab_size or config.vocab_size
     made_with = dict(preset=preset, corpus=found.name, seed=seed, vocab_size=size) | start.facts()
+    made_with |= dict(start=first) if first != "random" else {}
     made_with |= dict(corpus_sha256=told_by_first(found.checksum)) | (dict(anneal=anneal) if anneal else {})
     with first_process_first():  # the others read what it writes
         if given_up := claim_folder(out, made_with):
@@ -331,5 +375,5 @@ def pretrain(
 
     data_settings = dict(batch_tokens=batch_tokens, whole_words=whole_words, seed=seed)
     data_of = functools.partial(training_data, found.documents(shards), found.validation, tok, say=say, **data_settings)
-    model, result = train_phases(phases, data_of, lambda c: start.model(c, tok, seed), device, parallel)
+    model, result = train_phases(phases, data_of, functools.partial(begin, start, tok, seed, first), device, parallel)
     finish(model, result, out, tok, phases[-1], found.name, dict(seed=seed, preset=preset), say)

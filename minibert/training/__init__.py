@@ -7,15 +7,17 @@ from minibert.training.distributed import process_group, whole_weights
 from minibert.training.evaluation import evaluate, token_byte_lengths
 from minibert.training.fine_tuning import FineTuned, fine_tune
 from minibert.training.loop import train, update
-from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
+from minibert.training.optimizers import AdamW, BertAdam, Muon, StableAdamW, parameter_groups
 from minibert.training.recipe import Recipe
 from minibert.training.schedules import batch_size, batch_thresholds, linear_decay, trapezoid
+from minibert.training.warm_start import start_from_counts
 
 __all__ = [
     "AdamW",
     "BertAdam",
     "Checkpoint",
     "FineTuned",
+    "Muon",
     "PackedBatch",
     "PretrainingData",
     "Recipe",
@@ -33,6 +35,7 @@ __all__ = [
     "parameter_groups",
     "process_group",
     "save_checkpoint",
+    "start_from_counts",
     "token_byte_lengths",
     "train",
     "trapezoid",

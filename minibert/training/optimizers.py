@@ -1,4 +1,4 @@
-"""The optimisers, BERT's Adam, AdamW and ModernBERT's StableAdamW, and which parameters are decayed."""
+"""The optimisers, BERT's Adam, AdamW, ModernBERT's StableAdamW and Muon, and which parameters are decayed."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -186,6 +186,76 @@ def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
         raise ValueError("the model has no parameter that requires a gradient; unfreeze some before training")
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": spared, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
+
+
+class Muon(AdamW):
+    """AdamW, but the matrices of the blocks take steps of the same size in all directions.
+
+    ::
+
+        m = momentum m + g
+        p = p - MATRICES lr orthogonal(g + momentum m)
+
+    `params` are the groups of `muon_groups`; those with `orthogonal` are moved like this, the others by AdamW. A matrix
+    with more rows than columns is taken in square blocks: queries, keys and values lie in one.
+
+    Raises:
+        ValueError: for settings out of range.
+
+    Source: Jordan 2024 (Muon).
+
+    >>> weight = torch.nn.Parameter(torch.zeros(2, 2))
+    >>> optimizer = Muon([{"params": [weight], "orthogonal": True}], lr=0.01)
+    >>> weight.grad = torch.tensor([[0.0, 5.0], [-0.1, 0.0]])
+    >>> optimizer.step()
+    >>> weight.abs().gt(0.03).tolist()  # both directions move, though one gradient is fifty times the other
+    [[False, True], [True, False]]
+    """
+
+    MATRICES, MOMENTUM = 7.0, 0.95
+
+    def _update(self, parameter, gradient, state, group):
+        if not group.get("orthogonal"):
+            return super()._update(parameter, gradient, state, group)
+        mean = state["mean"].mul_(self.MOMENTUM).add_(gradient)
+        update = gradient + self.MOMENTUM * mean
+        rate = self.MATRICES * group["lr"]
+        parameter *= 1 - rate * group["weight_decay"]
+        parameter -= rate * torch.cat([orthogonal(part) for part in update.split(update.shape[1])])
+
+
+def orthogonal(x: Tensor, steps: int = 5) -> Tensor:
+    """All singular values of x brought near 1, by a polynomial of odd powers (Newton and Schulz).
+
+    Shape: (rows, columns), with no more rows than columns -> the same.
+
+    Source: Jordan 2024 (Muon), for the coefficients.
+
+    >>> found = torch.linalg.svdvals(orthogonal(torch.tensor([[3.0, 0.0], [0.0, 0.5]])))
+    >>> bool(((0.6 < found) & (found < 1.3)).all())
+    True
+    """
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return x
+
+
+def muon_groups(model: torch.nn.Module, weight_decay: float) -> list[dict]:
+    """The groups of `parameter_groups`, with the matrices of the blocks in one of their own.
+
+    >>> from minibert import Encoder, EncoderConfig
+    >>> groups = muon_groups(Encoder(EncoderConfig.preset("bert-nano")), 0.01)
+    >>> [len(group["params"]) for group in groups], groups[0]["orthogonal"]
+    ([16, 4, 35], True)
+    """
+    inside = {id(p) for name, p in model.named_parameters() if "blocks." in name and p.ndim == 2}
+    groups = parameter_groups(model, weight_decay)
+    matrices = [p for group in groups for p in group["params"] if id(p) in inside]
+    for group in groups:
+        group["params"] = [p for p in group["params"] if id(p) not in inside]
+    return [{"params": matrices, "weight_decay": weight_decay, "orthogonal": True}, *groups]
 
 
 class StableAdamW(AdamFamily):

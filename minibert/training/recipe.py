@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from minibert.training.optimizers import AdamW, BertAdam, StableAdamW, parameter_groups
+from minibert.training.optimizers import AdamW, BertAdam, Muon, StableAdamW, muon_groups, parameter_groups
 from minibert.training.schedules import batch_size, linear_decay, trapezoid
+
+OPTIMIZERS = {"bert_adam": BertAdam, "adamw": AdamW, "stable_adamw": StableAdamW, "muon": Muon}
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Recipe:
 
     A run can only be resumed with the same ones; only the three `*_every` may change, which touch no weight.
 
-    `optimizer` is "bert_adam", "adamw" or "stable_adamw"; `schedule` is "linear" (BERT's, with its drop) or
+    `optimizer` is "bert_adam", "adamw", "stable_adamw" or "muon"; `schedule` is "linear" (BERT's, with its drop) or
     "trapezoid", which falls during the last `decay` steps in the shape `decay_shape` (see `trapezoid`). One step is one
     update of the weights, made from `accumulate` batches; their gradients are weighted by tokens, as if they were one
     batch. Several processes share these batches, so that the number of processes changes nothing but the time. With
@@ -60,8 +62,8 @@ class Recipe:
     decay_shape: str = "1-sqrt"
 
     def __post_init__(self):
-        if self.optimizer not in ("bert_adam", "adamw", "stable_adamw"):
-            raise ValueError(f"optimizer is {self.optimizer!r}; choose 'bert_adam', 'adamw' or 'stable_adamw'")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer is {self.optimizer!r}; choose 'bert_adam', 'adamw', 'stable_adamw' or 'muon'")
         if self.schedule not in ("linear", "trapezoid"):
             raise ValueError(f"schedule is {self.schedule!r}; choose 'linear' or 'trapezoid'")
         if self.schedule == "linear" and self.decay:
@@ -126,15 +128,11 @@ class Recipe:
         >>> type(Recipe(steps=1, optimizer="adamw").make_optimizer(torch.nn.Linear(2, 2))).__name__
         'AdamW'
         """
-        groups = parameter_groups(model, self.weight_decay)
+        groups = (muon_groups if self.optimizer == "muon" else parameter_groups)(model, self.weight_decay)
         if self.decay_everything:
             for group in groups:
                 group["weight_decay"] = self.weight_decay
-        if self.optimizer == "bert_adam":
-            return BertAdam(groups, self.learning_rate, self.betas, self.eps)
-        if self.optimizer == "adamw":
-            return AdamW(groups, self.learning_rate, self.betas, self.eps)
-        return StableAdamW(groups, self.learning_rate, self.betas, self.eps)
+        return OPTIMIZERS[self.optimizer](groups, self.learning_rate, self.betas, self.eps)
 
 
 # What differs between the families besides the architecture. Sources: Devlin et al. 2019, appendix A.2; Warner et al.
@@ -166,6 +164,7 @@ FAMILY_RECIPES = {
         decay_everything=True,
     ),
 }
+MUON = dict(optimizer="muon", schedule="trapezoid", decay_shape="linear", learning_rate=2e-3, betas=(0.9, 0.98))
 EXTENSION_SHARE = 3 / 8  # ModernBERT-base: 3e-4 after 8e-4
 FAMILY_MASKING = {  # how `PretrainingData` hides tokens, as in the papers
     "bert": dict(mask_rate=0.15, mask_split=(0.8, 0.1, 0.1)),
@@ -190,11 +189,13 @@ def family_recipe(
     checkpoint_every: int = 100,
     extension: bool = False,
     phase: str = "whole",
+    muon: bool = False,
 ) -> Recipe:
     """The family's recipe for a run of `steps`: a tenth warms up, and a trapezoid's last quarter decays.
 
     A run of two phases has a recipe for each: the `phase` "plateau" warms up and stays at the peak, "annealing" goes on
-    from there and falls to 0 as a cosine.
+    from there and falls to 0 as a cosine. With `muon` the matrices of the blocks are moved by Muon, a twentieth of the
+    run warms up, and the rate falls linearly over the rest.
 
     An `extension` goes on with a trained model on longer texts: its learning rate is constant from the first step to
     the last, by default `EXTENSION_SHARE` of the family's peak.
@@ -206,6 +207,8 @@ def family_recipe(
 
     >>> family_recipe("modernbert", 100).decay
     25
+    >>> family_recipe("bert", 100, muon=True).decay
+    95
     >>> [round(family_recipe("modernbert", 100, extension=True).lr(step), 4) for step in (0, 99)]
     [0.0015, 0.0015]
     >>> [round(family_recipe("eurobert", 100, phase="annealing").lr(step), 4) for step in (0, 50, 99)]
@@ -222,11 +225,13 @@ def family_recipe(
         settings |= dict(schedule="trapezoid", decay=steps, decay_shape="cosine")
     elif settings["schedule"] == "trapezoid" and phase == "whole":
         settings |= dict(decay=steps // 4)
+    if muon:
+        settings |= MUON | (dict(decay=steps - max(1, steps // 20)) if phase == "whole" and not extension else {})
     if learning_rate is not None:
         settings |= dict(learning_rate=learning_rate)
     return Recipe(
         steps,
-        warmup=0 if extension or phase == "annealing" else max(1, steps // 10),
+        warmup=0 if extension or phase == "annealing" else max(1, steps // (20 if muon else 10)),
         accumulate=accumulate,
         bf16=bf16,
         seed=seed,
