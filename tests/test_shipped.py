@@ -60,10 +60,22 @@ def test_the_nano_modernbert_reads_both_sides():
     assert best("My fellow [MASK], tonight I want to speak of peace") == "Americans"
 
 
+def test_the_nano_bert_reads_both_sides():
+    """It starts from counts (LOG.md); the one before named the commonest word in every blank."""
+    folder = minibert.shipped("bert-nano")
+    model, tok = minibert.MaskedLanguageModel.from_pretrained(folder), minibert.load_tokenizer(folder)
+
+    def best(text: str) -> str:
+        return fill_blanks(text, model, tok, top=1)[0][0][0]
+
+    assert best("The House of [MASK] has passed the bill.") == "representatives"
+    assert best("The treaty with Great [MASK] was signed.") == "britain"
+
+
 def test_the_nano_bert_tells_the_next_sentence_better_than_chance():
-    """70 % on held-out speeches, chance 50 %: the history is what pretrain measured and wrote."""
+    """Over 70 % on held-out speeches, chance 50 %: the history is what pretrain measured and wrote."""
     history = json.loads((minibert.shipped("bert-nano") / "training.json").read_text(encoding="utf-8"))
-    assert history["validation"]["next_accuracy"] > 0.65
+    assert history["validation"]["next_accuracy"] > 0.70
     model = minibert.PretrainingModel.from_pretrained(minibert.shipped("bert-nano"))
     assert model.nsp.weight.shape == (2, 128)
 
