@@ -1,8 +1,8 @@
 """What a computation costs, counted and not timed: the same on every machine, however busy it is.
 
-Three numbers: multiplications in matrix products and fused attention, numbers written into new or changed tensors
-(views are free), and calls of torch's operations. `Cost.seconds` adds them up for a plain processor, so that each
-counts as much as it would there. What does not run in torch, or runs in another thread, is not seen.
+Three numbers: multiplications in matrix products, convolutions and fused attention, numbers written into new or
+changed tensors (views are free), and calls of torch's operations. `Cost.seconds` adds them up for a plain processor, so
+that each counts as much as it would there. What does not run in torch, or runs in another thread, is not seen.
 """
 
 from collections.abc import Callable
@@ -78,6 +78,8 @@ def multiplications(name: str, args: tuple, result: Any) -> int:
     """
     if name in PRODUCTS:
         return result.numel() * args[PRODUCTS[name]].shape[-1]
+    if name == "convolution":  # of width 1 it is a linear layer
+        return result.numel() * args[1][0].numel()
     if name.startswith("_scaled_dot_product") and "backward" not in name:
         query, key, value = args[:3]
         return prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])

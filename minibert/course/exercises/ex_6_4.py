@@ -46,7 +46,7 @@ HALF = (
 )
 WHOLE = "no padding is left, but the last block is computed for all tokens: whose row is read after it?"
 PAIRS = "scores between tokens of different texts are computed and then hidden: let each text attend to itself alone"
-UNSEEN = "only torch's matrix products and its fused attention are counted: no numpy and no ready-made encoder"
+UNSEEN = "what runs outside torch (numpy, Python) or in another thread is not counted: stay in torch, in one thread"
 ACROSS = "a token sees the tokens of other texts: softmax is taken within one text"
 PLACES = "positions are counted on from text to text; each text begins at 0"
 ALONE = "in the last block [CLS] sees only itself: one query, but the keys and values of all tokens of the text"
