@@ -19,8 +19,10 @@ import pytest
 import torch
 
 from minibert.corpora import is_cached
+from minibert.shipped_models import shipped
 from minibert.tasks.span_qa import Window
 from minibert.tasks.unmasking import Step
+from minibert.tokenization import load_tokenizer
 from minibert.viz import (
     AnswerView,
     Asked,
@@ -34,9 +36,13 @@ from minibert.viz import (
     ScatterView,
     ScheduleView,
     SearchView,
+    TokenizerView,
     TuningView,
     UnmaskView,
 )
+from minibert.viz.page import HERE
+from minibert.viz.tokenizer_view import tokenizer_data
+from tests import tokenization_samples as samples
 
 ROOT = Path(__file__).parent.parent
 ARTIFACTS = ROOT / "artifacts"
@@ -393,6 +399,65 @@ def test_an_answer_lights_up_and_crosses_no_border(browser, tmp_path):
         assert view.locator(".mb-answer-cut").count() == 1 and "right is “cat”" in say.inner_text()
         found.nth(0).press("ArrowDown")
         assert view.locator(".mb-lit").all_inner_texts() == ["dog"] and "3.0 for the start + 8.0" in say.inner_text()
+
+
+CUT = """([source, data, texts]) => new Function("data", "texts",
+  source + "; const tok = openTokenizer(data); return texts.map((text) => encode(tok, text).tokens);")(data, texts)"""
+TOKENIZERS = {
+    "WordPiece": samples.wordpiece,
+    "WordPiece, cased": lambda: samples.wordpiece(lowercase=False),
+    "GPT-2's pattern": samples.byte_level,
+    "Llama-3's pattern": lambda: samples.byte_level(pattern="llama3"),
+    **{
+        name: lambda name=name: load_tokenizer(shipped(name))
+        for name in ("bert-nano", "modernbert-nano", "eurobert-nano")
+    },
+}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_script_cuts_texts_as_the_package_does(browser, name):
+    """tokenizer.js against minibert.tokenization: ids, tokens and places, on the texts of the tokenizer tests."""
+    tok = TOKENIZERS[name]()
+    script = (HERE / "tokenizer.js").read_text(encoding="utf-8")
+    with watched_page(browser) as page:
+        found = page.evaluate(CUT, [script, tokenizer_data(tok), samples.MULTILINGUAL])
+    for text, tokens in zip(samples.MULTILINGUAL, found, strict=True):
+        expected = tok.encode(text)
+        assert [token["id"] for token in tokens] == expected.ids, text
+        assert [token["token"] for token in tokens] == expected.tokens, text
+        assert [(token["start"], token["stop"]) for token in tokens] == expected.offsets, text
+
+
+def test_a_typed_text_is_cut_and_its_steps_are_shown(browser, tmp_path):
+    tokenizers = {name: load_tokenizer(shipped(name)) for name in ("bert-nano", "modernbert-nano")}
+    file = TokenizerView(tokenizers, "The bank").to_html(tmp_path / "view.html")
+    assert file.stat().st_size < 1_000_000
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        view = page.locator(".mb-tokenizer_view[data-live]")
+        field, say, boxes = view.locator("textarea"), view.locator(".mb-say"), view.locator(".mb-box")
+        assert boxes.locator("b").all_inner_texts() == ["[CLS]", "the", "bank", "[SEP]"]
+        field.fill("Respectfully 🎉")
+        expected = tokenizers["bert-nano"].encode("Respectfully 🎉")
+        assert boxes.locator("i").all_inner_texts() == [str(number) for number in expected.ids]
+        assert "1 unknown" in say.inner_text()
+        view.locator("select").select_option("1")
+        expected = tokenizers["modernbert-nano"].encode("Respectfully 🎉")
+        assert boxes.locator("i").all_inner_texts() == [str(number) for number in expected.ids]
+        assert "0 unknown" in say.inner_text()
+        boxes.nth(1).press("ArrowRight")
+        assert boxes.nth(2).get_attribute("aria-selected") == "true"
+        boxes.nth(1).click()
+        steps = view.locator(".mb-list li")
+        count = steps.count()
+        assert count > 3 and steps.first.inner_text().startswith("the bytes")
+        view.get_by_role("button", name="start").click()
+        assert steps.count() == 1
+        view.get_by_role("button", name="next").click()
+        assert steps.count() == 2 and "merge" in steps.nth(1).inner_text()
+        field.fill("")
+        assert boxes.count() == 2 and "0 words" in say.inner_text()
 
 
 def test_fewer_bits_and_one_scale_lose_more(browser, tmp_path):

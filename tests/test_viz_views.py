@@ -20,6 +20,7 @@ from minibert import Encoder, EncoderConfig, viz
 from minibert.tasks.quantize import to_int8
 from minibert.tasks.span_qa import Window
 from minibert.tasks.unmasking import Step
+from minibert.tokenization import ByteLevelBPETokenizer, WordPieceTokenizer
 from minibert.training import trapezoid
 from minibert.viz import (
     AnswerView,
@@ -35,6 +36,7 @@ from minibert.viz import (
     ScheduleView,
     SearchView,
     TagView,
+    TokenizerView,
     TuningView,
     UnmaskView,
 )
@@ -154,6 +156,19 @@ def tag_view(**options):
     return TagView([WORDS, WORDS[:3]], {"people": tags, "a model": guess}, **options)
 
 
+def tokenizers():
+    return {
+        "</script>": WordPieceTokenizer.train(["the cat", "日本 &<b>", "the cats"] * 2, vocab_size=60),
+        "bytes": ByteLevelBPETokenizer.train(
+            ["the cat", "日本 &<b>", "the cats"] * 2, vocab_size=270, pattern="llama3"
+        ),
+    }
+
+
+def tokenizer_view(**options):
+    return TokenizerView(options.pop("tokenizers", tokenizers()), **{"text": 'the </script> "&<b> 日本 cats'} | options)
+
+
 VIEWS = pytest.mark.parametrize(
     "make",
     [
@@ -171,6 +186,7 @@ VIEWS = pytest.mark.parametrize(
         unmask_view,
         answer_view,
         tag_view,
+        tokenizer_view,
     ],
 )
 
@@ -306,6 +322,8 @@ def test_views_on_one_page_have_names_of_their_own():
             search_view(seed=1),
             tuning_view(),
             tuning_view(rate="1e-5"),
+            tokenizer_view(),
+            tokenizer_view(text="the cat"),
         )
     ]
     assert len(set(names)) == len(names) and all(len(name) == 12 for name in names)
@@ -794,6 +812,24 @@ def test_the_answer_that_is_described_is_the_best_one():
     ],
 )
 def test_a_bad_answer_or_tag_view_is_refused(make, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "complaint"),
+    [
+        (lambda: TokenizerView({}), "0 tokenizers"),
+        (lambda: TokenizerView(tokenizers(), text=3), "expected texts"),
+        (lambda: TokenizerView({"a": "bert"}), "got str, expected a tokenizer"),
+        (
+            lambda: tokenizer_view(tokenizers={"a": ByteLevelBPETokenizer.train(["aa"], 262, nfc=True)}),
+            "normalizer NFC",
+        ),
+        (lambda: tokenizer_view(tokenizers={"a": WordPieceTokenizer({"[UNK]": 40_000})}), "40,001 tokens"),
+    ],
+)
+def test_a_bad_tokenizer_view_is_refused(make, complaint):
     with pytest.raises(ValueError, match=complaint):
         make()
 

@@ -3,7 +3,7 @@
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
 To look around in, in a notebook or as a page of its own: `AnswerView`, `AttentionView`, `BitsView`, `BlockView`,
 `LanguageView`, `ParametersView`, `ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `SearchView`, `TagView`,
-`TuningView`, `UnmaskView`.
+`TokenizerView`, `TuningView`, `UnmaskView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
@@ -25,6 +25,7 @@ from minibert.viz.scatter_view import ScatterView
 from minibert.viz.schedule_view import ScheduleView
 from minibert.viz.search_view import SearchView
 from minibert.viz.tag_view import TagView
+from minibert.viz.tokenizer_view import TokenizerView
 from minibert.viz.tuning_view import TuningView
 from minibert.viz.unmask_view import UnmaskView
 from minibert.viz.word_pictures import plot_word_by_layer
@@ -43,6 +44,7 @@ __all__ = [
     "ScheduleView",
     "SearchView",
     "TagView",
+    "TokenizerView",
     "TuningView",
     "UnmaskView",
     "describe_attention",

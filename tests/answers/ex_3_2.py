@@ -1,4 +1,4 @@
-"""Answers to 3.2, merges by rank."""
+"""Answers to 3.2, merges by rank with dropout."""
 
 from itertools import pairwise
 
@@ -19,32 +19,6 @@ def begun_again_after_each(word, merges, symbols=None):
                 joined = [*symbols[:place], "".join(merge), *symbols[place + 2 :]]
                 return begun_again_after_each(word, merges, joined)
     return symbols
-
-
-def one_rank_after_the_other(word, merges):
-    symbols = list(word)
-    for left, right in merges:
-        place = 0
-        while place < len(symbols) - 1:
-            if symbols[place] == left and symbols[place + 1] == right:
-                symbols[place : place + 2] = [left + right]
-            place += 1
-    return symbols
-
-
-def all_places_of_the_best_pair(word, merges):
-    ranks, symbols = dict(zip(merges, range(len(merges)), strict=True)), tuple(word)
-    while len(symbols) > 1:
-        pair = min(pairwise(symbols), key=lambda one: ranks.get(one, float("inf")))
-        if pair not in ranks:
-            break
-        out, place = [], 0
-        while place < len(symbols):
-            joined = symbols[place : place + 2] == pair
-            out.append("".join(pair) if joined else symbols[place])
-            place += 1 + joined
-        symbols = tuple(out)
-    return list(symbols)
 
 
 def uses_spaces(word, merges):
@@ -89,28 +63,83 @@ def needs_a_pair(word, merges):
         symbols[place : place + 2] = ["".join(best)]
 
 
-RIGHT = {
-    "in a text": in_a_text,
-    "begun again": begun_again_after_each,
-    "rank after rank": one_rank_after_the_other,
-    "all places": all_places_of_the_best_pair,
-}
+def in_two_loops(word, merges, p, draw):
+    symbols = [*word]
+    going = True
+    while going:
+        going, best = False, None
+        for place, pair in enumerate(pairwise(symbols)):
+            if pair in merges:
+                number = draw()
+                if number < p:
+                    continue
+                rank = merges.index(pair)
+                if best is None or rank < best[0]:
+                    best = (rank, place)
+        if best is not None:
+            place = best[1]
+            symbols = [*symbols[:place], symbols[place] + symbols[place + 1], *symbols[place + 2 :]]
+            going = True
+    return symbols
+
+
+def by_a_call_to_itself(word, merges, p, draw, symbols=None):
+    symbols = tuple(word) if symbols is None else symbols
+    kept = {}
+    for place, pair in enumerate(pairwise(symbols)):
+        if pair in merges and not draw() < p:
+            kept.setdefault(merges.index(pair), place)
+    if not kept:
+        return list(symbols)
+    place = kept[min(kept)]
+    joined = (*symbols[:place], "".join(symbols[place : place + 2]), *symbols[place + 2 :])
+    return by_a_call_to_itself(word, merges, p, draw, joined)
+
+
+def the_chapters_own(word, merges, p, draw):
+    """`by_rank` of the notebook, with a wrapper: it knows no dropout."""
+    ranks = {pair: rank for rank, pair in enumerate(merges)}
+    symbols = tuple(word)
+    while known := ranks.keys() & pairwise(symbols):
+        pair = min(known, key=ranks.get)
+        out, place = [], 0
+        while place < len(symbols):
+            found = symbols[place : place + 2] == pair
+            out.append("".join(pair) if found else symbols[place])
+            place += 2 if found else 1
+        symbols = tuple(out)
+    return list(symbols)
+
+
+def torch_draws(word, merges, p, draw):
+    import random
+
+    return in_two_loops(word, merges, p, random.Random(0).random)
+
+
+def wrapped(how):
+    return lambda word, merges, p, draw: how(word, merges)
+
+
+RIGHT = {"in two loops": in_two_loops, "by a call to itself": by_a_call_to_itself}
 WRONG = {
-    "spaces": (uses_spaces, "compare whole symbols"),
-    "patterns": (patterns, r"\. stands for itself"),
-    "longest pair": (longest_pair, "the pair with the lowest rank"),  # it joins what leftmost would
+    "the chapter's own": (the_chapters_own, "p is not used"),
+    "numbers of its own": (torch_draws, "(?s)expected"),
+    "spaces": (wrapped(uses_spaces), "compare whole symbols"),
+    "patterns": (wrapped(patterns), r"\. stands for itself"),
+    "longest pair": (wrapped(longest_pair), "lowest"),  # it joins what leftmost would
     "marked": (
-        lambda w, m: [s if p == 0 else "##" + s for p, s in enumerate(in_a_text(w, m))],
+        lambda *given: [s if at == 0 else "##" + s for at, s in enumerate(in_two_loops(*given))],
         "WordPiece's mark",
     ),
-    "an end": (lambda word, merges: [*in_a_text(word, merges), "</w>"], "added at the end"),
-    "characters sorted": (lambda word, merges: sorted(word, key=word.count), "(?s)bpe_encode.*expected"),
-    "the first merge only": (lambda word, merges: in_a_text(word, merges[:1]), "(?s)bpe_encode.*likely"),
-    "from the end": (lambda word, merges: begun_again_after_each(word, merges[::-1]), "learnt last"),
-    "a text": (lambda word, merges: "".join(in_a_text(word, merges)), "return a list of them"),
-    "indices": (lambda word, merges: [merges.index(merge) for merge in merges], "bpe_encode"),
-    "the word": (lambda word, merges: [word], "one piece: not cut"),
-    "merges used up": (uses_merges_up, "your code changes an input"),
-    "needs a pair": (needs_a_pair, r"line \d+.*min\("),
-    "no list": (lambda word, merges: iter(in_a_text(word, merges)), "value of type list|a list of"),
+    "an end": (lambda *given: [*in_two_loops(*given), "</w>"], "added at the end"),
+    "characters sorted": (lambda word, *_: sorted(word, key=word.count), "(?s)bpe_dropout.*expected"),
+    "the first merge only": (lambda word, merges, p, draw: in_a_text(word, merges[:1]), "(?s)bpe_dropout.*expected"),
+    "from the end": (lambda word, merges, p, draw: in_two_loops(word, merges[::-1], p, draw), "learnt last"),
+    "a text": (lambda *given: "".join(in_two_loops(*given)), "return a list of them"),
+    "the word": (lambda word, *_: [word], "one piece: not cut"),
+    "merges used up": (wrapped(uses_merges_up), "your code changes an input"),
+    "needs a pair": (wrapped(needs_a_pair), r"line \d+.*min\("),
+    "no list": (lambda *given: iter(in_two_loops(*given)), "value of type list|a list of"),
+    "no p": (lambda word, merges: in_a_text(word, merges), "compare your parameters with the signature"),
 }
