@@ -16,13 +16,22 @@ SIZE = 500  # pieces of more than one letter
 
 @lru_cache(maxsize=1)
 def paragraphs() -> tuple[str, ...]:
-    """The paragraphs of all speeches that are long enough to say something."""
+    """The paragraphs of all speeches that are long enough to say something.
+
+    Raises:
+        DataUnavailable: the speeches are not in the cache.
+    """
     found = (line for speech in corpora.load("sotu") for line in speech.text.split("\n"))
     return tuple(line for line in found if len(line) > 200)
 
 
 def draw_words(seed: int, given: int = 360, held_out: int = 240) -> tuple[dict[str, int], dict[str, int]]:
-    """Words of a to z with their counts, of so many paragraphs drawn by `seed`, and of as many others."""
+    """Words of a to z with their counts: those of `given` paragraphs drawn by `seed`, and those of `held_out` others.
+
+    >>> from minibert.corpora import is_cached
+    >>> not is_cached("sotu") or draw_words(1)[0]["the"] > draw_words(1)[1]["the"] > 100
+    True
+    """
     everything = paragraphs()
     drawn = torch.randperm(len(everything), generator=torch.Generator().manual_seed(seed))[: given + held_out].tolist()
     return tuple(dict(count_words(everything[place] for place in part)) for part in (drawn[:given], drawn[given:]))
