@@ -80,7 +80,17 @@ def reader(arm: str, settings: dict, words: int, generator: torch.Generator) -> 
 
 
 def learn(model: nn.Module, optimizer, rate: float, inputs: Tensor, cu_seqlens: Tensor, at: Tensor, answers: Tensor):
-    """One step towards the right words at these places, gradients clipped to a norm of 1."""
+    """One step towards the right words at these places, gradients clipped to a norm of 1.
+
+    Shape: inputs (N,), cu_seqlens (B + 1,), at and answers (B,).
+
+    >>> model = _Unigram([[2, 5, 3]], 6)
+    >>> model.scores = nn.Parameter(torch.zeros(6))
+    >>> ids, cu_seqlens, at, answers = questions([([2, 5, 3], 1)], hides=False)
+    >>> learn(model, torch.optim.SGD(model.parameters(), lr=1.0), 1.0, ids, cu_seqlens, at, answers)
+    >>> int(model.scores.argmax())
+    5
+    """
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad()
@@ -121,7 +131,12 @@ def _read_rota(model: nn.Module, train: list[Place], test: list[Place], settings
 
 
 def questions(places: list[Place], hides: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """ids (N,), cu_seqlens (B + 1,), the places to find (B,) and their words (B,); [MASK] there, if the model hides."""
+    """ids (N,), cu_seqlens (B + 1,), the places to find (B,) and their words (B,); [MASK] there, if the model hides.
+
+    >>> ids, _, at, answers = questions([([2, 7, 8, 3], 2)], hides=True)
+    >>> ids.tolist(), at.tolist(), answers.tolist()
+    ([2, 7, 4, 3], [2], [8])
+    """
     ids, cu_seqlens = packed([sentence for sentence, _ in places])
     at = cu_seqlens[:-1].long() + torch.tensor([place for _, place in places])
     return ids.index_fill(0, at, MASK) if hides else ids, cu_seqlens, at, ids[at]

@@ -1,12 +1,13 @@
-"""ELMo: a word's vector is read from two language models, one that has seen all words before it, one all behind it.
+"""ELMo: a word's vector is read from two language models, one has read all words before it, the other all after it.
 
     tokens       the    bank    of    the    river
     forward      h -->  h -->   h --> h -->  h          predicts the next token
     backward     h <--  h <--   h <-- h <--  h          predicts the token before
 
 Each layer's vector of a token is [forward; backward]. The directions never meet before the last layer: that is what
-keeps a token from seeing itself, and it is also what BERT gave up. Left out of the original: characters as input,
-projections from 4,096 to 512 units, the residual connection between the layers, dropout.
+keeps a token from seeing itself, and it is also what BERT gave up. Left out of the original: characters as input, an
+output layer that is not the token table, projections from 4,096 to 512 units, the residual connection between the
+layers, dropout.
 """
 
 import torch
