@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from minibert import corpora
-from minibert.experiments import few_labels, masking, neighbour_counts, small_bert
+from minibert.experiments import few_labels, masking, neighbour_counts, small_bert, warm_start
 from minibert.experiments.few_labels import FEW_LABELS, balanced
 from minibert.experiments.mask_rate import MASK_RATE
 from minibert.experiments.masking import MASKING
+from minibert.experiments.warm_start import WARM_START
 from minibert.objectives import IGNORE
 
 pytestmark = [
@@ -258,3 +259,23 @@ def test_too_few_rows_of_one_side_are_refused():
     rows = small_bert.Rows(torch.zeros(4, 2, dtype=torch.long), torch.tensor([1800, 1801, 1802, 1900]))
     with pytest.raises(ValueError, match="there are 1 of one"):
         balanced(rows, 4, 0)
+
+
+def test_a_relative_bias_of_zero_changes_nothing_and_a_warm_one_looks_at_neighbours():
+    settings = WARM_START.settings | WARM_START.tiny
+    ids = torch.randint(5, settings["vocab_size"], (3, settings["row"]), generator=torch.Generator().manual_seed(0))
+    nets = {arm: warm_start.new_net(settings, arm, seed=0).eval() for arm in warm_start.NETS}
+    with torch.no_grad():
+        plain, cold, warm = (net(ids).logits for net in nets.values())
+    assert torch.allclose(plain, cold, atol=1e-5) and not torch.allclose(plain, warm, atol=1e-2)
+    bias = nets["bias from +5"].encoder.blocks[0].attention.bias
+    middle = settings["row"] - 1
+    assert bias.nonzero().tolist() == [[0, middle - 1], [1, middle + 1]] and bias.max() == 5
+
+
+def test_letters_are_cut_as_they_stand():
+    texts = small_bert.texts_of(TINY | dict(letters=True, row=16))
+    known = small_bert.SPECIAL + tuple(small_bert.LETTERS)
+    shown = "".join(known[i] for i in texts.train.ids[0].tolist())
+    begins = "".join(c for c in small_bert.split_speeches(12)[0][0].text.lower() if c in small_bert.LETTERS)
+    assert shown == begins[:16] and texts.tokenizer.vocab_size == len(known) and texts.tokenizer.mask_id == 4

@@ -12,6 +12,7 @@ NAMES = (
     "next_sentence",
     "masking",
     "mask_rate",
+    "warm_start",
     "few_labels",
     "pretrained",
     "frozen_or_tuned",

@@ -6,6 +6,7 @@ layer: two leave the word frequencies later and cost nearly twice the time. Many
 few steps of a larger one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -26,6 +27,8 @@ from minibert.training.recipe import Recipe
 EVERY, FIRST = 6, 2  # of the presidents in order of time, every sixth is held out, from the third
 BERT_SPLIT = (0.8, 0.1, 0.1)
 ONLY_MASK = (1.0, 0.0, 0.0)
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+LETTERS = "abcdefghijklmnopqrstuvwxyz ,."
 SETTINGS = dict(
     speeches=249,
     vocab_size=1000,
@@ -85,15 +88,27 @@ def split_speeches(count: int) -> tuple[list[corpora.Speech], list[corpora.Speec
 
 
 @cache
-def read_texts(speeches: int, vocab_size: int, row: int) -> Texts:
-    """Tokenise the speeches and cut each one into rows; what is left at its end is dropped."""
+def read_texts(speeches: int, vocab_size: int, row: int, letters: bool = False) -> Texts:
+    """Tokenise the speeches and cut each one into rows; what is left at its end is dropped.
+
+    `letters`: each letter is a token, and so are space, comma and full stop; all else is left out.
+    """
     train, held_out = split_speeches(speeches)
-    tokenizer = WordPieceTokenizer.train([speech.text for speech in train], vocab_size)
-    return Texts(tokenizer, _rows(tokenizer, train, row), _rows(tokenizer, held_out, row))
+    if letters:
+        tokenizer = WordPieceTokenizer({token: i for i, token in enumerate((*SPECIAL, *LETTERS))})
+        place = {letter: i for i, letter in enumerate(LETTERS, start=len(SPECIAL))}
+
+        def cut(text: str) -> list[int]:
+            return [place[letter] for letter in text.lower() if letter in place]
+
+    else:
+        tokenizer = WordPieceTokenizer.train([speech.text for speech in train], vocab_size)
+        cut = tokenizer.ids
+    return Texts(tokenizer, _rows(cut, train, row), _rows(cut, held_out, row))
 
 
-def _rows(tokenizer: WordPieceTokenizer, speeches: list[corpora.Speech], row: int) -> Rows:
-    cut = [torch.tensor(tokenizer.ids(speech.text)) for speech in speeches]
+def _rows(cut_up: Callable[[str], list[int]], speeches: list[corpora.Speech], row: int) -> Rows:
+    cut = [torch.tensor(cut_up(speech.text)) for speech in speeches]
     cut = [ids[: len(ids) // row * row].view(-1, row) for ids in cut]
     years = [torch.full((len(rows),), speech.year) for rows, speech in zip(cut, speeches, strict=True)]
     return Rows(torch.cat(cut), torch.cat(years))
@@ -101,7 +116,8 @@ def _rows(tokenizer: WordPieceTokenizer, speeches: list[corpora.Speech], row: in
 
 def texts_of(settings: dict) -> Texts:
     """`read_texts` with what the settings say."""
-    return read_texts(settings["speeches"], settings["vocab_size"], settings["row"])
+    letters = settings.get("letters", False)
+    return read_texts(settings["speeches"], settings["vocab_size"], settings["row"], letters)
 
 
 def config_of(settings: dict) -> EncoderConfig:
@@ -144,12 +160,18 @@ def recipe_of(settings: dict) -> Recipe:
     )
 
 
-def pretrain(settings: dict, rate: float, split: tuple[float, float, float], seed: int) -> MaskedLanguageModel:
-    """Train a new model on masked rows. The seed decides weights, rows and masks, whatever the rate and the split:
-    the places hidden at 15 % are among those hidden at 30 %, and every split hides the same ones.
+def pretrain(
+    settings: dict,
+    rate: float,
+    split: tuple[float, float, float],
+    seed: int,
+    model: MaskedLanguageModel | None = None,
+) -> MaskedLanguageModel:
+    """Train a model, by default a new one, on masked rows. The seed decides weights, rows and masks, whatever the rate
+    and the split: the places hidden at 15 % are among those hidden at 30 %, and every split hides the same ones.
     """
     texts, recipe, size = texts_of(settings), recipe_of(settings), settings["rows_a_step"]
-    model = new_model(settings, seed)
+    model = model or new_model(settings, seed)
     optimizer = recipe.make_optimizer(model)
     order = order_of(len(texts.train.ids), recipe.steps * size, seed)
     for step in range(recipe.steps):
