@@ -92,9 +92,9 @@ EXERCISE = Exercise(
     difficulty=4,
     signature="choose_pieces(words: dict word -> count, size: int) -> list of at most `size` texts",
     hints=(
-        "Counts join a pair because it is frequent NOW. Many pieces are rarely used once longer ones have swallowed\n"
+        "Counts join a pair because it is frequent NOW. Some pieces are rarely used once longer ones have swallowed\n"
         "them, and keep their place. Unigram goes the other way: begin with too many pieces and throw away.",
-        "words: about 5,700 different ones, 45,000 in all; joined_by_counts(words, 2 * size): 1,000 pieces;\n"
+        "words: about 5,300 different ones, 35,000 in all; joined_by_counts(words, 2 * size): 1,000 pieces;\n"
         "cut(word, pieces) says which are used: piece -> how often, over all words with their counts.\n"
         "Without a piece each of its places needs len(cut(piece, the others)) pieces in place of one.",
         "pieces = twice as many as asked for\n"
