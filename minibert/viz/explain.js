@@ -3,6 +3,14 @@
 (() => {
   "use strict";
   // include make_text.js
+  const TOKENIZER = (() => {
+    // include tokenizer.js
+    return { open: openTokenizer, encode };
+  })();
+  const MODEL = (() => {
+    // include forward.js
+    return { encode, maskedTokenLogits, softmax };
+  })();
 
   // ---- what the page carries: numbers as text
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -21,7 +29,7 @@
     const data = JSON.parse(root.querySelector('script[type="application/json"]').textContent);
     const { config, special } = data;
     const weights = Object.fromEntries(Object.entries(data.weights).map(([name, packed]) => [name, unpack(packed)]));
-    const tokenizer = new Tokenizer(data.tokenizer);
+    const tok = TOKENIZER.open(data.tokenizer);
     const startViews = new Function(data.attention); // the script of AttentionView: it finds new views by itself
 
     // ---- the two texts
@@ -51,12 +59,12 @@
     }
 
     function compute(text) {
-      const began = performance.now(), all = tokenizer.encode(text.area.value), most = data.most;
+      const began = performance.now(), all = TOKENIZER.encode(tok, text.area.value).tokens, most = data.most;
       text.tokens = all.length > most ? [...all.slice(0, most - 1), all[all.length - 1]] : all;
       text.cut = all.length - text.tokens.length;
       const ids = text.tokens.map((token, place) => (text.masked.has(place) ? special.mask : token.id));
       text.seen = [];
-      text.states = encode(weights, config, ids, null, text.seen);
+      text.states = MODEL.encode(weights, config, ids, null, text.seen);
       text.milliseconds = performance.now() - began;
       root.dataset.milliseconds = text.milliseconds.toFixed(1);
     }
@@ -65,11 +73,11 @@
       text.row.replaceChildren();
       text.tokens.forEach((token, place) => {
         const masked = text.masked.has(place) || token.id === special.mask;
-        const button = make("button", "mb-piece", text.row, masked ? data.pieces.mask : token.piece);
+        const button = make("button", "mb-piece", text.row, masked ? data.mask : token.token);
         button.type = "button";
         button.dataset.id = token.id;
         button.setAttribute("aria-pressed", String(masked));
-        button.title = `${place}: ${token.piece}, id ${token.id}` + (token.start === undefined ? "" : `, letters ${token.start} to ${token.end}`);
+        button.title = `${place}: ${token.token}, id ${token.id}` + (token.stop > token.start ? `, letters ${token.start} to ${token.stop}` : "");
         make("small", "", button, String(masked ? special.mask : token.id));
         button.addEventListener("click", () => {
           text.masked.has(place) ? text.masked.delete(place) : text.masked.add(place);
@@ -88,15 +96,15 @@
         text.tokens.forEach((token, place) => {
           if (!text.masked.has(place) && token.id !== special.mask) return;
           const D = config.hidden, last = text.states[text.states.length - 1];
-          const chances = softmax(maskedTokenLogits(weights, config, last.slice(place * D, (place + 1) * D)));
+          const chances = MODEL.softmax(MODEL.maskedTokenLogits(weights, config, last.slice(place * D, (place + 1) * D)));
           const best = [...chances.keys()].filter((id) => !special.all.includes(id)).sort((a, b) => chances[b] - chances[a]);
           const list = make("ol", "mb-guesses", guesses);
-          const was = token.id === special.mask ? "" : `, in place of ${token.piece} (${percent(chances[token.id])})`;
+          const was = token.id === special.mask ? "" : `, in place of ${token.token} (${percent(chances[token.id])})`;
           make("li", "mb-caption", list, `text ${text.which + 1}, token ${place}${was}`);
           for (const id of best.slice(0, 10)) {
             const line = make("li", "", list);
             line.style.setProperty("--p", chances[id]);
-            make("b", "", line, tokenizer.pieceOf(id));
+            make("b", "", line, tok.tokens[id]);
             make("i", "", line, percent(chances[id]));
           }
         });
@@ -185,7 +193,7 @@
       list.replaceChildren(...now.map((text, index) => new Option(text, index)));
       list.value = kept !== "" && Number(kept) < now.length ? kept : Math.min(otherwise, now.length - 1);
     }
-    const names = (text) => text.tokens.map((token, place) => (text.masked.has(place) ? data.pieces.mask : token.piece));
+    const names = (text) => text.tokens.map((token, place) => (text.masked.has(place) ? data.mask : token.token));
 
     function draw() {
       texts.forEach(drawTokens);
