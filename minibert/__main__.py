@@ -15,6 +15,7 @@ COMMANDS = (
     "embed",
     "search",
     "attend",
+    "explain",
     "data",
     "info",
     "compare",

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from minibert import EncoderConfig, MaskedLanguageModel
 from minibert.corpora import is_cached
-from minibert.shipped_models import shipped
+from minibert.shipped_models import SHIPPED, shipped
 from minibert.tasks.span_qa import Window
 from minibert.tasks.unmasking import Step
 from minibert.tokenization import load_tokenizer
@@ -40,6 +41,7 @@ from minibert.viz import (
     TuningView,
     UnmaskView,
 )
+from minibert.viz.explain import Explainer, unpacked
 from minibert.viz.page import HERE
 from minibert.viz.tokenizer_view import tokenizer_data
 from tests import tokenization_samples as samples
@@ -473,6 +475,109 @@ def test_fewer_bits_and_one_scale_lose_more(browser, tmp_path):
         assert view.locator(".mb-levels i").count() == 2 * 3
         view.locator("select").select_option("own")
         assert "with their 2 scales" in say.inner_text() and "became 0" in say.inner_text()
+
+
+RANDOM_TEXTS = ("The president spoke of war and peace.", "x", "café 42 naïve -- 'tis!", "a " * 200)
+KINDS = {
+    "bert-nano": None,
+    "modernbert-nano": None,
+    "eurobert-nano": None,
+    "RoBERTa's positions, ReLU": dict(preset="bert-nano", position_offset=2, act="relu", nsp=False),
+    "NomicBERT's block": dict(preset="bert-nano", position="rope", rope_theta=1000.0, mlp="glu", act="silu", nsp=False),
+    "a window of 4": dict(preset="modernbert-nano", local_window=4, tie=False),
+}
+
+
+def explained(name: str):
+    """An Explainer, and the model whose weights are those that the page stores."""
+    tok = load_tokenizer(shipped(name if name in SHIPPED else "bert-nano"))
+    if (change := KINDS[name]) is None:
+        model = MaskedLanguageModel.from_pretrained(shipped(name))
+    else:
+        change = dict(change)
+        config = EncoderConfig.preset(change.pop("preset")).replace(
+            **change, hidden=32, heads=4, kv_heads=None, intermediate=48, layers=3, vocab_size=tok.vocab_size,
+            mask_id=tok.mask_id, pad_id=0, cls_id=tok.cls_id, sep_id=tok.sep_id, init_std=0.1,
+        )  # fmt: skip
+        model = MaskedLanguageModel(config, generator=torch.Generator().manual_seed(0))
+    view = Explainer(model, tok, name=name)
+    weights = {key.removeprefix("encoder."): tensor for key, tensor in model.state_dict().items()}
+    stored = {key: unpacked(view.weights.get(key, view.weights["embeddings.token.weight"])) for key in weights}
+    model.load_state_dict({key: stored[key.removeprefix("encoder.")] for key in model.state_dict()})
+    return view, model.eval(), tok
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_model_in_the_page_computes_what_the_package_computes(browser, name, tmp_path):
+    view, model, tok = explained(name)
+    file = view.to_html(tmp_path / "page.html")
+    assert file.stat().st_size < 6_000_000
+    with watched_page(browser) as page:
+        page.goto(file.as_uri())
+        root = page.locator(".mb-explain[data-live]")
+        for text in (*RANDOM_TEXTS, *samples.MULTILINGUAL[:2]):
+            ids = root.evaluate("(node, text) => node.model.tokens(text).map((token) => token.id)", text)
+            assert ids == tok.encode(text).ids, text
+            ids = ids[:128]
+            with torch.inference_mode():
+                expected = model(torch.tensor([ids])).logits[0]
+            for place in {0, len(ids) // 2, len(ids) - 1}:
+                found = root.evaluate("(node, [ids, place]) => [...node.model.logits(ids, place)]", [ids, place])
+                gap = (torch.tensor(found) - expected[place]).abs().max() / expected[place].abs().max()
+                assert gap < 1e-4, (text, place, gap)
+
+
+def test_typing_masking_and_comparing_on_the_page(browser, tmp_path):
+    view, model, tok = explained("bert-nano")
+    file = view.to_html(tmp_path / "page.html")
+    with watched_page(browser, color_scheme="dark") as page:
+        page.goto(file.as_uri())
+        root = page.locator(".mb-explain[data-live]")
+        area, rows = root.locator("textarea").first, root.locator(".mb-explain-tokens")
+        area.fill("we must keep the peace")
+        expected = tok.encode("we must keep the peace")
+        pieces = rows.first.locator("button")
+        page.wait_for_function(
+            "n => document.querySelector('.mb-explain-tokens').children.length === n", arg=len(expected.ids)
+        )
+        assert pieces.locator("small").all_inner_texts() == [str(number) for number in expected.ids]
+        assert "Nothing is masked" in root.inner_text()
+        pieces.nth(2).focus()
+        pieces.nth(2).press("Enter")
+        ids = [*expected.ids[:2], tok.mask_id, *expected.ids[3:]]
+        with torch.inference_mode():
+            best = model(torch.tensor([ids])).logits[0, 2].argsort(descending=True).tolist()
+        best = [tok.id_to_token(number) for number in best if number not in tok.special_ids][:10]
+        assert root.locator(".mb-guesses b").all_inner_texts() == best
+        assert pieces.nth(2).get_attribute("aria-pressed") == "true"
+        pieces.nth(2).press("Enter")
+        assert "Nothing is masked" in root.inner_text()
+        view = root.locator(".mb-attention[data-live]")
+        view.locator("select").nth(0).select_option("3")
+        assert view.locator(".mb-token").count() == 2 * len(expected.ids)
+        area.fill("we keep the peace")
+        page.wait_for_function(
+            "n => document.querySelector('.mb-explain-tokens').children.length === n", arg=len(expected.ids) - 1
+        )
+        assert root.locator(".mb-attention[data-live] select").nth(0).input_value() == "3"
+        assert "attention weight" in root.inner_text() and "layer 4" in root.inner_text()
+        area.fill("a " * 300)
+        page.wait_for_function("() => document.querySelector('.mb-explain-tokens').children.length === 128")
+        assert "cut to 128 tokens" in root.inner_text()
+        page.set_viewport_size(dict(width=390, height=800))
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.screenshot(path=ARTIFACTS / "explain_phone.png")
+
+
+def test_a_model_that_is_too_large_or_read_otherwise_is_refused():
+    tok = load_tokenizer(shipped("bert-nano"))
+    large = EncoderConfig.preset("bert-nano").replace(hidden=768, heads=12, intermediate=3072)
+    with pytest.raises(ValueError, match="take a smaller model"):
+        Explainer(MaskedLanguageModel(large), tok)
+    with pytest.raises(ValueError, match="without rust=True"):
+        Explainer(
+            MaskedLanguageModel(EncoderConfig.preset("bert-nano")), load_tokenizer(shipped("bert-nano"), rust=True)
+        )
 
 
 @pytest.fixture  # for each notebook anew: JupyterLab remembers open tabs and the theme

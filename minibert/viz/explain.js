@@ -206,6 +206,13 @@
     }
     texts.forEach(compute);
     draw();
+    root.model = { // for whoever opens the console: document.querySelector(".mb-explain").model.tokens("a text")
+      tokens: (text) => TOKENIZER.encode(tok, text).tokens,
+      logits: (ids, place) => {
+        const states = MODEL.encode(weights, config, ids, null), D = config.hidden, last = states[states.length - 1];
+        return MODEL.maskedTokenLogits(weights, config, last.slice(place * D, (place + 1) * D));
+      },
+    };
     root.dataset.live = "";
   }
 

@@ -1,6 +1,6 @@
 """An encoder that runs in the browser: one page with the weights, the tokenizer and the forward pass inside.
 
-`tokenizer.js` and `forward.js` compute, function by function as this package does; `explain.js` is the page around them.
+`tokenizer.js` and `forward.js` compute, function by function as this package does; `explain.js` is the page around.
 """
 
 import base64
@@ -22,7 +22,7 @@ BIG = 50_000  # numbers of a matrix that is worth a byte each
 
 
 class Explainer(View):
-    """A page in which a masked language model runs: pieces, guesses, attention, one pair of tokens, a word in two texts.
+    """A page in which a masked language model runs: pieces, guesses, attention, a pair of tokens, a word in two texts.
 
     Weights are stored in half precision where the page stays under 6 MB with them, else the large matrices in 8 bits
     with a scale for each row; `stored` says which. Texts are cut to 128 tokens, or to what a table of positions has.
@@ -53,7 +53,7 @@ class Explainer(View):
             if len(self.page) <= LARGEST:
                 return
         raise ValueError(
-            f"a page of {len(self.page):,} bytes even in 8 bits, {LARGEST:,} at most: take a smaller model, such as a nano"
+            f"a page of {len(self.page):,} bytes even in 8 bits, {LARGEST:,} at most: take a smaller model, a nano"
         )
 
     def __repr__(self) -> str:
