@@ -9,7 +9,7 @@ from minibert.objectives import mask_tokens, mlm_loss
 from minibert.tasks.open_pretraining import BUDGET, MASK, ROW
 
 
-def loop(size=4, peak=6e-3, rate=0.4, split=(1.0, 0.0, 0.0), warmup=20, betas=(0.9, 0.98), tokens=BUDGET, every=False):
+def loop(size=4, peak=6e-3, rate=0.4, split=(1.0, 0.0, 0.0), warmup=20, betas=(0.9, 0.98), tokens=BUDGET, every=True):
     def pretrain(model, rows):
         draws, steps = torch.Generator().manual_seed(1), tokens // (size * ROW)
         optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=betas, weight_decay=0.01)
@@ -30,7 +30,7 @@ def loop(size=4, peak=6e-3, rate=0.4, split=(1.0, 0.0, 0.0), warmup=20, betas=(0
 
 
 def packed_and_weights_only(model, rows):
-    """The packed form asks only where something is hidden; the rows are read in order, a state_dict comes back."""
+    """The packed form; visible words count a little less; the rows are read in order, a state_dict comes back."""
     draws, size, peak = torch.Generator().manual_seed(2), 4, 6e-3
     steps = BUDGET // (size * ROW)
     optimizer = torch.optim.Adam(model.parameters(), lr=peak)
@@ -39,10 +39,10 @@ def packed_and_weights_only(model, rows):
     model.train()
     for step in range(steps):
         ids = rows[torch.arange(size * step, size * (step + 1)) % len(rows)].flatten()
-        at = (torch.rand(ids.shape, generator=draws) < 0.35).nonzero().squeeze(1)
-        logits = model.packed(ids.index_fill(0, at, MASK), borders, predict_at=at).logits
+        hidden = torch.rand(ids.shape, generator=draws) < 0.35
+        logits = model.packed(ids.masked_fill(hidden, MASK), borders).logits
         optimizer.zero_grad()
-        F.cross_entropy(logits, ids[at]).backward()
+        (F.cross_entropy(logits, ids, reduction="none") * torch.where(hidden, 1.0, 0.7)).mean().backward()
         optimizer.step()
         schedule.step()
     return dict(model.state_dict())
@@ -50,11 +50,13 @@ def packed_and_weights_only(model, rows):
 
 def the_chapters_loop(model, rows):
     """16 rows a step, 30 % hidden, 80/10/10, as long as the tokens last."""
-    return loop(size=16, peak=3e-3, rate=0.3, split=(0.8, 0.1, 0.1), warmup=50)(model, rows)
+    return loop(size=16, peak=3e-3, rate=0.3, split=(0.8, 0.1, 0.1), warmup=50, every=False)(model, rows)
 
 
 def the_chapters_loop_whole(model, rows):
-    return loop(size=16, peak=3e-3, rate=0.3, split=(0.8, 0.1, 0.1), warmup=50, tokens=1000 * 16 * ROW)(model, rows)
+    return loop(size=16, peak=3e-3, rate=0.3, split=(0.8, 0.1, 0.1), warmup=50, tokens=1000 * 16 * ROW, every=False)(
+        model, rows
+    )
 
 
 def a_model_of_its_own(model, rows):
@@ -97,7 +99,7 @@ WRONG = {
     "as it came": (lambda model, rows: model, "hardly moved"),
     "the commonest word": (always_the_commonest, "names (?s:.)*of the hidden words"),
     "no step": (forgets_the_step, "hardly moved"),
-    "all places": (loop(every=True), "copies the words"),
+    "hidden places only": (loop(every=False), "easy question"),
     "rows changed": (changes_the_rows, "your code changes"),
     "nothing": (lambda model, rows: None, "pretrain returns None"),
     "the loss": (lambda model, rows: torch.tensor(0.5), "pretrain returns"),
