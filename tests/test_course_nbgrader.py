@@ -96,7 +96,7 @@ def course(tmp_path_factory) -> Path:
 
 def test_nbgrader_and_our_grader_give_the_same_points(course):
     theirs = json.loads((course / "scores.json").read_text(encoding="utf-8"))
-    assert theirs == {"ada": [12, 12], "bob": [3, 12], "eve": [0, 12], "mal": [0, 12]}
+    assert theirs == {"ada": [18, 18], "bob": [3, 18], "eve": [0, 18], "mal": [0, 18]}
 
     run(course, "-m", "minibert", "grade", ".", "--out", "grades", "--jobs", "2")
     ours = json.loads((course / "grades" / "results.json").read_text(encoding="utf-8"))

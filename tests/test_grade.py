@@ -180,9 +180,9 @@ def test_the_reports_are_complete_safe_and_the_same_again(graded, tmp_path):
     assert all(text in page for text in ("color-scheme: light dark", "Zoë", "no answer: NameError"))
     with (out / "results.csv").open(encoding="utf-8", newline="") as handle:
         rows = list(csv.reader(handle))
-    assert rows[0] == ["student", "5.1", "5.2", "5.3", "total"] and len(rows) == len(result["students"]) + 1
-    assert ["perfect", "4", "3", "0", "7"] in rows and ["'=cmd()", "0", "0", "0", "0"] in rows
-    assert re.search(r"perfect +✓ +✓ +\S +7 of 12", console)
+    assert rows[0] == ["student", "5.1", "5.2", "5.3", "5.4", "total"] and len(rows) == len(result["students"]) + 1
+    assert ["perfect", "4", "3", "0", "0", "7"] in rows and ["'=cmd()", "0", "0", "0", "0", "0"] in rows
+    assert re.search(r"perfect +✓ +✓ +\S +\S +7 of 18", console)
     for file in write_reports(result, tmp_path):
         assert file.read_bytes() == (out / file.name).read_bytes()
     names = {"results.json", "results.csv", "report.html", "feedback", "found"}

@@ -134,7 +134,7 @@ def graded(tmp_path_factory) -> dict:
     hand_in(home / "ada" / "05_attention (1).ipynb", **master)
     solved = {one["id"]: one for one in master["cells"]}
     mixed = [one | {"cell_type": "markdown"} if one["id"] == "attention-5-1" else one for one in master["cells"]]
-    below = [*blank["cells"], *(solved[f"attention-5-{place}"] for place in (1, 2, 3))]
+    below = [*blank["cells"], *(solved[f"attention-5-{place}"] for place in (1, 2, 3, 4))]
     hand_in(home / "bob" / "exercises" / "05_Attention.IPYNB", cells=mixed)
     hand_in(home / "eve" / NAME, cells=below)
     half = (
@@ -147,7 +147,7 @@ def graded(tmp_path_factory) -> dict:
 
 def test_nobody_gets_zero_for_where_the_answer_stands(graded):
     points = {row["student"]: row["points"] for row in graded["students"]}
-    assert points == {"ada": 12, "bob": 12, "eve": 12, "half": 1.5} and graded["points"] == 12
+    assert points == {"ada": 18, "bob": 18, "eve": 18, "half": 1.5} and graded["points"] == 18
     notes = {row["student"]: "\n".join(row["notes"]) for row in graded["students"]}
     assert "05_attention (1).ipynb counts for chapter 5, not 05_attention.ipynb" in notes["ada"]
     assert "was made a text cell; it is run all the same" in notes["bob"]
@@ -156,7 +156,7 @@ def test_nobody_gets_zero_for_where_the_answer_stands(graded):
 def test_a_part_that_is_right_earns_its_share(graded):
     found = graded["students"][3]["exercises"]["5.2"]
     assert (found["status"], found["credit"], found["points"]) == ("wrong", 0.5, 1.5)
-    assert "half,0,1.5,0,1.5" in to_csv(graded) and "½ 1.5" in to_html(graded)
+    assert "half,0,1.5,0,0,1.5" in to_csv(graded) and "½ 1.5" in to_html(graded)
 
 
 def test_the_table_fits_the_terminal(graded):

@@ -80,8 +80,8 @@ RIGHT = {
     "einsum": (split_by_unfold, merge_by_einsum),
 }
 WRONG = {
-    "the chapter's slices": ((split_by_slices, merge_by_cat), "a copy of the numbers"),
-    "chunks": ((split_by_chunks, merge_by_einsum), "a copy of the numbers"),
+    "the chapter's slices": ((split_by_slices, merge_by_cat), "numbers are copied"),
+    "chunks": ((split_by_chunks, merge_by_einsum), "numbers are copied"),
     "one text only": ((split_for_one_text, merge_by_cat), r"split_heads: .*\(2, 5, 12\)"),
     "through lists": ((split_through_numpy, merge_by_cat), "split_heads: no gradient leads back|float64"),
     "a new float32 tensor": ((split_into_floats, merge_by_cat), "float64"),
