@@ -79,7 +79,6 @@ def likeliest(word, cost):
 def looks_it_up(words, size):
     from minibert.tasks.open_pieces import paragraphs
 
-    paragraphs.cache_clear()
     return rounds(dict(Counter(" ".join(paragraphs()).lower().split())), size)
 
 

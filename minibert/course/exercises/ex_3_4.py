@@ -7,7 +7,7 @@ import torch
 from minibert.course.exercise import Exercise, Wrong
 from minibert.course.lab import Lab
 from minibert.course.tools import call_without_data, kind_of, show
-from minibert.tasks.open_pieces import SIZE, cut, draw_words, joined_by_counts, pieces_per_word
+from minibert.tasks.open_pieces import SIZE, cut, draw_words, joined_by_counts, paragraphs, pieces_per_word
 
 
 def choose_pieces(words, size):
@@ -42,6 +42,7 @@ def measure(answer, rng):
     """Choose from words of this seed, and cut words of other paragraphs, drawn afterwards from the same speeches."""
     seed = int(torch.randint(2**31, (), generator=rng))
     given, _ = draw_words(seed)
+    paragraphs.cache_clear()  # or they could be read without loading anything
     got = call_without_data(answer, dict(given), SIZE)
     if type(got) not in (list, tuple, set, frozenset) or not all(isinstance(piece, str) for piece in got):
         raise Wrong(f"choose_pieces returns {kind_of(got)}", f"a list of at most {SIZE} texts", LIST)
