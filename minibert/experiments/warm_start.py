@@ -44,6 +44,10 @@ class RelativeAttention(nn.Module):
     batch have one length, at most `longest`.
 
     Shape: x (N, D) -> (N, D) and None. Source: Raffel et al. 2020, section 2.1 (without its buckets).
+
+    >>> layer = RelativeAttention(Attention(EncoderConfig.preset("bert-nano"), layer=0), longest=3, start=5.0)
+    >>> layer.bias[0].tolist()
+    [0.0, 5.0, 0.0, 0.0, 0.0]
     """
 
     def __init__(self, attention: Attention, longest: int, start: float):
@@ -66,7 +70,12 @@ class RelativeAttention(nn.Module):
 
 
 def new_net(settings: dict, arm: str, seed: int) -> MaskedLanguageModel:
-    """An untrained net of one arm; what the arms share has the same weights."""
+    """An untrained net of one arm; what the arms share has the same weights.
+
+    >>> net = new_net(WARM_START.settings | WARM_START.tiny, "bias from +5", seed=0)
+    >>> net.encoder.blocks[0].attention.bias.shape
+    torch.Size([2, 63])
+    """
     config = EncoderConfig.preset("bert-nano").replace(
         vocab_size=settings["vocab_size"],
         hidden=settings["width"],

@@ -186,8 +186,8 @@ def plot_mask_rates(result, arms: Sequence[str], controls: Sequence[str]) -> Fig
     """Draw the stored experiment `mask_rate`: named words by the share that is hidden in training, and all controls.
 
     >>> from minibert.experiments import stored
-    >>> plot_mask_rates(stored("mask_rate"), ["5 %", "15 %"], ["left neighbour"]).axes[0].get_ylim()[0]
-    0.0
+    >>> plot_mask_rates(stored("mask_rate"), ["5 %", "15 %"], ["left neighbour"]).axes[0].get_ylabel()
+    'named at 15 %'
     """
     figure = new_figure(8.4, 3.4)
     axes = figure.subplots()
