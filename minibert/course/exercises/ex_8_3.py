@@ -41,7 +41,7 @@ def pretrain(model, rows):
     return model
 
 
-MARGIN = 0.12  # how far the share of named words must lie above the count of both neighbours
+MARGIN = 0.1  # how far the share of named words must lie above the count of both neighbours
 RETURN = "return the model, or its state_dict()"
 OVER = "every token counts that goes through the model, also where you only look at the loss"
 UNSPENT = "most of the tokens that you may read are left: more steps"
