@@ -65,6 +65,8 @@ def problems(notebook: dict) -> list[str]:
                 found.append(f"cell {number} ends in {output['ename']}")
             if output.get("name") == "stderr":
                 found.append(f"cell {number} writes to stderr: {text[:80]!r}")
+            if re.search(r"^\W*(True|False)\W*$", text, re.MULTILINE):
+                found.append(f"cell {number} prints a Boolean alone: print the number that it stands for")
             if DRIFTING.search(text):
                 found.append(f"cell {number} prints what will drift: {DRIFTING.search(text).group()!r}")
             if "image/png" in output.get("data", {}) and not cell["metadata"].get("alt"):
@@ -124,12 +126,16 @@ def over_budget(notebook: dict) -> list[str]:
     text = "\n\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
     words = len(prose(text).split()) / len(code)
     found = []
-    if len(code) > 40:
-        found.append(f"{len(code)} code cells, at most 40")
+    if len(code) > 36:
+        found.append(f"{len(code)} code cells, at most 36")
     if statistics.median(lines) > 12 or max(lines) > 25:
         found.append(
             f"code cells of {statistics.median(lines)} lines in the median and {max(lines)} at most; 12 and 25"
         )
+    if (asked := len(re.findall(r"\bPredict\b", text))) > 15:
+        found.append(f"{asked} predictions, at most 15")
+    if (count := len(prose(text).split())) > 3450:
+        found.append(f"{count} words; 3,200 are the goal, 3,450 the limit")
     if not WORDS[0] <= words <= WORDS[1]:
         found.append(f"{words:.0f} words of prose per code cell, expected {WORDS[0]} to {WORDS[1]}")
     first = ast.parse("".join(code[0]["source"]))
@@ -201,6 +207,7 @@ def stream(text: str, name: str = "stdout") -> dict:
         (dict(outputs=[stream("careful", "stderr")]), "stderr"),
         (dict(outputs=[stream("<f at 0x7f00aa11bb22>")]), "drift"),
         (dict(outputs=[stream("torch 2.13.0")]), "drift"),
+        (dict(outputs=[stream("equal\n(True)\n")]), "Boolean"),
         (dict(outputs=[dict(output_type="error", ename="KeyError", evalue="", traceback=[])]), "KeyError"),
         (dict(outputs=[dict(output_type="display_data", data={"image/png": ""}, metadata={})]), "alt text"),
     ],
