@@ -99,7 +99,7 @@ WRONG = {
     "as it came": (lambda model, rows: model, "hardly moved"),
     "the commonest word": (always_the_commonest, "names (?s:.)*of the hidden words"),
     "no step": (forgets_the_step, "hardly moved"),
-    "hidden places only": (loop(every=False), "easy question"),
+    "hidden places only, 15 %": (loop(every=False, rate=0.15), "easy question"),
     "rows changed": (changes_the_rows, "your code changes"),
     "nothing": (lambda model, rows: None, "pretrain returns None"),
     "the loss": (lambda model, rows: torch.tensor(0.5), "pretrain returns"),
