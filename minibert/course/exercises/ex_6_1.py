@@ -10,7 +10,7 @@ from minibert.course.tools import expect_steady, make_module
 
 
 class BertBlock(nn.Module):
-    """One post-LN block: x (B, T, D), mask (B, T) bool, True on real tokens -> (B, T, D)."""
+    """One post-norm block: x (B, T, D), mask (B, T) bool, True on real tokens -> (B, T, D)."""
 
     def __init__(self, D, H, F, dropout):
         super().__init__()
