@@ -16,10 +16,10 @@ STEPS = (  # of every encoder, with what each of them hands on
 PARTS = {  # the parts of the course: their chapters in a few words
     "I  From words to contexts": ("1 word vectors", "2 ELMo", "3 tokenizers"),
     "II  The encoder": ("4 inputs", "5 attention", "6 BERT", "7 looking inside"),
-    "III  Pre-training": ("8 hidden words", "9 next sentence"),
-    "IV  Using BERT": ("10 fine-tuning", "11 questions, names", "12 search", "13 limits"),
+    "III  Pre-training": ("8 masked words", "9 next sentence"),
+    "IV  Using BERT": ("10 fine-tuning", "11 questions, names", "12 sentence vectors", "13 limits"),
     "V  ModernBERT": ("14 the block", "15 RoPE", "16 fast attention", "17 the recipe"),
-    "VI  EuroBERT": ("18 languages, code", "19 three encoders"),
+    "VI  EuroBERT and beyond": ("18 languages, code", "19 three encoders"),
 }
 
 
