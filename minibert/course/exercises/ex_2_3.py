@@ -14,7 +14,7 @@ def train_reader(rows, places, vocabulary):
     torch.manual_seed(0)
     D, steps, rate = 32, 320, 2e-2
     table, ahead, back = nn.Embedding(vocabulary, D), nn.LSTM(D, D, batch_first=True), nn.LSTM(D, D, batch_first=True)
-    # Each half may be read on its own; what is new is a layer with a bend between the meeting and the logits.
+    # Each half may be read on its own; what is new is a layer with an activation between the meeting and the logits.
     join = nn.Sequential(nn.LayerNorm(2 * D), nn.Linear(2 * D, 64), nn.ReLU(), nn.Linear(64, vocabulary))
 
     def find(rows, places):
