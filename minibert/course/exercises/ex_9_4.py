@@ -12,7 +12,7 @@ from minibert.tasks.open_tasks import own_stories
 
 
 def learn_order(pairs, V):
-    """Pairs of lists of ids, in their right order, to a function that scores a list of pairs: (P,)."""
+    """Pairs of tuples of ids, in their right order, to a function that scores a list of pairs: (P,)."""
 
     def features(pairs):
         bags = torch.zeros(2, len(pairs), V)  # which words A has, and which B has
