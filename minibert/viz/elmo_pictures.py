@@ -35,7 +35,7 @@ def draw_stack(words: Sequence[str] = ("the", "bank", "of", "the", "river")) -> 
     1
     """
     T = len(words)
-    figure, axes = new_diagram(9.6, 5.0, 2 * T + 5.6, 8.4)
+    figure, axes = new_diagram(9.6, 5.2, 2 * T + 5.6, 8.8)
     rows = {1: "blue", 2: "blue", 3.6: "yellow", 4.6: "yellow"}
     for place, word in enumerate(words):
         x = 2 * place + 1
@@ -65,13 +65,15 @@ def draw_stack(words: Sequence[str] = ("the", "bank", "of", "the", "river")) -> 
         halves = ["grey"] * 6 if number == 0 else ["blue"] * 3 + ["yellow"] * 3
         vector(axes, x, 7.72, halves, cell=0.26)
         axes.text(x, 7.15, name, ha="center", fontsize=10, color=INK)
-    arrow(axes, (10.0, 7.72), (10.9, 7.72))
+        axes.plot([x, x], [7.87, 8.5], color=INK, lw=1.3)  # all three go into the mix
+    axes.plot([4.0, 12.6], [8.5, 8.5], color=INK, lw=1.3)
+    arrow(axes, (12.6, 8.5), (12.6, 8.12))
     box(axes, 12.6, 7.72, 3.2, 0.8, "mix of three layers", "green", size=10.5)
     return figure
 
 
 def draw_cell() -> Figure:
-    """One step of an LSTM: four gates from the word and the last state, and what they do to the memory and the state.
+    """One step of an LSTM: three gates and a candidate, and what they do to the memory and the state.
 
     >>> len(draw_cell().axes)
     1
@@ -82,10 +84,10 @@ def draw_cell() -> Figure:
     axes.text(0.2, 5.2, "c", fontsize=15, va="center", color=INK)
     axes.text(13.4, 5.2, "c", fontsize=15, va="center", color=INK)
     axes.text(1.0, 5.62, "memory", fontsize=10.5, color=INK)
-    gates = ((2.6, "σ", "f", "forget"), (5.0, "σ", "i", "write"), (7.4, "tanh", "g", "new"), (10.0, "σ", "o", "show"))
-    for x, act, name, does in gates:
+    gates = ((2.6, "σ", "forget f"), (5.0, "σ", "input i"), (7.4, "tanh", "candidate g"), (10.0, "σ", "output o"))
+    for x, act, name in gates:
         box(axes, x, 1.9, 1.5, 0.8, act, "yellow" if act == "σ" else "green", size=12)
-        axes.text(x + 0.75 if name == "i" else x + 0.3, 2.42, f"{name}: {does}", fontsize=10.5, color=INK)
+        axes.text(x + 0.2, 1.05, name, fontsize=10.5, color=INK, va="center")
         arrow(axes, (x, 0.7), (x, 1.5))
     axes.plot([0.8, 10.0], [0.7, 0.7], color=INK, lw=1.3)
     axes.text(0.2, 0.7, "x, h", fontsize=13, va="center", color=INK, ha="right")
@@ -262,13 +264,17 @@ def plot_groups(
     """
     figure = new_figure(9.0, 3.7)
     axes, wide = figure.subplots(), 0.8 / len(bars)
+    high = 0.065 * max(float((values.mean(0) + values.std(0)).max()) for values in bars.values())  # of a number
     for number, ((name, values), (color, hatch)) in enumerate(zip(bars.items(), LOOKS, strict=False)):
         x = [tick + wide * (number - (len(bars) - 1) / 2) for tick in range(len(ticks))]
         mean, spread = values.mean(0).tolist(), values.std(0).tolist()
         axes.bar(x, mean, 0.93 * wide, yerr=spread, color=color, hatch=hatch, ec="white", capsize=3, label=name)
         for at, value, error in zip(x, mean, spread, strict=True):
             place = dict(xytext=(0, 3), textcoords="offset points", ha="center", fontsize=10)
-            axes.annotate(f"{value:.2f}", (at, value + error), **place)
+            top = value + error
+            for level in sorted((levels or {}).values()):
+                top = level if top < level < top + high else top  # no line runs through a number
+            axes.annotate(f"{value:.2f}", (at, top), **place)
     for (name, value), dash in zip((levels or {}).items(), ("--", ":"), strict=False):
         axes.axhline(value, color=INK, ls=dash, lw=1.1, label=f"{name}: {value:.2f}")
     axes.set_xticks(range(len(ticks)), ticks)
