@@ -77,15 +77,15 @@ def draw_stack(tokens: int, width: int, layers: int, heads: int, inner: int, voc
 
 def _draw_heads(axes: Axes, width: int, tokens: int, vocabulary: int) -> None:
     """The pooler with the head for next sentences, and the head for masked tokens."""
-    box(axes, 1.75, 11.1, 3.3, 1.2, f"pooler: [CLS], tanh\n(D,) = ({width},)", "yellow", size=11)
-    box(axes, 1.75, 12.95, 3.3, 1.1, "next-sentence head\nlogits (2,)", "pink", size=11)
+    box(axes, 1.9, 11.1, 3.6, 1.2, f"pooler: [CLS], tanh\n(D,) = ({width},)", "yellow", size=11)
+    box(axes, 1.9, 12.95, 3.6, 1.1, "next-sentence head\nlogits (2,)", "pink", size=11)
     box(axes, 6.35, 11.1, 4.7, 1.2, "masked-token head: dense,\nGELU, norm, token table", "pink", size=11)
     axes.text(
         6.35, 12.95, f"logits (T, V)\n({tokens}, {vocabulary:,})", ha="center", va="center", fontsize=10, color=INK
     )
-    arrow(axes, (2.4, 9.65), (1.75, 10.5))
+    arrow(axes, (2.4, 9.65), (1.9, 10.5))
     arrow(axes, (5.6, 9.65), (6.35, 10.5))
-    arrow(axes, (1.75, 11.7), (1.75, 12.4))
+    arrow(axes, (1.9, 11.7), (1.9, 12.4))
     arrow(axes, (6.35, 11.7), (6.35, 12.4))
 
 
@@ -156,7 +156,8 @@ def plot_activations(x: Sequence[float], curves: Mapping[str, Sequence[float]], 
 def plot_stacks(found: Mapping[str, Mapping[str, Sequence[float]]], floor: float = 1e-26) -> Figure:
     """What becomes of random stacks: a row for each stack, a column for each measure, by height (log scales).
 
-    `found[stack][measure]` holds a number for each height; the other stacks stand behind in grey.
+    `found[stack][measure]` holds a number for each height; the other stacks stand behind in grey. A line that falls
+    below `floor` leaves the picture.
 
     >>> len(plot_stacks({"BERT": {"size": [1.0, 1.0]}, "no norm": {"size": [1.0, 9.0]}}).axes)
     2
@@ -167,8 +168,8 @@ def plot_stacks(found: Mapping[str, Mapping[str, Sequence[float]]], floor: float
     for row, (name, lines) in enumerate(found.items()):
         for axes, measure in zip(grid[row], measures, strict=True):
             for other in found.values():
-                axes.semilogy([max(value, floor) for value in other[measure]], color="#C9D0D8", lw=1.2)
-            axes.semilogy([max(value, floor) for value in lines[measure]], color=BLUE, lw=2.4)
+                axes.semilogy(other[measure], color="#C9D0D8", lw=1.2)
+            axes.semilogy(lines[measure], color=BLUE, lw=2.4)
             axes.set_ylim(floor, None)
             axes.spines[["top", "right"]].set_visible(False)
             if row == 0:
@@ -208,17 +209,18 @@ def plot_distances(distances: Mapping[str, float], tolerance: float, xlabel: str
     return figure
 
 
-def plot_by_layer(panels: Mapping[str, Mapping[str, Sequence[float]]], ylabels: Sequence[str]) -> Figure:
-    """A panel for each measure, a line for each model, by layer; 0 is the embeddings.
+def plot_by_layer(panels: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], ylabels: Sequence[str]) -> Figure:
+    """A panel for each measure, by layer; 0 is the embeddings. A model has a line for each of its runs, in one style.
 
-    >>> len(plot_by_layer({"left": {"trained": [1.0, 0.5]}}, ["cosine"]).axes)
+    >>> len(plot_by_layer({"left": {"trained": [[1.0, 0.5]], "twins": [[1.0, 0.9], [1.0, 0.8]]}}, ["cosine"]).axes)
     1
     """
     figure = new_figure(9.4, 3.2)
     grid = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, (title, lines), ylabel in zip(grid, panels.items(), ylabels, strict=True):
-        for (name, values), style in zip(lines.items(), STYLES, strict=False):
-            axes.plot(values, label=name, **style)
+        for (name, runs), style in zip(lines.items(), STYLES, strict=False):
+            for number, values in enumerate(runs):
+                axes.plot(values, label=None if number else name, **style)
         axes.set(title=title, ylabel=ylabel, xlabel="after block (0 = embeddings)", ylim=(-0.03, None))
         axes.legend(frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
