@@ -677,6 +677,12 @@ def test_an_unmask_view_shows_the_steps_that_were_given():
     assert "(2)" in view.describe()
 
 
+def test_a_picture_of_unmasking_says_how_its_text_begins():
+    late = UnmaskView([6, 7, 6, 7, 6, 9], {"one": [Step({5: (2, 0.5)}, (5,))]}, Words())
+    titles = [view.figure().axes[0].get_title(loc="left") for view in (late, unmask_view())]
+    assert titles[0].endswith("the text begins: □ [SEP] ...") and "begins" not in titles[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

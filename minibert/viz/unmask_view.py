@@ -1,5 +1,6 @@
 """A text that a masked language model fills step by step: each step's guesses, how sure they are, and the order."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -120,12 +121,15 @@ class UnmaskView(View):
     def figure(self) -> Figure:
         """The first run as a picture: a row for each step, a column for each token, blue where the model is sure.
 
-        A frame marks the step in which a place was filled; the rows below leave it empty.
+        A frame marks the step in which a place was filled; the rows below leave it empty. Tokens far to the left of
+        the first open place have no column; they stand in lines above.
         """
         name, steps = next(iter(self.runs.items()))
         order = order_of_filling(steps)
         first, last = max(0, self.hidden[0] - 3), min(len(self.ids) - 1, self.hidden[-1] + 1)
-        size = (0.68 * (last - first + 1) + 0.8, 0.3 * len(steps) + 1.2)
+        before = for_matplotlib(" ".join(self._shown[token].strip() for token in self.ids[:first]))
+        before = textwrap.fill(f"the text begins: {before} ...", 9 * (last - first + 1)) if first else ""
+        size = (0.68 * (last - first + 1) + 0.8, 0.3 * len(steps) + 1.2 + 0.2 * len(before.splitlines()))
         figure = plt.figure(figsize=size, dpi=144, layout="constrained")
         axes = figure.subplots()
         for row, step in enumerate(steps):
@@ -141,9 +145,8 @@ class UnmaskView(View):
         axes.set_xticks(shown, given, fontsize=10)
         axes.set_yticks(range(len(steps)), [str(number + 1) for number in range(len(steps))], fontsize=10)
         axes.set(xlim=(first - 0.5, last + 0.5), ylim=(len(steps) - 0.5, -0.5), ylabel="step")
-        axes.set_title(
-            f"{name}: filled in this step (orange), probability of the guess (blue)", loc="left", fontsize=11
-        )
+        title = f"{name}: filled in this step (orange), probability of the guess (blue)"
+        axes.set_title(f"{title}\n{before}".strip(), loc="left", fontsize=11)
         axes.spines[["top", "right"]].set_visible(False)
         return figure
 
