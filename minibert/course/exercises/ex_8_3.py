@@ -32,7 +32,7 @@ def pretrain(model, rows):
         batch = rows[torch.randint(len(rows), (size,), generator=generator)]  # (B, T)
         hidden = torch.rand(batch.shape, generator=generator) < 0.4
         logits = model(batch.masked_fill(hidden, MASK)).logits  # (B, T, V)
-        # Words that are seen are asked, too: an easy question, from which a young net learns where its words stand.
+        # Words that are seen are asked, too: an easy question, from which a net learns early where its words stand.
         loss = F.cross_entropy(logits.flatten(0, 1), batch.flatten())
         optimizer.zero_grad()
         loss.backward()
