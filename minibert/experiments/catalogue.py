@@ -13,6 +13,7 @@ NAMES = (
     "masking",
     "mask_rate",
     "warm_start",
+    "word_pieces",
     "few_labels",
     "pretrained",
     "frozen_or_tuned",

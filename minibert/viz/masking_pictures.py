@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 
 from minibert.viz.diagram import BLUE, GREEN, GREY, ORANGE, STYLES, arrow, box, new_diagram, new_figure, vector
 
+COUNTS = ("no", "left", "both")  # how the arms of an experiment begin that count neighbours
+
 
 def plot_task(words: Sequence[str], hidden: Sequence[int], vocabulary: int) -> Figure:
     """Draw masked language modelling: a text, the text with hidden words, BERT, and a question at hidden places only.
@@ -151,10 +153,10 @@ def plot_arms(arms: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
     axes = figure.subplots()
     for place, (arm, values) in enumerate(arms.items()):
         middle = sum(values) / len(values)
-        axes.barh(place, middle, 0.62, color="#C9CED4" if arm.startswith(("left", "both")) else "#9CC9E8")
+        axes.barh(place, middle, 0.62, color="#C9CED4" if arm.startswith(COUNTS) else "#9CC9E8")
         axes.plot(values, [place] * len(values), "o", color=BLUE, ms=4.5)
         axes.text(max(values) + 0.01, place, f"{100 * middle:.1f} %", va="center", fontsize=10.5)
-    axes.set_yticks(range(len(arms)), [f"count, {arm}" if arm.startswith(("left", "both")) else arm for arm in arms])
+    axes.set_yticks(range(len(arms)), [f"count, {arm}" if arm.startswith(COUNTS) else arm for arm in arms])
     axes.set(xlabel=xlabel, xlim=(0, 1.2 * max(max(values) for values in arms.values())))
     axes.spines[["top", "right"]].set_visible(False)
     axes.invert_yaxis()
