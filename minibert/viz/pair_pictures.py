@@ -89,7 +89,8 @@ def plot_accuracies(
         color, mark = (BLUE, "o") if name in blue else (ORANGE, "s")
         axes.plot([low, high], [row, row], color=color, lw=2)
         axes.plot(value, row, mark, color=color, ms=8)
-        axes.annotate(f"{value:.2f}", (high, row), (7, 0), textcoords="offset points", va="center", fontsize=10.5)
+        said = axes.annotate(f"{value:.2f}", (high, row), (7, 0), textcoords="offset points", va="center", size=10.5)
+        said.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})  # the line of `floor` may cross it
     axes.axvline(floor[0], color=GREY, ls=":", lw=1.5)
     axes.text(floor[0] + 0.006, -0.75, floor[1], ha="left", fontsize=10, color="#5B6673")
     axes.set_yticks(range(len(rows)), list(rows))
