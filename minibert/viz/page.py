@@ -8,7 +8,7 @@ import json
 import re
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from minibert.files import write_text
@@ -163,6 +163,17 @@ def palette_png(rows: Sequence[bytes], palette: Sequence[tuple[int, int, int]]) 
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
+
+
+def html_table(rows: Sequence[Mapping[str, str]]) -> str:
+    """An HTML table: a row for each mapping, a column for each key of the first.
+
+    >>> html_table([{"bug": "a < b", "found by": "parity"}]).count("<td")
+    2
+    """
+    head = "".join(f'<th style="text-align:left">{html.escape(name)}</th>' for name in rows[0])
+    cells = ("".join(f'<td style="text-align:left">{html.escape(one)}</td>' for one in row.values()) for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in cells)}</tbody></table>"
 
 
 def printable(text: str) -> str:

@@ -198,19 +198,6 @@ def plot_pretraining() -> Figure:
     return figure
 
 
-def museum_html(exhibits: Sequence[Mapping[str, str]]) -> str:
-    """An HTML table: a row for each exhibit, a column for each key of the first.
-
-    >>> museum_html([{"bug": "a < b", "found by": "parity"}]).count("<td")
-    2
-    """
-    head = "".join(f'<th style="text-align:left">{escape(name)}</th>' for name in exhibits[0])
-    rows = (
-        "".join(f'<td style="text-align:left">{escape(one)}</td>' for one in exhibit.values()) for exhibit in exhibits
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(f'<tr>{row}</tr>' for row in rows)}</tbody></table>"
-
-
 def grid_html(grids: Mapping[str, Tensor], down: Sequence[str], across: Sequence[str], bold: float) -> str:
     """An HTML table of several grids side by side; numbers above `bold` are bold. Shape: each grid (rows, columns).
 
