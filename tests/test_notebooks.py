@@ -55,6 +55,8 @@ def problems(notebook: dict) -> list[str]:
         found.append("metadata.widgets is set: blank in a static view")
     for number, cell in enumerate(code, start=1):
         source = "".join(cell["source"])
+        if "execution" in cell["metadata"]:
+            found.append(f"cell {number} has the times of its run in its metadata: they differ with each run")
         if {"skip", "nbval-skip", "nbval-ignore-output", "raises-exception"} & set(cell["metadata"].get("tags", ())):
             found.append(f"cell {number} asks to be skipped")
         if re.search(r"NBVAL_|^\s*[%!]", source, re.MULTILINE):
@@ -203,6 +205,7 @@ def stream(text: str, name: str = "stdout") -> dict:
         (dict(execution_count=7), "execution counts"),
         (dict(id=None), "cell ids"),
         (dict(metadata=dict(tags=["nbval-skip"])), "skipped"),
+        (dict(metadata=dict(execution={"iopub.status.busy": "2026"})), "times of its run"),
         (dict(source=["%pip install x"]), "magic"),
         (dict(outputs=[stream("careful", "stderr")]), "stderr"),
         (dict(outputs=[stream("<f at 0x7f00aa11bb22>")]), "drift"),
