@@ -123,7 +123,7 @@ def plot_single_heads(heads: Mapping[str, Tensor], levels: Mapping[str, float]) 
     axes = figure.subplots()
     for number, ((name, values), style) in enumerate(zip(heads.items(), STYLES, strict=False)):
         for layer, row in enumerate(values):
-            middle = layer + 0.36 * (number - (len(heads) - 1) / 2)
+            middle = layer + 0.29 * (number - (len(heads) - 1) / 2)
             places = [middle + 0.02 * (place - len(row) / 2) for place in range(len(row))]
             look = dict(color=style["color"], marker=style["marker"], s=26, alpha=0.75)
             axes.scatter(places, row.sort().values, label=None if layer else name, **look)
