@@ -122,6 +122,7 @@ def test_each_student_gets_a_page_that_says_nothing_of_others(folder, calls, tmp
 def test_names_of_files_are_harmless_and_differ():
     names = file_names(["../x", "a?b", "a*b", "", "A_B", "con.txt"])
     assert len({name.casefold() for name in names}) == 6
+    assert file_names(["a/b", "a:b", "a_b_2"]) == ["a_b", "a_b_2", "a_b_2_2"]  # no page replaces another's
     assert all(not set(name) & set("./\\:*?<>|\"'") and name for name in names)
 
 

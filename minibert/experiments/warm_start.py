@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from minibert.config import EncoderConfig
 from minibert.experiments.neighbour_counts import CONTROLS, JOINT, score_counts
 from minibert.experiments.record import Experiment
 from minibert.experiments.small_bert import (
@@ -26,6 +25,7 @@ from minibert.experiments.small_bert import (
     SETTINGS,
     SPECIAL,
     TINY,
+    config_of,
     held_out_places,
     pretrain,
     score,
@@ -45,6 +45,7 @@ class RelativeAttention(nn.Module):
 
     Shape: x (N, D) -> (N, D) and None. Source: Raffel et al. 2020, section 2.1 (without its buckets).
 
+    >>> from minibert import EncoderConfig
     >>> layer = RelativeAttention(Attention(EncoderConfig.preset("bert-nano"), layer=0), longest=3, start=5.0)
     >>> layer.bias[0].tolist()
     [0.0, 5.0, 0.0, 0.0, 0.0]
@@ -76,16 +77,8 @@ def new_net(settings: dict, arm: str, seed: int) -> MaskedLanguageModel:
     >>> net.encoder.blocks[0].attention.bias.shape
     torch.Size([2, 63])
     """
-    config = EncoderConfig.preset("bert-nano").replace(
-        vocab_size=settings["vocab_size"],
-        hidden=settings["width"],
-        layers=settings["layers"],
-        heads=settings["heads"],
-        intermediate=settings["feed_forward"],
-        init_std=settings["init_std"],
-        max_len=settings["row"],
-        nsp=False,
-    )
+    plain = dict(position="learned", rope_theta=None, pool="bert", max_len=settings["row"])  # as BERT has it
+    config = config_of(settings).replace(**plain)
     model = MaskedLanguageModel(config, torch.Generator().manual_seed(seed))
     if NETS[arm] is not None:
         for block in model.encoder.blocks:

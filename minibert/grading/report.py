@@ -3,9 +3,9 @@ and in feedback/ a page for each student, with what was found in their answers a
 
 import csv
 import io
+import itertools
 import json
 import re
-from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -44,12 +44,13 @@ def file_names(students: Sequence[str]) -> list[str]:
     >>> file_names(["ada", "a/b", "a:b", "Zoë"])
     ['ada', 'a_b', 'a_b_2', 'Zoë']
     """
-    names, seen = [], Counter()
+    names, taken = [], set()
     for student in students:
         name = re.sub(r"[^\w-]+", "_", student) or "_"
-        seen[name.casefold()] += 1
-        count = seen[name.casefold()]
-        names.append(name if count == 1 else f"{name}_{count}")
+        numbered = (f"{name}_{count}" for count in itertools.count(2))
+        free = next(one for one in itertools.chain([name], numbered) if one.casefold() not in taken)
+        taken.add(free.casefold())
+        names.append(free)
     return names
 
 

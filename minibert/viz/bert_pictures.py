@@ -7,10 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from minibert.viz.diagram import INK, LIGHT, STYLES, arrow, box, new_diagram, new_figure
-from minibert.viz.page import COLORS, for_matplotlib
+from minibert.viz.diagram import BLUE, GREY, INK, LIGHT, ORANGE, STYLES, arrow, box, new_diagram, new_figure
+from minibert.viz.page import for_matplotlib
 
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
 BLOCK_BESIDE_PAGE = (  # of chapter 6's class and of one_page.py: what the line does, the line here, the line there
     ("queries, keys, values", "self.query_key_value(x)", 'linear(x, weights, "attention.query_key_value")'),
     ("one row a head", ".unflatten(-1, (3, self.heads, -1))", ".unflatten(-1, (H + 2 * G, K))"),

@@ -95,3 +95,14 @@ def vector(axes: Axes, x: float, y: float, shades: list[str], cell: float = 0.22
         along = (place - len(shades) / 2) * cell
         corner = (x - cell / 2, y - along - cell) if upright else (x + along, y - cell / 2)
         axes.add_patch(Rectangle(corner, cell, cell, fc=LIGHT[shade], ec="#5B6673", lw=0.8))
+
+
+def plain(axes: Axes) -> None:
+    """Take the frame's upper and right side away.
+
+    >>> axes = new_figure(4, 2).subplots()
+    >>> plain(axes)
+    >>> axes.spines["top"].get_visible()
+    False
+    """
+    axes.spines[["top", "right"]].set_visible(False)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
@@ -20,6 +19,7 @@ from minibert.viz.diagram import (
     box,
     new_diagram,
     new_figure,
+    plain,
     vector,
 )
 
@@ -159,7 +159,7 @@ def plot_losses(runs: Mapping[str, Sequence[Sequence[float]]], levels: Mapping[s
         axes.text(1.0, loss, f" {name}: {loss:.2f}", transform=axes.get_yaxis_transform(), va="center", fontsize=10.5)
     axes.set(xlabel="training step", ylabel="loss, nats a word", ylim=(0, None), xlim=(0, None))
     axes.legend(frameon=False)
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -179,7 +179,7 @@ def plot_guesses(panels: Mapping[str, Sequence[tuple[str, float, bool]]]) -> Fig
         axes.set_title(title, fontsize=11)
         axes.set_xlabel("probability")
         axes.invert_yaxis()
-        _plain(axes)
+        plain(axes)
     handles = [
         Patch(fc=c, hatch=h, ec="white", label=n) for (c, h), n in zip(LOOKS, ("right topic", "other"), strict=False)
     ]
@@ -248,7 +248,7 @@ def plot_layers(scores: Mapping[str, Tensor], levels: Mapping[str, float], ylabe
         axes.axhline(value, color=INK, ls=dash, lw=1.2, label=f"{name}: {value:.2f}")
     axes.set(xlabel="layer (0: the table)", ylabel=ylabel, xticks=range(values.shape[1]), ylim=(0.4, 1.03))
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -281,7 +281,7 @@ def plot_groups(
     axes.set_ylabel(ylabel)
     axes.margins(y=0.12)
     figure.legend(loc="outside lower center", ncols=4, frameon=False)
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -305,9 +305,5 @@ def plot_arms(panels: Mapping[str, Mapping[str, Sequence[float]]], levels: Mappi
         axes.set_xlabel(title)
         if levels and title in levels:
             axes.axvline(levels[title], color=INK, ls=":", lw=1.2)
-        _plain(axes)
+        plain(axes)
     return figure
-
-
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)

@@ -9,9 +9,7 @@ from matplotlib.patches import FancyArrowPatch
 from minibert.config import EncoderConfig
 from minibert.viz.diagram import STYLES, new_figure
 from minibert.viz.modern_pictures import plot_blocks
-from minibert.viz.page import COLORS
 
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
 QUESTIONS = (  # what to ask in turn, and what to take when the answer is yes
     ("Is the text not English, or in several languages?", "EuroBERT, mmBERT,\nor one of your language"),
     ("Are texts longer than 512 tokens, or is it code?", "ModernBERT, Ettin"),

@@ -3,14 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from minibert.viz.diagram import STYLES, new_figure
+from minibert.viz.diagram import BLUE, GREEN, GREY, ORANGE, PINK, STYLES, YELLOW, new_figure, plain
 from minibert.viz.modern_pictures import BLOCKS, NOTES, plot_blocks
 from minibert.viz.page import COLORS
 
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
 MIX = {  # Boizard et al. 2025, table 5: percent of the tokens of the first phase
     "text in one language": {
         "English": 41.34, "French": 6.09, "German": 6.02, "Spanish": 6.00, "Chinese": 4.92, "Italian": 2.48,
@@ -51,10 +49,6 @@ def plot_two_blocks() -> Figure:
     return figure
 
 
-def _bare(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-
-
 def plot_norms(panels: Mapping[str, Sequence[float]]) -> Figure:
     """The channels of one vector as bars, before and after norms; the dashed line is the mean of each panel.
 
@@ -68,7 +62,7 @@ def plot_norms(panels: Mapping[str, Sequence[float]]) -> Figure:
         axes.axhline(0, color="#222222", lw=0.8)
         axes.axhline(sum(values) / len(values), color="#222222", lw=1.5, ls="--")
         axes.set(title=name, xlabel="channel", xticks=range(0, len(values), max(1, len(values) // 6)))
-        _bare(axes)
+        plain(axes)
     grid[0].set_ylabel("value")
     return figure
 
@@ -98,7 +92,7 @@ def plot_lines(
         axes.axhline(level, color="#555555", lw=1, ls=":")
     axes.set(xlabel=xlabel, ylabel=ylabel, xticks=x, ylim=(low, None))
     axes.legend(frameon=False)
-    _bare(axes)
+    plain(axes)
     return figure
 
 
@@ -115,7 +109,7 @@ def plot_gates(x: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Fig
     axes.axhline(0, color="#BBBBBB", lw=0.8, zorder=0)
     axes.set(xlabel="x", ylabel="activation")
     axes.legend(frameon=False)
-    _bare(axes)
+    plain(axes)
     return figure
 
 
@@ -170,7 +164,7 @@ def plot_sizes(models: Mapping[str, Mapping[str, float]]) -> Figure:
     axes.invert_yaxis()
     axes.set(xlabel="share of the parameters (numbers: millions)", xlim=(0, 1))
     axes.legend(frameon=False, ncols=len(next(iter(models.values()))), loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    _bare(axes)
+    plain(axes)
     return figure
 
 
@@ -195,7 +189,7 @@ def plot_mix() -> Figure:
     axes.invert_yaxis()
     axes.set(xlabel="% of 4.84 trillion tokens", ylim=(count - 0.4, -0.6))
     axes.legend(frameon=False, loc="lower right")
-    _bare(axes)
+    plain(axes)
     return figure
 
 
@@ -223,7 +217,7 @@ def plot_by_language(lines: Mapping[str, Mapping[str, tuple[float, float]]], yla
     axes.set(ylabel=ylabel, ylim=(0, None))
     axes.grid(axis="x", color="#EEEEEE")
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    _bare(axes)
+    plain(axes)
     return figure
 
 
@@ -255,7 +249,7 @@ def plot_panels(
         axes.set_xlabel(name)
         axes.margins(x=0.22)
         axes.set_xlim(0, None)
-        _bare(axes)
+        plain(axes)
     names = [arm.replace(", ", ",\n", 1) if len(arm) > 24 else arm for arm in arms]
     grid[0].set_yticks(range(len(arms)), names)
     grid[0].invert_yaxis()
@@ -289,7 +283,7 @@ def plot_published(tasks: Mapping[str, Mapping[str, float]]) -> Figure:
         axes.set_xlim(axes.get_xlim()[0] - 0.45 * (axes.get_xlim()[1] - axes.get_xlim()[0]), None)
         axes.grid(axis="y", color="#EEEEEE")
         axes.set_axisbelow(True)
-        _bare(axes)
+        plain(axes)
     grid[0].set_yticks(range(len(models)), models)
     grid[0].invert_yaxis()
     return figure
@@ -316,5 +310,5 @@ def plot_message(view) -> Figure:
     right.set(xlabel="nearest sentence of another language\nis the translation, % (dotted: chance)", xlim=(0, 100))
     right.invert_yaxis()
     for axes in (left, right):
-        _bare(axes)
+        plain(axes)
     return figure

@@ -246,7 +246,7 @@
     node.setAttribute("aria-label", label);
     return node;
   }
-  function draw(parent, kind, attributes, text = "") {
+  function shape(parent, kind, attributes, text = "") {
     const node = document.createElementNS("http://www.w3.org/2000/svg", kind);
     for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
     node.textContent = text;
@@ -255,26 +255,26 @@
   function bars(values, name) { // a bar for each channel, up or down
     const node = svg(660, 70, `${name}: ${values.map((value) => value.toFixed(2)).join(", ")}`);
     const most = Math.max(...values.map(Math.abs), 1e-9), wide = 580 / values.length;
-    draw(node, "text", { x: 0, y: 38, class: "mb-explain-word" }, name);
+    shape(node, "text", { x: 0, y: 38, class: "mb-explain-word" }, name);
     values.forEach((value, k) => {
       const high = (30 * Math.abs(value)) / most;
-      draw(node, "rect", { x: 75 + k * wide, y: value > 0 ? 35 - high : 35, width: 0.8 * wide, height: high, class: value > 0 ? "mb-explain-up" : "mb-explain-down" });
+      shape(node, "rect", { x: 75 + k * wide, y: value > 0 ? 35 - high : 35, width: 0.8 * wide, height: high, class: value > 0 ? "mb-explain-up" : "mb-explain-down" });
     });
-    draw(node, "line", { x1: 75, x2: 655, y1: 35, y2: 35, class: "mb-explain-axis" });
+    shape(node, "line", { x1: 75, x2: 655, y1: 35, y2: 35, class: "mb-explain-axis" });
     return node;
   }
   function curve(pair, all) { // cosines from -1 to 1 over the layers
     const node = svg(660, 170, "cosine by layer"), x = (n) => 60 + (560 * n) / Math.max(1, pair.length - 1), y = (c) => 80 - 70 * c;
     for (const level of [-1, 0, 1]) {
-      draw(node, "line", { x1: 55, x2: 630, y1: y(level), y2: y(level), class: "mb-explain-axis" });
-      draw(node, "text", { x: 30, y: y(level) + 4, class: "mb-explain-word" }, String(level));
+      shape(node, "line", { x1: 55, x2: 630, y1: y(level), y2: y(level), class: "mb-explain-axis" });
+      shape(node, "text", { x: 30, y: y(level) + 4, class: "mb-explain-word" }, String(level));
     }
     const points = (values) => values.map((value, n) => `${x(n)},${y(value)}`).join(" ");
-    draw(node, "polyline", { points: points(all), class: "mb-explain-thin" });
-    draw(node, "polyline", { points: points(pair), class: "mb-explain-line" });
+    shape(node, "polyline", { points: points(all), class: "mb-explain-thin" });
+    shape(node, "polyline", { points: points(pair), class: "mb-explain-line" });
     pair.forEach((value, n) => {
-      draw(node, "circle", { cx: x(n), cy: y(value), r: 4, class: "mb-explain-dot" });
-      draw(node, "text", { x: x(n), y: 168, class: "mb-explain-word", "text-anchor": "middle" }, n === 0 ? "embeddings" : String(n));
+      shape(node, "circle", { cx: x(n), cy: y(value), r: 4, class: "mb-explain-dot" });
+      shape(node, "text", { x: x(n), y: 168, class: "mb-explain-word", "text-anchor": "middle" }, n === 0 ? "embeddings" : String(n));
     });
     return node;
   }

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from minibert.viz.diagram import BLUE, GREY, INK, ORANGE, PINK, STYLES, arrow, box, new_diagram, new_figure
+from minibert.viz.diagram import BLUE, GREY, INK, ORANGE, PINK, STYLES, arrow, box, new_diagram, new_figure, plain
 from minibert.viz.page import for_matplotlib
 
 PAIR = (("[CLS]", "the", "bank", "[SEP]", "i", "swam", "[SEP]"), 4)  # a pair, and where its second text begins
@@ -109,7 +108,7 @@ def plot_by_width(widths: Sequence[int], shares: Sequence[float], learned: tuple
     axes.set(xlabel="width D (log scale)", ylabel="share of sums with\nword and position right", ylim=(-0.03, 1.05))
     axes.set_xticks([*widths, learned[0]], [*widths, learned[0]])
     axes.legend(frameon=False, loc="center right")
-    _bare(axes)
+    plain(axes)
     return figure
 
 
@@ -148,7 +147,7 @@ def plot_by_distance(lines: Mapping[str, Sequence[float]], marks: Mapping[int, s
     axes.set(xlabel="distance in positions", ylabel="mean cosine", ylim=(-1.02, 1.02))
     axes.set_xlim(0, max(map(len, lines.values())) + 2)
     axes.legend(frameon=False, loc="lower right", ncols=len(lines))
-    _bare(axes)
+    plain(axes)
     return figure
 
 
@@ -170,7 +169,7 @@ def plot_norms(before: Sequence[float], after: Sequence[float], tokens: Sequence
     axes.invert_yaxis()
     axes.set(xlabel="norm of the vector (log scale)", xlim=(0.9, 32))
     axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=2)
-    _bare(axes)
+    plain(axes)
     return figure
 
 
@@ -192,7 +191,7 @@ def plot_padding(lengths: Tensor, sizes: Sequence[int], shares: Mapping[str, Seq
     right.set_xticks(sizes, sizes)
     right.set(xlabel="texts in a batch (log scale)", ylabel="share of padding", ylim=(-0.03, 1))
     right.legend(frameon=False)
-    _bare(right)
+    plain(right)
     return figure
 
 
@@ -223,7 +222,3 @@ def plot_packing(texts: Sequence[Sequence[str]]) -> Figure:
         axes.text(border + 2.7, 0.45, str(border), ha="center", va="center", fontsize=11, color=INK)
     axes.text(0.0, 0.45, "cu_seqlens", fontsize=11, va="center", color=INK)
     return figure
-
-
-def _bare(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)

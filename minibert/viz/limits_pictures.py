@@ -5,10 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from minibert.viz.diagram import STYLES, new_figure
-from minibert.viz.page import COLORS
-
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
+from minibert.viz.diagram import BLUE, GREEN, ORANGE, STYLES, new_figure
 
 
 def plot_student(layers: int, keep: Sequence[int]) -> Figure:

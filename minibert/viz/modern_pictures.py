@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
+from minibert.viz.diagram import BLUE, GREEN, GREY, ORANGE
 from minibert.viz.page import COLORS
 
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
 BLOCKS = {
     "BERT": ("x", "attention", "+ x", "norm", "GELU layer", "+ x", "norm", "x"),
     "ModernBERT": ("x", "norm", "attention, RoPE", "+ x", "norm", "GeGLU", "+ x", "x"),

@@ -5,10 +5,9 @@ from html import escape
 
 from matplotlib.figure import Figure
 
-from minibert.viz.diagram import new_figure
-from minibert.viz.page import COLORS, View, fragment, printable
+from minibert.viz.diagram import BLUE, GREY, PINK, YELLOW, new_figure
+from minibert.viz.page import View, fragment, printable
 
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
 PARTS = {"embeddings": GREY, "attention": BLUE, "feed-forward": YELLOW, "norms and biases": "#1C2530", "pooler": PINK}
 RANGES = {"layers": (1, 48, 1), "width": (64, 2048, 64), "vocabulary": (1000, 260_000, 1000)}
 INK = "#1c2530"

@@ -7,10 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
-from minibert.viz.diagram import STYLES, new_figure
+from minibert.viz.diagram import BLUE, GREEN, GREY, ORANGE, PINK, STYLES, new_figure
 from minibert.viz.page import COLORS, for_matplotlib
 
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
 INK = "#1c2530"
 Level = tuple[str, float]  # a control as a dotted line: its name and its score
 

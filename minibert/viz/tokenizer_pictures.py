@@ -6,14 +6,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from minibert.tokenization.encoding import Encoding
-from minibert.viz.diagram import BLUE, GREY, INK, LIGHT, ORANGE, STYLES, arrow, box, new_diagram, new_figure
+from minibert.viz.diagram import BLUE, GREY, INK, LIGHT, ORANGE, STYLES, arrow, box, new_diagram, new_figure, plain
 from minibert.viz.page import for_matplotlib
 
 SHADES = ("blue", "yellow", "green", "pink")
-
-
-def _plain(axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def plot_road(roads: Mapping[str, Sequence[tuple[str, str]]]) -> Figure:
@@ -56,7 +52,7 @@ def plot_unknown(sizes: Sequence[int], lost: Mapping[str, Sequence[float]]) -> F
     axes.set_xlabel("words in the vocabulary, the most frequent ones (log scale)", fontsize=11)
     axes.set_ylabel("unknown words (log scale)", fontsize=11)
     axes.legend(frameon=False, fontsize=11)
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -106,7 +102,7 @@ def plot_criteria(counts: Mapping[str, Sequence[int]]) -> Figure:
         loc="center left",
         bbox_to_anchor=(1, 0.5),
     )
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -198,7 +194,7 @@ def plot_tables(names: Sequence[str], rows: Sequence[float], others: Sequence[fl
     axes.set_xlabel("million parameters; the number is the vocabulary's share", fontsize=11)
     axes.tick_params(labelsize=11)
     axes.legend(frameon=False, loc="upper right", fontsize=11)
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -221,7 +217,7 @@ def plot_prices(languages: Mapping[str, str], price: Mapping[str, Mapping[str, f
     axes.axvline(1, color=GREY, lw=0.9)
     axes.set_xlabel("tokens for the same messages, English = 1", fontsize=11)
     axes.legend(frameon=False, fontsize=11, loc="upper right")
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -245,7 +241,7 @@ def plot_sizes(sizes: Sequence[int], curves: Mapping[str, Sequence[float]], real
     axes.set_xlabel("entries in the vocabulary (log scale)", fontsize=11)
     axes.set_ylabel("tokens for each word", fontsize=11)
     axes.legend(frameon=False, fontsize=10, ncols=2)
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -268,6 +264,6 @@ def plot_stairs(stairs: Mapping[str, Mapping[int, tuple[float, float, float]]]) 
         axes.set_title(kind, fontsize=12)
         axes.set_xlabel("columns; dotted: multiples of 16, solid: of 64", fontsize=11)
         axes.tick_params(labelsize=11)
-        _plain(axes)
+        plain(axes)
     figure.axes[0].set_ylabel("time for a column, 256 = 1", fontsize=11)
     return figure

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from minibert.viz.diagram import STYLES, new_figure
-from minibert.viz.page import COLORS, png_of
+from minibert.viz.diagram import BLUE, GREY, ORANGE, STYLES, new_figure
+from minibert.viz.page import png_of
 
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
 DASHES = ("-", "--", ":", "-.", (0, (1, 3)), (0, (6, 4)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 2, 2, 2)))
 LEARNED, FROZEN, GIVEN = "#F3C9A5", "#D9E2EC", "#FFFFFF"
 WAYS = {  # title: boxes from the text upwards, each with whether the labels change it

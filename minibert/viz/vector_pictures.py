@@ -7,9 +7,21 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from minibert.viz.diagram import COLORS, INK, STYLES, arrow, box, new_diagram, new_figure, vector
-
-BLUE, ORANGE, GREEN, PINK, YELLOW, GREY = COLORS
+from minibert.viz.diagram import (
+    BLUE,
+    COLORS,
+    GREEN,
+    INK,
+    ORANGE,
+    PINK,
+    STYLES,
+    YELLOW,
+    arrow,
+    box,
+    new_diagram,
+    new_figure,
+    vector,
+)
 
 
 def plot_two_tables() -> Figure:
