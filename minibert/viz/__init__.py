@@ -2,8 +2,8 @@
 
 To look at: `plot_attention`, `plot_mask`, `plot_receptive_field`, `plot_word_by_layer`.
 To look around in, in a notebook or as a page of its own: `AnswerView`, `AttentionView`, `BitsView`, `BlockView`,
-`LanguageView`, `ParametersView`, `ReachView`, `RotationView`, `ScatterView`, `ScheduleView`, `SearchView`, `TagView`,
-`TokenizerView`, `TuningView`, `UnmaskView`.
+`Explainer`, `LanguageView`, `ParametersView`, `ReachView`, `RotationView`, `ScatterView`, `ScheduleView`,
+`SearchView`, `TagView`, `TokenizerView`, `TuningView`, `UnmaskView`.
 """
 
 from minibert.tasks.neighbours import nearest_neighbours, neighbour_agreement, neighbour_table
@@ -15,6 +15,7 @@ from minibert.viz.attention import plot_attention
 from minibert.viz.attention_view import AttentionView
 from minibert.viz.bits_view import BitsView
 from minibert.viz.block_view import BlockView
+from minibert.viz.explain import Explainer
 from minibert.viz.language_view import LanguageView
 from minibert.viz.masks import plot_mask, visible
 from minibert.viz.parameters_view import ParametersView
@@ -36,6 +37,7 @@ __all__ = [
     "AttentionView",
     "BitsView",
     "BlockView",
+    "Explainer",
     "LanguageView",
     "ParametersView",
     "ReachView",

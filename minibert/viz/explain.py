@@ -24,8 +24,9 @@ BIG = 50_000  # numbers of a matrix that is worth a byte each
 class Explainer(View):
     """A page in which a masked language model runs: pieces, guesses, attention, a pair of tokens, a word in two texts.
 
-    Weights are stored in half precision where the page stays under 6 MB with them, else the large matrices in 8 bits
-    with a scale for each row; `stored` says which. Texts are cut to 128 tokens, or to what a table of positions has.
+    Weights are stored in half precision where the page stays under `largest` bytes with them, else the large matrices
+    in 8 bits with a scale for each row; `stored` says which. Texts are cut to 128 tokens, or to what a table of
+    positions has.
 
     Raises:
         ValueError: the tokenizer has a rule that the page lacks, or the page would be too large even in 8 bits.
@@ -38,7 +39,12 @@ class Explainer(View):
     """
 
     def __init__(
-        self, model: MaskedLanguageModel, tokenizer: Tokenizer, texts: Sequence[str] = TEXTS, name: str = "the model"
+        self,
+        model: MaskedLanguageModel,
+        tokenizer: Tokenizer,
+        texts: Sequence[str] = TEXTS,
+        name: str = "the model",
+        largest: int = LARGEST,
     ):
         self.model, self.title = model, f"{name}, running on this page"
         self.texts = [str(text) for text in texts]
@@ -50,10 +56,11 @@ class Explainer(View):
         for self.stored, pack in (("half precision", pack_half), ("8 bits", pack_bytes)):
             self.weights = {key: pack(tensor.detach().float()) for key, tensor in weights.items()}
             self.page = self._fragment()
-            if len(self.page) <= LARGEST:
+            if len(self.page) <= largest:
                 return
         raise ValueError(
-            f"a page of {len(self.page):,} bytes even in 8 bits, {LARGEST:,} at most: take a smaller model, a nano"
+            f"a page of {len(self.page):,} bytes even in 8 bits, {largest:,} at most: "
+            "take a smaller model, such as a nano, or allow a larger page"
         )
 
     def __repr__(self) -> str:
