@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from minibert.course.exercises import chapters, exercises, find
+from minibert.viz.start_pictures import PARTS
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted(
@@ -186,6 +187,12 @@ def test_an_exercise_asks_everything_and_gives_nothing_away(path):
 
 def test_there_is_a_start_page():
     assert ROOT / "notebooks" / "00_start_here.ipynb" in NOTEBOOKS
+
+
+def test_the_map_and_the_table_of_the_start_page_have_the_same_titles():
+    text = "".join("".join(cell["source"]) for cell in load(ROOT / "notebooks" / "00_start_here.ipynb")["cells"])
+    rows = re.findall(r"^\| (?:[IV]+ .+?) \| (\[.+) \|$", text, re.MULTILINE)
+    assert [tuple(re.findall(r"\[(.+?)\]", row)) for row in rows] == list(PARTS.values())
 
 
 @pytest.fixture

@@ -13,13 +13,18 @@ STEPS = (  # of every encoder, with what each of them hands on
     ("block L", "vectors that know\nthe whole text", "6, 7"),
     ("head", "", "8 to 13"),
 )
-PARTS = {  # the parts of the course: their chapters in a few words
+PARTS = {  # the parts of the course with their chapters, in the words of the table on the start page
     "I  From words to contexts": ("1 word vectors", "2 ELMo", "3 tokenizers"),
     "II  The encoder": ("4 inputs", "5 attention", "6 BERT", "7 looking inside"),
-    "III  Pre-training": ("8 masked words", "9 next sentence"),
-    "IV  Using BERT": ("10 fine-tuning", "11 questions, names", "12 sentence vectors", "13 limits"),
-    "V  ModernBERT": ("14 the block", "15 RoPE", "16 fast attention", "17 the recipe"),
-    "VI  EuroBERT and beyond": ("18 languages, code", "19 three encoders"),
+    "III  Pre-training": ("8 masked language modelling", "9 next sentence"),
+    "IV  Using BERT": (
+        "10 fine-tuning",
+        "11 questions and tags",
+        "12 sentence embeddings",
+        "13 limits and distillation",
+    ),
+    "V  ModernBERT": ("14 modern block", "15 RoPE", "16 fast attention", "17 recipe"),
+    "VI  EuroBERT and beyond": ("18 EuroBERT", "19 three encoders"),
 }
 
 
