@@ -1,8 +1,12 @@
-"""The command line: `python -m minibert COMMAND`. Exit codes: 0 done, 1 refused or failed, 2 wrong usage."""
+"""The command line: `minibert COMMAND` or `python -m minibert COMMAND`.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+"""
 
 import importlib
 import logging
 import sys
+from pathlib import Path
 
 import click
 
@@ -56,10 +60,12 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    called = Path(sys.argv[0]).stem  # the script that an installation makes, or __main__
     logging.basicConfig(format="%(message)s")
     logging.getLogger("minibert").setLevel(logging.INFO)
     try:
-        main(prog_name="python -m minibert", windows_expand_args=False)  # texts hold * and ~ and $, as they are
+        # Texts hold * and ~ and $, as they are.
+        main(prog_name="minibert" if called == "minibert" else "python -m minibert", windows_expand_args=False)
     except (ValueError, OSError, RuntimeError) as error:
         click.echo(f"Error: {error}", file=sys.stderr)
         sys.exit(1)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parents[1] / "data"
+from minibert.places import PROJECT
+
+DATA = PROJECT / "data"
 SHIPPED = ("bert-nano", "modernbert-nano", "eurobert-nano")
 
 
@@ -10,7 +12,7 @@ def shipped(name: str) -> Path:
     """The folder of a model that this project trained and ships in `data/`; its training.json says how it was made.
 
     Raises:
-        ValueError: no such model, or a package that was installed without the project's `data/` folder.
+        ValueError: no such model, or or a package without the project's `data/` folder.
 
     >>> shipped("bert-huge")
     Traceback (most recent call last):
@@ -21,7 +23,7 @@ def shipped(name: str) -> Path:
         raise ValueError(f"no model {name!r} comes with the project; there are: {', '.join(SHIPPED)}")
     if not (DATA / name / "model.safetensors").is_file():
         raise ValueError(
-            f"{name} is not in {DATA}: install minibert from a clone of the project (pip install -e .), "
+            f"{name} is not in {DATA}: install minibert from its wheel or a clone of the project (pip install -e .), "
             f"or train your own: python -m minibert pretrain --preset {name}"
         )
     return DATA / name

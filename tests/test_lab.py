@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from minibert import corpora
 from minibert.commands import lab
 
 ROOT = Path(__file__).parents[1]
@@ -43,11 +44,43 @@ def test_an_address_that_was_asked_for_is_kept_and_not_called_loopback(monkeypat
     assert option in command and "--ServerApp.ip=127.0.0.1" not in command and "loopback" not in said
 
 
-def test_without_the_notebooks_it_says_where_to_run(monkeypatch, tmp_path):
+def test_a_clone_is_opened_in_place_from_anywhere_and_nothing_is_copied(monkeypatch, tmp_path):
+    for here in (ROOT, ROOT / "notebooks", tmp_path):
+        monkeypatch.chdir(here)
+        assert lab.find_course() == (ROOT, False)
+    assert lab.find_course(ROOT) == (ROOT, False), "also where it is named"
+    assert lab.find_course(Path("mine")) == (tmp_path / "mine", True), "whoever names another folder wants a copy"
+
+
+def test_an_installed_course_is_copied_to_the_folder_that_is_found_again_from_inside(monkeypatch, tmp_path):
+    monkeypatch.setattr(lab, "IS_CLONE", False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(lab, "__file__", str(tmp_path / "site" / "minibert" / "commands" / "lab.py"))
-    with pytest.raises(ValueError, match="run this in the project's folder"):
-        lab.find_course()
+    course = tmp_path / "minibert-course"
+    assert lab.find_course() == (course, True)
+    done = CliRunner().invoke(lab.lab, ["--copy-only"])
+    assert done.exit_code == 0 and f"to {course}" in done.stderr and not (course / "solutions").exists()
+    for inside in (course, course / "exercises" / "05_attention"):
+        monkeypatch.chdir(inside)
+        assert lab.find_course() == (course, True)
+    (course / ".minibert.json").unlink()
+    monkeypatch.chdir(course)
+    assert lab.find_course() == (course, False), "a course that somebody else put here"
+
+
+def test_a_folder_after_the_options_is_refused():
+    for arguments in (["--port=8890", "mine"], ["--port", "8890", "mine"], ["mine", "yours"]):
+        done = CliRunner().invoke(lab.lab, arguments)
+        assert done.exit_code == 2 and "FOLDER comes first" in done.stderr, arguments
+
+
+def test_data_that_cannot_be_fetched_stops_nobody(monkeypatch, tmp_path):
+    def fetch(names):
+        raise corpora.DataUnavailable("no connection")
+
+    monkeypatch.setattr(corpora, "fetch", fetch)
+    command, said = start(monkeypatch, str(tmp_path / "mine"), "--no-browser")
+    assert f"--ServerApp.root_dir={tmp_path / 'mine'}" in command and "--no-browser" in command
+    assert "no connection" in said and "some data is missing" in said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no root")

@@ -13,7 +13,7 @@ LONGEST_FUNCTION = 50  # lines, the docstring not counted
 LONG_FUNCTIONS: set[tuple[str, str]] = set()  # the exceptions, (file, function), each to be shortened by the next
 
 FLOORS = [  # a room may import rooms on its own floor and below, never above
-    ("files", "presets", "config", "shipped_models", "one_page", "compiling"),
+    ("files", "places", "presets", "config", "shipped_models", "one_page", "compiling"),
     ("varlen", "tokenization", "corpora"),
     ("model", "word_vectors"),
     ("checkpoints", "objectives"),

@@ -16,8 +16,8 @@ from pathlib import Path
 import click
 
 from minibert.files import write_text
+from minibert.places import IS_CLONE, PROJECT
 
-ROOT = Path(__file__).resolve().parents[2]
 VERDICTS = {
     "holds": "we measured it, or computed it, and it is so",
     "partly": "right in the main, but imprecise, or only under a condition that the primer leaves out",
@@ -64,7 +64,7 @@ class Claim:
             raise ValueError(f"claim {self.id}: name the cells that show it, as '04_inputs/inputs-07'")
 
 
-def read_claims(file: Path = ROOT / "data" / "claims.json") -> list[Claim]:
+def read_claims(file: Path = PROJECT / "data" / "claims.json") -> list[Claim]:
     """The claims of a file, in its order.
 
     Raises:
@@ -96,7 +96,7 @@ class Place:
     text: str  # its source and everything it printed
 
 
-def read_places(root: Path = ROOT) -> dict[str, Place]:
+def read_places(root: Path = PROJECT) -> dict[str, Place]:
     """All cells of the notebooks, by "notebook/cell-id".
 
     >>> read_places()["04_inputs/inputs-07"].title
@@ -178,9 +178,11 @@ def _link(cell: str, place: Place) -> str:
 
 @click.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when the page is not what the claims give.")
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=ROOT, help="The project's folder.")
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=PROJECT, help="The project's folder.")
 def main(check: bool, root: Path) -> None:
     """Write notebooks/claims.md from data/claims.json."""
+    if root == PROJECT and not (IS_CLONE or check):
+        raise click.ClickException("this is no clone of the project: --check looks at the page, --root names a clone")
     claims, places = read_claims(root / "data" / "claims.json"), read_places(root)
     if found := troubles(claims, places):
         raise click.ClickException("\n".join(found))

@@ -16,6 +16,8 @@ from minibert.shipped_models import SHIPPED, shipped
 def find_folder(name: str) -> Path:
     """The folder of a model: a path, the name of a model that comes with the project, or "minilm".
 
+    "data/bert-nano" is such a name, too, wherever this runs.
+
     Raises:
         ValueError: no such folder.
 
@@ -30,8 +32,8 @@ def find_folder(name: str) -> Path:
         from minibert import corpora
 
         return corpora.path("minilm")
-    if name in SHIPPED:
-        return shipped(name)
+    if name.removeprefix("data/") in SHIPPED:
+        return shipped(name.removeprefix("data/"))
     raise ValueError(f"no model {name!r}: expected a folder, minilm, or one of {', '.join(SHIPPED)}")
 
 

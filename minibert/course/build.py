@@ -24,8 +24,8 @@ from nbformat import NotebookNode
 
 from minibert.course.exercises import find
 from minibert.files import write_text
+from minibert.places import PROJECT
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "nbgrader_config.json"  # in solutions/, so that nbgrader's own commands can be given the same one
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 LEFTOVERS = (".ipynb_checkpoints", "__pycache__")
@@ -163,12 +163,12 @@ def _differences(made: Path, there: Path) -> list[str]:
 @click.argument("names", nargs=-1)
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 when exercises/ is not what solutions/ gives.")
 @click.option("--masters", "run_masters", is_flag=True, help="Run the masters instead and store their outputs.")
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=ROOT, help="The project's folder.")
+@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=PROJECT, help="The project's folder.")
 def main(names, check, run_masters, root):
     """Write exercises/ from solutions/, for all chapters or those named, such as 05_attention."""
     try:
         chapters = _masters(root, names)
-        for name in chapters if root.resolve() == ROOT else ():  # the masters of another folder are its own
+        for name in chapters if root.resolve() == PROJECT else ():  # the masters of another folder are its own
             _fill(root / "solutions" / name / f"{name}.ipynb", check)
         if run_masters:
             for name in chapters:

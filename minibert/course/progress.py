@@ -15,6 +15,7 @@ from typing import NamedTuple
 from minibert.course.exercise import STUB, Exercise
 from minibert.course.exercises import chapters, exercises, find
 from minibert.files import write_text
+from minibert.places import IS_CLONE, PROJECT
 
 FOLDER = "MINIBERT_PROGRESS"  # an environment variable: another folder; empty, nothing is kept
 
@@ -170,9 +171,9 @@ def reset(number: str, notebook: str | Path | None = None) -> Path:
 
 
 def _notebook_of(number: str) -> Path:
-    """The notebook of an exercise: in this folder, in its `exercises/`, or in those of the package's own folder."""
+    """The notebook of an exercise: in this folder, in its `exercises/`, or in those of the clone that this runs in."""
     start = f"{int(number.partition('.')[0]):02}_*"
-    for folder in (Path.cwd(), *(root / "exercises" for root in (Path.cwd(), Path(__file__).resolve().parents[2]))):
+    for folder in (Path.cwd(), Path.cwd() / "exercises", *([PROJECT / "exercises"] if IS_CLONE else ())):
         for path in sorted([*folder.glob(f"{start}.ipynb"), *folder.glob(f"{start}/{start}.ipynb")]):
             if any(_answers(cell, number) for cell in json.loads(path.read_text(encoding="utf-8")).get("cells", ())):
                 return path

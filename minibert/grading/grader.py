@@ -40,10 +40,10 @@ from minibert.files import write_text
 from minibert.grading.submissions import SOLUTIONS, Sheet, Student, Task, clean, find_homework, read_cells, read_sheet
 from minibert.grading.wire import Gone, Wire
 from minibert.grading.worker import ANSWER, DONE, PLAN, RUN, TOO_LONG
+from minibert.places import PACKAGE, PROJECT
 
-ROOT, PACKAGE = Path(__file__).resolve().parents[2], Path(__file__).resolve().parents[1]
-CLOSED = [Path(__file__).parent, Path(__file__).parents[1] / "course"]  # to submissions
-CLOSED += [ROOT / name for name in ("solutions", "exercises", "tests", ".git") if (ROOT / "pyproject.toml").exists()]
+CLOSED = [PACKAGE / "grading", PACKAGE / "course"]  # to submissions
+CLOSED += [PROJECT / name for name in ("solutions", "exercises", "tests", ".git")]
 START = 120.0  # seconds until Python and torch are there, on a busy machine
 CELL = 15.0  # seconds that one cell may take, at most; a third of the notebook's time if that is less
 SLACK = 5.0  # seconds by which the checks may exceed the time of the notebook
@@ -284,7 +284,8 @@ class _Sitting:
         environment = {name: os.environ[name] for name in KEEP if name in os.environ}
         environment |= dict(OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="", MPLBACKEND="Agg", HF_HUB_OFFLINE="1")
         environment |= dict(MINIBERT_PROGRESS="")  # these are not the teacher's tries
-        environment |= dict(PYTHONUTF8="1", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=str(ROOT))
+        environment |= dict(PYTHONUTF8="1", PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1")
+        environment |= dict(PYTHONPATH=str(PACKAGE.parent))
         environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP"), job["folder"])
         # Not `-m`: the submission's own names live in __main__, and it is to find nothing of ours there.
         code = "__import__('minibert.grading.worker', fromlist=['_main'])._main()"

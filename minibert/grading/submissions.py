@@ -20,8 +20,9 @@ from typing import NamedTuple
 from minibert.course.exercise import STUB
 from minibert.course.exercises import chapters, exercises
 from minibert.grading.worker import check_calls
+from minibert.places import PROJECT
 
-SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
+SOLUTIONS = PROJECT / "solutions"
 LARGEST = 20_000_000  # bytes of one notebook
 BESIDE = {"__MACOSX", "__pycache__", "node_modules", "site-packages"}  # folders that hold nothing of a student's
 BESIDE_STUDENTS = ("source", "solutions", "release", "autograded", "feedback", "gradebook.db")  # what nbgrader keeps

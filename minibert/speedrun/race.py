@@ -20,10 +20,10 @@ from torch import nn
 
 from minibert.experiments.small_encoders import Text, one_thread
 from minibert.files import read_text as read_file
+from minibert.places import PACKAGE
 from minibert.speedrun.rules import Rules, judge, read_text
 from minibert.speedrun.worker import MODEL, OUTCOME, hand_over
 
-ROOT = Path(__file__).resolve().parents[2]
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -68,7 +68,7 @@ def train_once(entry: Path, text: Text, seed: int, folder: Path) -> dict:
     """
     hand_over(folder, text, entry, seed)
     (folder / OUTCOME).unlink(missing_ok=True)
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    path = os.pathsep.join(filter(None, (str(PACKAGE.parent), os.environ.get("PYTHONPATH"))))
     # No .pyc files: the fence lets an entry write nothing inside the project.
     environment = os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | dict.fromkeys(THREADS, "1")
     start = "import sys; from minibert.speedrun.worker import work; work(sys.argv[1])"

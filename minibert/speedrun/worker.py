@@ -24,6 +24,7 @@ from minibert.experiments.small_encoders import Text
 from minibert.files import read_text, write_text
 from minibert.model.encoder import Encoder
 from minibert.model.models import MaskedLanguageModel
+from minibert.places import PACKAGE, PROJECT
 from minibert.shipped_models import DATA
 from minibert.tokenization import load_tokenizer
 
@@ -61,7 +62,7 @@ def fence(entry: Path) -> None:
     """From here on this process opens no file of the data cache and none in the project's `data/` but the entry, writes
     nothing inside the project, and does not use the network. A hook of Python cannot be taken off again.
     """
-    project, closed = DATA.parent.resolve(), (DATA.resolve(), cache_folder().resolve())
+    project, closed = (PROJECT, PACKAGE), (DATA, cache_folder().resolve())
 
     def hook(event: str, arguments: Sequence) -> None:
         if event in NETWORK:
@@ -71,7 +72,7 @@ def fence(entry: Path) -> None:
         path = Path(os.path.realpath(os.fsdecode(arguments[0])))
         if path != entry and any(path.is_relative_to(folder) for folder in closed):
             raise PermissionError(f"an entry does not open {path}: all it may learn from is what `train` is given")
-        if path.is_relative_to(project) and arguments[2] & WRITING:
+        if any(path.is_relative_to(folder) for folder in project) and arguments[2] & WRITING:
             raise PermissionError(f"an entry does not write to {path}: the project stays as it is")
 
     sys.addaudithook(hook)
