@@ -5,13 +5,14 @@ import platform
 import click
 
 from minibert.commands.shared import find_folder, print_json, print_text
+from minibert.places import PACKAGE
 
 
 def environment_report() -> dict[str, str]:
     """What a bug report needs: versions, processor, device.
 
     >>> sorted(environment_report())
-    ['attention', 'cpu threads', 'device', 'minibert', 'numpy', 'platform', 'python', 'torch']
+    ['attention', 'cpu threads', 'device', 'minibert', 'numpy', 'platform', 'python', 'source code', 'torch']
     """
     import numpy
     import torch
@@ -31,6 +32,7 @@ def environment_report() -> dict[str, str]:
         "cpu threads": str(torch.get_num_threads()),
         "device": torch.cuda.get_device_name(0) if has_gpu else "cpu",
         "attention": choice.removeprefix("attention on "),  # what `auto` takes; on a GPU, in half precision
+        "source code": str(PACKAGE),
     }
 
 
