@@ -246,3 +246,27 @@ def test_nobody_wrote_into_the_installed_package(wheel, site, found, course):
         for info in archive.infolist():
             if info.filename.startswith("minibert/"):
                 assert (site / info.filename).stat().st_size == info.file_size, info.filename
+
+
+def test_the_first_cell_of_a_hosted_notebook_installs_the_wheel_and_elsewhere_does_nothing(wheel, monkeypatch):
+    page = (ROOT / "notebooks" / "hosted.md").read_text(encoding="utf-8")
+    cell, calls = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], []
+    monkeypatch.setattr(subprocess, "run", lambda command, **named: calls.append(command))
+    exec(cell, {})
+    assert calls == []
+    monkeypatch.setitem(sys.modules, "minibert.places", None)  # as if it were not there
+    exec(cell, {})
+    assert [command[1:3] for command in calls] == [["-m", "pip"], ["-m", "minibert"]] and wheel.name in calls[0]
+    assert wheel.name in page and wheel.name in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_container_is_started_as_the_readme_says():
+    folder, readme = ROOT / ".devcontainer", (ROOT / "README.md").read_text(encoding="utf-8")
+    steps = (folder / "Dockerfile").read_text(encoding="utf-8")
+    commands = re.findall(r"^#   (docker .+)$", steps, re.MULTILINE)
+    assert len(commands) == 2 and all(command in readme for command in commands)
+    assert steps.index("USER learner") < steps.index("minibert data fetch") and "USER root" not in steps
+    config = json.loads((folder / "devcontainer.json").read_text(encoding="utf-8"))
+    assert (folder / config["build"]["dockerfile"]).is_file() and config["remoteUser"] == "learner"
+    for name in re.findall(r"^COPY ([^-\s]\S*) ", steps, re.MULTILINE):
+        assert (ROOT / name).exists(), name
