@@ -112,6 +112,26 @@ def plot_by_width(widths: Sequence[int], shares: Sequence[float], learned: tuple
     return figure
 
 
+def plot_columns(table: Tensor, columns: Sequence[tuple[int, int]]) -> Figure:
+    """Columns of a position table against the position; of each column its number and up to which row it is drawn.
+
+    Row 0 is left out, which stands outside the scale. Shape: table (P, D).
+
+    >>> len(plot_columns(torch.ones(9, 2), [(0, 9), (1, 5)]).axes)
+    2
+    """
+    figure = new_figure(10.4, 2.6)
+    panels = figure.subplots(1, len(columns), squeeze=False, sharey=True)[0]
+    for panel, (column, stop) in zip(panels, columns, strict=True):
+        panel.axhline(0, color=GREY, lw=0.8)
+        panel.plot(range(1, stop), table[1:stop, column], color=BLUE, lw=1.2, marker="." if stop < 100 else None)
+        panel.set_title(f"column {column}, positions 1 to {stop - 1}", fontsize=11.5)
+        panel.set_xlabel("position")
+        plain(panel)
+    panels[0].set_ylabel("number in the table")
+    return figure
+
+
 def plot_maps(maps: Mapping[str, Tensor]) -> Figure:
     """Squares of cosines, one beside the other with one scale from -1 to 1.
 

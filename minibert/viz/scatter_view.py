@@ -26,10 +26,10 @@ class ScatterView(View):
 
     The slider goes through the layers; each is projected by itself onto the two directions in which its vectors differ
     most. Point at a dot to read its text and its nearest neighbour, by cosine in all dimensions; click or press Enter
-    to pin it, Escape to free it, arrow keys move. A `control`, such as the vectors of an untrained twin, stands beside.
-    Needs no network and follows the light or dark theme; where scripts do not run there is a still picture of the
-    first, middle and last layer. The same input gives the same bytes. Up to 200 texts of at most 2,000 characters,
-    65 layers and 6 groups, each with a mark and a colour.
+    to pin it, Escape to free it, arrow keys move. A `control`, such as the vectors of an untrained twin, stands beside
+    under its name. Needs no network and follows the light or dark theme; where scripts do not run there is a still
+    picture of the first, middle and last layer. The same input gives the same bytes. Up to 200 texts of at most 2,000
+    characters, 65 layers and 6 groups, each with a mark and a colour.
 
     Shape: vectors and control (L + 1, S, D), as `word_vectors_by_layer` returns them; S texts and S group names.
 
@@ -52,17 +52,18 @@ class ScatterView(View):
         control: Tensor | None = None,
         layer: int = -1,
         title: str = "One word in many texts",
+        control_name: str = "untrained twin",
     ):
         check_vectors(vectors, "vectors", "(L + 1, S, D)")
         self.texts = check_texts(texts, vectors.shape[1], "texts")
         if max(map(len, self.texts)) > 2000:
             raise ValueError("texts: one has more than 2000 characters; pass the sentence, not the document")
-        self.panels, self.groups = both_points(vectors, control, groups, texts)
+        self.panels, self.groups = both_points(vectors, control, groups, texts, control_name)
         self.vectors, self.control = vectors.detach(), None if control is None else control.detach()
         (self.layer,) = check_layers([layer], len(vectors))
         if not isinstance(title, str):
             raise ValueError(f"title: got {type(title).__name__}, expected a text")
-        self.title = title
+        self.title, self.control_name = title, control_name
 
     def __repr__(self) -> str:
         layers = len(self.panels[0].places)
@@ -130,7 +131,7 @@ class ScatterView(View):
     def _repr_png_(self) -> bytes:
         last = len(self.vectors) - 1
         layers = sorted({0, last // 2, last})
-        figure = plot_word_by_layer(self.vectors, self.groups, self.control, layers, self.title)
+        figure = plot_word_by_layer(self.vectors, self.groups, self.control, layers, self.title, self.control_name)
         return png_of(figure, dpi=110)
 
 

@@ -17,8 +17,9 @@ def plot_word_by_layer(
     control: Tensor | None = None,
     layers: Sequence[int] | None = None,
     title: str = "",
+    control_name: str = "untrained twin",
 ) -> Figure:
-    """Draw a word's vectors in some layers, a dot for each sentence; in a second row those of the untrained control.
+    """Draw a word's vectors in some layers, a dot for each sentence; in a second row those of a control.
 
     Each layer is projected by itself onto the two directions in which its vectors differ most (`project`); under it
     stands how many vectors have a nearest neighbour (by cosine, in all dimensions, itself left out) of their own group.
@@ -37,7 +38,7 @@ def plot_word_by_layer(
     """
     if not isinstance(title, str):
         raise ValueError(f"title: got {type(title).__name__}, expected a text")
-    panels, groups = both_points(vectors, control, groups)
+    panels, groups = both_points(vectors, control, groups, control_name=control_name)
     layers = check_layers(layers, len(vectors))
     names = list(dict.fromkeys(groups))
     figure = Figure(figsize=(1.0 + 2.15 * len(layers), 0.7 + 2.35 * len(panels)), layout="constrained")
@@ -57,7 +58,7 @@ def plot_word_by_layer(
             axes.spines[:].set_visible(False)
             if panel is panels[0]:
                 axes.set_title(f"layer {layer}", fontsize=10)
-        row[0].set_ylabel(panel.name)
+        row[0].set_ylabel(for_matplotlib(panel.name))
     if len(names) > 1:
         handles, labels = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(names), frameon=False)

@@ -76,11 +76,13 @@ def _apart(places: Tensor) -> Tensor:
     return moved
 
 
-def both_points(vectors: Tensor, control: Tensor | None, groups, texts=None) -> tuple[list[WordPoints], list[str]]:
+def both_points(
+    vectors: Tensor, control: Tensor | None, groups, texts=None, control_name: str = "untrained twin"
+) -> tuple[list[WordPoints], list[str]]:
     """The points of a model and of its control, and the groups, all checked against each other.
 
     Raises:
-        ValueError: as for `word_points`; a control of another shape; texts or groups that do not fit.
+        ValueError: as for `word_points`; a control of another shape or without a name; texts or groups that do not fit.
 
     >>> panels, groups = both_points(torch.eye(3)[None], None, ["a", "a", "b"])
     >>> len(panels), groups
@@ -93,11 +95,13 @@ def both_points(vectors: Tensor, control: Tensor | None, groups, texts=None) -> 
         check_texts(texts, size, "texts")
     if len(set(groups)) > MOST_GROUPS:
         raise ValueError(f"groups: {len(set(groups))} different ones, a picture tells at most {MOST_GROUPS} apart")
+    if not isinstance(control_name, str):
+        raise ValueError(f"control_name: got {type(control_name).__name__}, expected a text")
     if control is not None:
         check_vectors(control, "control", "(L + 1, S, D)")
         if control.shape[:2] != vectors.shape[:2]:
             raise ValueError(
                 f"control: {tuple(control.shape[:2])} layers and texts, the vectors have {tuple(vectors.shape[:2])}"
             )
-        panels.append(word_points(control, "untrained twin"))
+        panels.append(word_points(control, control_name))
     return panels, groups
