@@ -35,9 +35,8 @@ def course_files() -> dict[str, Path]:
     >>> [name for name in course_files() if "solutions" in name]
     []
     """
-    files = {
-        path.relative_to(PROJECT).as_posix(): path for pattern in PATTERNS for path in sorted(PROJECT.glob(pattern))
-    }
+    found = [path for pattern in PATTERNS for path in sorted(PROJECT.glob(pattern))]
+    files = {path.relative_to(PROJECT).as_posix(): path for path in found if path.is_file()}  # pip makes __pycache__
     # The one file of the package that notebooks link to. Without an __init__.py beside it, the folder hides nothing.
     return files | {"minibert/one_page.py": PACKAGE / "one_page.py"}
 
