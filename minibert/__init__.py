@@ -25,6 +25,7 @@ _WHERE = {
     "load_tokenizer": "minibert.tokenization",
     "shipped": "minibert.shipped_models",
     "quantize": "minibert.tasks.quantize",
+    "bf16_inside": "minibert.tasks.quantize",
     "corpora": "minibert.corpora",
     "tokenization": "minibert.tokenization",
     "model": "minibert.model",

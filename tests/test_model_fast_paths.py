@@ -1,4 +1,4 @@
-"""What is done differently for speed gives the same numbers: products as convolutions, the turn, the gate in place."""
+"""What is done differently for speed gives the same numbers: products by oneDNN, the turn, the gate in place."""
 
 import pytest
 import torch
@@ -10,12 +10,15 @@ import minibert.model.linear as linear
 import minibert.model.rotary as rotary
 from minibert.model import MaskedLanguageModel
 from minibert.model.feed_forward import GatedFeedForward
-from minibert.model.linear import Linear, as_convolution
+from minibert.model.linear import Linear, onednn_product, pack
 from minibert.model.rotary import rotary_tables, rotate
 
+onednn = pytest.mark.skipif(not linear.HAS_ONEDNN, reason="no oneDNN for float32 products here")
 
-@given(st.integers(1, 70), st.integers(1, 40), st.integers(1, 40), st.booleans())
-def test_a_product_as_a_convolution_is_the_product(tokens, width, out, has_bias):
+
+@onednn
+@given(st.integers(1, 70), st.integers(1, 40), st.integers(1, 40), st.booleans(), st.booleans())
+def test_the_product_of_onednn_is_the_product(tokens, width, out, has_bias, packed):
     generator = torch.Generator().manual_seed(tokens)
     x, weight, bias = (
         torch.randn(*shape, generator=generator, dtype=torch.float64)
@@ -23,10 +26,10 @@ def test_a_product_as_a_convolution_is_the_product(tokens, width, out, has_bias)
     )
     bias = bias if has_bias else None
     expected = torch.nn.functional.linear(x, weight, bias)
-    torch.testing.assert_close(as_convolution(x, weight, bias), expected, rtol=0, atol=1e-12)
-    in_single = as_convolution(x.float(), weight.float(), None if bias is None else bias.float())
-    torch.testing.assert_close(in_single.double(), expected, rtol=1e-5, atol=1e-5)
-    assert in_single.is_contiguous()
+    single = pack(weight.float()) if packed else weight.float()
+    found = onednn_product(x.float(), single, None if bias is None else bias.float())
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
+    assert found.is_contiguous()
 
 
 def test_a_slice_of_a_wider_tensor_is_multiplied_too():
@@ -36,10 +39,9 @@ def test_a_slice_of_a_wider_tensor_is_multiplied_too():
         torch.testing.assert_close(layer(x), torch.nn.functional.linear(x, layer.weight, layer.bias))
 
 
-def test_the_convolution_serves_float32_inference_on_the_processor_only(monkeypatch):
+def test_onednn_serves_float32_inference_on_the_processor_only(monkeypatch):
     used = []
-    original = linear.as_convolution
-    monkeypatch.setattr(linear, "as_convolution", lambda *arguments: used.append(1) or original(*arguments))
+    monkeypatch.setattr(linear, "onednn_product", lambda x, weight, bias: used.append(1) or x @ weight.T)
     monkeypatch.setattr(linear, "HAS_ONEDNN", True)
 
     def uses(rows=64, dtype=torch.float32, gradients=False, autocast=False, dims=2):
@@ -55,6 +57,24 @@ def test_the_convolution_serves_float32_inference_on_the_processor_only(monkeypa
     assert not uses(autocast=True) and not uses(dims=3)
     monkeypatch.setattr(linear, "HAS_ONEDNN", False)
     assert not uses()
+
+
+@onednn
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("shape", [(32, 128, 128), (600, 768, 768)])
+def test_the_fast_kernel_runs_with_one_thread_and_in_small_layers_too(threads, shape):
+    """Asked as a convolution, PyTorch took a slow one of its own with one thread, and for few small vectors."""
+    rows, width, out = shape
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode(), torch.autograd.profiler.profile(use_kineto=False) as recorded:
+            Linear(width, out)(torch.randn(rows, width))
+    finally:
+        torch.set_num_threads(before)
+    names = {event.key for event in recorded.key_averages()}
+    assert "mkldnn::_linear_pointwise" in names
+    assert not names & {"aten::_slow_conv2d_forward", "aten::addmm", "aten::mm", "aten::linear"}
 
 
 @pytest.mark.parametrize("strip", [1, 4, 512])

@@ -353,8 +353,11 @@ def save_model(model: PackedModel, folder: str | Path, tokenizer=None) -> None:
         if parameter.is_meta or not torch.isfinite(parameter).all():
             state = "is on the meta device (no values)" if parameter.is_meta else "holds NaN or infinity"
             raise ValueError(f"{name} {state}: not saved, such a folder could not be opened again")
-    if any(not tensor.is_floating_point() for tensor in model.state_dict().values()):
-        raise ValueError("this model holds integer weights: save the float32 model, and quantize() it after opening")
+    if any(not tensor.is_floating_point() or tensor.is_mkldnn for tensor in model.state_dict().values()):
+        raise ValueError(
+            "this model holds integer or packed weights: save the float32 model it was converted from, and convert it "
+            "again after opening (quantize, bf16_inside)"
+        )
     raw = describe(model)
     tensors = to_theirs(model, FAMILIES[raw["model_type"]])
     folder.mkdir(parents=True, exist_ok=True)

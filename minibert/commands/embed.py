@@ -2,7 +2,15 @@
 
 import click
 
-from minibert.commands.shared import TextCommand, bf16_option, dtype_of, find_folder, print_json, print_text, read_texts
+from minibert.commands.shared import (
+    TextCommand,
+    bf16_option,
+    find_folder,
+    open_model,
+    print_json,
+    print_text,
+    read_texts,
+)
 
 POOLING = ["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"]
 
@@ -25,13 +33,13 @@ def embed(texts, model, pool, prompt_name, bf16, similarity):
 
     Example: python -m minibert embed --similarity "A cat sleeps." "A kitten naps." "Stocks fell."
     """
-    from minibert import Encoder, load_tokenizer
+    from minibert import load_tokenizer
     from minibert.checkpoints import model_folder
     from minibert.tasks import compare, embed_texts
 
     folder = find_folder(model)
     lines = read_texts(texts)
-    network, tok = Encoder.from_pretrained(folder, dtype=dtype_of(bf16)), load_tokenizer(model_folder(folder))
+    network, tok = open_model("Encoder", folder, bf16), load_tokenizer(model_folder(folder))
     vectors = embed_texts(lines, network, tok, pool, prompt_name=prompt_name)
     if similarity:
         for row, text in zip(compare(vectors, vectors, network.recipe.similarity), lines, strict=True):

@@ -5,10 +5,10 @@ import click
 from minibert.commands.shared import (
     TextCommand,
     bf16_option,
-    dtype_of,
     find_folder,
     json_option,
     model_option,
+    open_model,
     print_json,
     print_text,
     read_texts,
@@ -26,13 +26,13 @@ def fill(texts, model, top, bf16, as_json):
 
     Example: python -m minibert fill "The [MASK] of the United States"
     """
-    from minibert import MaskedLanguageModel, load_tokenizer
+    from minibert import load_tokenizer
     from minibert.tasks import fill_blanks
 
     folder = find_folder(model)
     tok = load_tokenizer(folder)
     try:
-        network = MaskedLanguageModel.from_pretrained(folder, dtype=dtype_of(bf16))
+        network = open_model("MaskedLanguageModel", folder, bf16)
     except ValueError as error:
         if "new_head" not in str(error):
             raise

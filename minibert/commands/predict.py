@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import click
 
-from minibert.commands.shared import TextCommand, bf16_option, dtype_of, find_folder, print_json, read_texts
+from minibert.commands.shared import TextCommand, bf16_option, find_folder, open_model, print_json, read_texts
 
 BATCH = 32  # lines that are answered together
 
@@ -34,7 +34,7 @@ def predict(folder, texts, pair, question, max_length, bf16):
     if kind not in ANSWERS:
         raise ValueError(f"{folder} holds a model without a task: fine-tune it (python -m minibert finetune --help)")
     lines = [_read(line, number, pair, question) for number, line in enumerate(read_texts(texts), 1)]
-    model = getattr(minibert, kind).from_pretrained(where, dtype=dtype_of(bf16))
+    model = open_model(kind, where, bf16)
     tok = minibert.load_tokenizer(model_folder(where))
     wanted = WANTED[kind]
     for number, fields in enumerate(lines, 1):

@@ -169,17 +169,19 @@ model_option = click.option(
     help=f"A folder, minilm, or one of {', '.join(SHIPPED)}.",
 )
 bf16_option = click.option(
-    "--bf16", is_flag=True, help="Compute in bfloat16: 3 digits, and faster where the processor has it."
+    "--bf16", is_flag=True, help="Multiply in bfloat16: 3 digits, and faster where the processor has it."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line.")
 
 
-def dtype_of(bf16: bool):
-    """The number type a command computes in.
+def open_model(kind: str, folder: Path, bf16: bool = False):
+    """The model of a folder, of the class that is called `kind`; with `bf16` as `bf16_inside` makes it.
 
-    >>> dtype_of(False)
-    torch.float32
+    >>> from minibert import shipped
+    >>> open_model("Encoder", shipped("bert-nano"), bf16=True).blocks[0].attention.output
+    Bf16Linear()
     """
-    import torch
+    import minibert
 
-    return torch.bfloat16 if bf16 else torch.float32
+    model = getattr(minibert, kind).from_pretrained(folder)
+    return minibert.bf16_inside(model) if bf16 else model

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 MULTIPLICATIONS, NUMBERS, CALLS = 2e10, 1e9, 2e5  # a second
 PRODUCTS = {"mm": 0, "bmm": 0, "mv": 0, "dot": 0, "addmm": 1, "baddbmm": 1, "addmv": 1, "addbmm": 1}  # left factor
+PRODUCTS["_linear_pointwise"] = 0  # `minibert.model.linear.onednn_product`
 RENAMED = ("_unsafe_view", "_reshape_alias", "detach", "alias")  # the same numbers under another name
 
 

@@ -5,8 +5,12 @@ import platform
 import torch
 from torch import Tensor, nn
 
-FEWEST_ROWS = 32  # below, preparing the convolution costs more than it saves
-HAS_ONEDNN = torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")
+FEWEST_ROWS = 32  # below, and in narrow layers, the way to oneDNN costs more than it saves
+HAS_ONEDNN = (
+    torch.backends.mkldnn.is_available()
+    and platform.machine().lower() in ("x86_64", "amd64")
+    and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+)
 
 
 class Linear(nn.Linear):
@@ -14,7 +18,7 @@ class Linear(nn.Linear):
 
     Shape: (N, D) -> (N, F), from any width to any other.
 
-    Source: Vaswani et al. 2017, section 3; the second way is explained in `as_convolution`.
+    Source: Vaswani et al. 2017, section 3; the second way is `onednn_product`.
 
     >>> Linear(3, 2, bias=False)(torch.ones(5, 3)).shape
     torch.Size([5, 2])
@@ -23,24 +27,39 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
         if HAS_ONEDNN and plain and x.dim() == 2 and len(x) >= FEWEST_ROWS and not torch.is_grad_enabled():
-            return as_convolution(x, self.weight, self.bias)
+            return onednn_product(x, self.weight, self.bias)
         return super().forward(x)
 
 
-def as_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """The same product, as a convolution whose window is a single pixel: the N tokens are the pixels, D the channels.
+def onednn_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """The same product, asked of the library oneDNN; without gradients, where HAS_ONEDNN is true.
 
-    Shape: x (N, in), weight (out, in), bias (out,) -> (N, out).
+    Shape: x (N, in), weight (out, in), bias (out,) -> (N, out), all float32 or all bfloat16.
 
-    PyTorch sends float32 products to MKL and convolutions to oneDNN, which was up to 1.4 times as fast on the AMD
-    processor where it was measured (LOG.md). All that happens here is a change of names: no number is copied.
+    PyTorch sends float32 products to the library MKL, which takes up to 1.4 times as long on the AMD processor where
+    both were measured (LOG.md). `torch.compile` uses this operation too. It could apply an activation as well; "none",
+    its numbers and its kind say that it should not.
 
-    Source: Lin et al. 2013 (Network in Network), section 3.2: a 1 x 1 convolution is a linear map at every pixel.
+    Source: oneDNN's developer guide, the primitive "inner product".
 
     >>> x, weight = torch.arange(6.0).view(3, 2), torch.tensor([[1.0, 10.0]])
-    >>> as_convolution(x, weight, None).flatten().tolist()
+    >>> onednn_product(x, weight, None).flatten().tolist() if HAS_ONEDNN else [10.0, 32.0, 54.0]
     [10.0, 32.0, 54.0]
     """
-    pixels = x.reshape(1, len(x), 1, -1).permute(0, 3, 1, 2)  # (1, in, N, 1), channels last in memory
-    mixed = nn.functional.conv2d(pixels, weight[:, :, None, None], bias)  # (1, out, N, 1)
-    return mixed.permute(0, 2, 3, 1).reshape(len(x), -1)
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+def pack(weight: Tensor) -> Tensor:
+    """A weight laid out as oneDNN reads it, once and for all; as it is where there is no oneDNN for its numbers.
+
+    Shape: (out, in) -> (out, in); only `onednn_product` takes what comes back, if its `is_mkldnn` is true.
+
+    Source: oneDNN's developer guide, "memory format propagation".
+
+    >>> pack(torch.ones(3, 2)).shape
+    torch.Size([3, 2])
+    """
+    knows_bf16 = HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if not HAS_ONEDNN or (weight.dtype == torch.bfloat16 and not knows_bf16):
+        return weight
+    return torch.ops.mkldnn._reorder_linear_weight(weight, 512)  # 512 rows at a time: the number hardly matters
