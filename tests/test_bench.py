@@ -18,6 +18,7 @@ from minibert.bench.table import table
 from minibert.bench.timing import exponent, in_turns, quartiles, speedup, summary, waiter
 from minibert.config import EncoderConfig
 from minibert.model import Encoder
+from minibert.model.linear import HAS_ONEDNN
 from minibert.training.recipe import FAMILY_MASKING
 
 NANO = ("modernbert-nano", "bert-nano", "eurobert-nano")
@@ -225,7 +226,7 @@ def test_an_opponent_with_another_attention_has_the_same_weights_and_answers():
     ids, mask = workloads.padded_batch(workloads.Workload("w", (40, 9)), EncoderConfig.preset("modernbert-nano"))
     with torch.no_grad():
         expected, eager = (
-            inference.their_forward(model, ids, mask)[mask.bool()]
+            opponents.their_forward(model, ids, mask)[mask.bool()]
             for model in (theirs, opponents.with_attention(theirs, "eager"))
         )
     torch.testing.assert_close(eager, expected, rtol=0, atol=1e-4)
@@ -251,7 +252,7 @@ def test_a_forward_report_says_all_it_promised(forward):
     for row in forward["results"]:
         assert row["tokens"] == sum(row["lengths"]) and 0 < row["fill"] <= 1
         others = {"sdpa", "eager"} | ({"sdpa fp32"} if row["dtype"] == "bf16" else set())
-        limits = {"matmuls"} | ({"matmuls onednn"} if row["dtype"] == "fp32" else set())
+        limits = {"matmuls"} | ({"matmuls onednn"} if row["dtype"] == "fp32" and HAS_ONEDNN else set())
         assert set(row["contenders"]) == others | limits | {"ours"}
         assert set(row["speedup"]) == others
         assert all(x > 0 for found in row["speedup"].values() for x in (found["median_of_rounds"], found["of_medians"]))
@@ -472,6 +473,8 @@ def test_the_tokenizers_command(tmp_path, monkeypatch):
         (["inference", "--workload", "many"], 1, "workload 'many'"),
         (["inference", "--device", "cuda:99"], 1, "--device cuda:99"),
         (["training", "--opponent", "jax"], 1, "opponent 'jax'"),
+        (["training", "--opponent", "openvino"], 1, "opponent 'openvino'"),
+        (["inference", "--opponent", "openvino-int4"], 1, "opponent 'openvino-int4'"),
         (["training", "--opponent", "flash_attention_2"], 1, "CUDA"),
         (["attention", "--length", "64"], 1, "two or more"),
         (["inference", "--out", "no-such-folder/a.json"], 1, "--out no-such-folder"),

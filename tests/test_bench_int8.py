@@ -23,7 +23,11 @@ def test_int8_is_smaller_and_nearly_equal(model):
     matrices = [layer.weight for layer in Encoder(bench_config(model)).blocks.modules() if isinstance(layer, Linear)]
     saved = sum(3 * matrix.numel() - 4 * len(matrix) for matrix in matrices)  # one byte for four, a scale for each row
     assert found["ours fp32"]["bytes"] - found["ours int8"]["bytes"] == saved > 0
-    assert found["ours bf16"]["bytes"] * 2 == found["ours fp32"]["bytes"]
+    halved = sum(2 * matrix.numel() for matrix in matrices)
+    biases = [layer.bias for layer in Encoder(bench_config(model)).blocks.modules() if isinstance(layer, Linear)]
+    halved += sum(2 * bias.numel() for bias in biases if bias is not None)
+    assert found["ours fp32"]["bytes"] - found["ours bf16"]["bytes"] == halved
+    assert 0 < found["ours bf16"]["rms"] < found["transformers bf16"]["rms"]
     assert all(len(one["seconds"]) == 2 for one in found.values())
     assert any(line.split()[:4] == [model, "2x16", "ours", "int8"] for line in table(report))
 

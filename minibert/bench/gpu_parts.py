@@ -191,7 +191,7 @@ def inference(preset: str, workload_name: str, size: Size, device: str) -> dict:
     >>> sorted(found["contenders"]), found["agreement"]["agrees"]
     (['ours', 'sdpa'], True)
     """
-    from minibert.bench.inference import our_forward, their_forward
+    from minibert.bench.opponents import our_forward, their_forward
 
     config, dtype = bench_config(preset), DTYPES[size.dtype]
     workload = find_workload(workload_name, config.family)

@@ -6,26 +6,30 @@ part of our time. Neither side has a pooler or a prediction head.
 
 import copy
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
 
-from minibert.bench import opponents
+from minibert.bench import opponents, runtimes
 from minibert.bench.cases import run_cases
 from minibert.bench.limit import products, products_onednn, weight_matrices
 from minibert.bench.memory import peak_memory_alone, peak_memory_cuda
+from minibert.bench.opponents import our_forward, their_forward
 from minibert.bench.report import DTYPES, Case, Settings, bench_config
 from minibert.bench.timing import in_turns, speedup, summary, waiter
 from minibert.bench.workloads import Workload, padded_batch
 from minibert.model.cost import model_flops
+from minibert.model.linear import HAS_ONEDNN
 
+OPPONENTS = tuple(name + end for name in (*opponents.ATTENTIONS, *runtimes.NEEDS) for end in ("", runtimes.SORTED))
 NOTES = (
     "Forward passes of the encoder under inference_mode, from padded ids to padded last hidden states, without pooler "
     "and head; tokens are real tokens. 'ours' takes padding off and puts it back within its time. 'sdpa' and 'eager' "
-    "are transformers in the same dtype, 'sdpa fp32' is transformers in float32 beside our bfloat16; 'matmuls' is the "
-    "products with the weight matrices alone, the physical limit, by torch.mm and, on a CPU in float32, by oneDNN "
-    "too: the faster of both counts. bf16: all weights are bfloat16. Speedup: their seconds over ours. "
+    "are transformers in the same dtype, 'sdpa fp32' is transformers in float32 beside our bfloat16; 'onnxruntime' and "
+    "'openvino' are that model exported as ONNX, in the dtype of their name or in float32; '-sorted': the texts sorted "
+    "by length and cut into 4 batches, each padded for itself. 'matmuls' is the products with the weight matrices "
+    "alone, the physical limit, by torch.mm and, on a CPU in float32, by oneDNN too: the faster of both counts. bf16: "
+    "on a CPU ours is bf16_inside, theirs holds all weights in bfloat16. Speedup: their seconds over ours. "
     "Memory: bytes at the worst moment on top of the weights (CPU: a fresh process each)."
 )
 
@@ -40,7 +44,9 @@ def run(settings: Settings, save: Callable[[dict], None] = lambda report: None, 
     >>> sorted(report["results"][0]["contenders"])
     ['matmuls', 'matmuls onednn', 'ours', 'sdpa']
     """
-    return run_cases("inference", settings, NOTES, measure, save, say)
+    opponents.check_opponents(settings.opponents, settings.device, OPPONENTS)
+    there, missing = runtimes.find_installed(settings.opponents)
+    return run_cases("inference", replace(settings, opponents=there), NOTES, measure, save, say, missing)
 
 
 @torch.inference_mode()
@@ -61,26 +67,31 @@ def measure(case: Case, settings: Settings, peak: float) -> dict:
     expected = their_forward(theirs, ids, mask)[real]
     errors = {"ours fp32": opponents.check_agreement(our_forward(ours, ids, mask)[real], expected)}
     calls = {}
+    weights = [(case.workload.tokens, weight.to(DTYPES[case.dtype])) for weight in weight_matrices(ours.blocks)]
     if case.dtype == "bf16":
         if "sdpa" in settings.opponents:
             calls["sdpa fp32"] = lambda: their_forward(theirs, ids, mask)
-        ours, half = ours.to(torch.bfloat16), copy.deepcopy(theirs).to(torch.bfloat16)
+        ours, half = opponents.in_bf16(ours, device), copy.deepcopy(theirs).to(torch.bfloat16)
     else:
         half = theirs
     calls = {"ours": lambda: our_forward(ours, ids, mask)} | calls
-    for name in settings.opponents:
-        calls[name] = partial(their_forward, opponents.with_attention(half, name), ids, mask)
+    wrong = []
+    for name in (name for name in settings.opponents if runtimes.runs_beside(name, case.dtype)):
+        call = runtimes.opponent_call(name, case.config, half, ids, mask, settings.seed)
+        answers = call()[real]
+        errors[f"{name} {case.dtype}"] = opponents.error(answers, expected)
+        if reason := runtimes.find_wrong(name, case.dtype, answers, expected):
+            wrong.append(f"{case.label} {reason}")
+        else:
+            calls[name] = call
     if case.dtype == "bf16":
-        errors |= {
-            f"{name} bf16": opponents.error(calls[name]()[real], expected) for name in ("ours", *settings.opponents)
-        }
-    weights = [(case.workload.tokens, weight) for weight in weight_matrices(ours.blocks)]
+        errors["ours bf16"] = opponents.error(calls["ours"]()[real], expected)
     calls["matmuls"] = products(weights)
-    if case.dtype == "fp32" and torch.device(device).type == "cpu":
+    if case.dtype == "fp32" and torch.device(device).type == "cpu" and HAS_ONEDNN:
         calls["matmuls onednn"] = products_onednn(weights)
     seconds, _ = in_turns(calls, settings.repeats, wait=wait)
     flops = model_flops(case.config, case.workload.lengths)
-    found = compare(case, seconds, flops, peak) | {"largest_difference_to_transformers_fp32": errors}
+    found = compare(case, seconds, flops, peak) | {"largest_difference_to_transformers_fp32": errors, "skipped": wrong}
     if settings.memory:
         found["peak_bytes"] = peak_bytes("inference", calls, case, settings)
     return found
@@ -113,7 +124,7 @@ def compare(case: Case, seconds: dict[str, list[float]], flops: int, peak: float
 
 
 def peak_bytes(bench: str, calls: dict[str, Callable], case: Case, settings: Settings) -> dict[str, int]:
-    """Peak memory of every contender but the bare products.
+    """Peak memory of every contender but the bare products, the runtimes and sorted batches.
 
     >>> case = Case("bert-nano", bench_config("bert-nano"), Workload("mine", (3, 5)), "fp32")
     >>> peak_bytes("inference", {}, case, Settings())
@@ -121,7 +132,7 @@ def peak_bytes(bench: str, calls: dict[str, Callable], case: Case, settings: Set
     """
     found = {}
     for name, call in calls.items():
-        if is_limit(name):
+        if is_limit(name) or name.partition(" ")[0] not in ("ours", "sparse", *opponents.ATTENTIONS):
             continue
         if torch.device(settings.device).type == "cuda":
             found[name] = peak_memory_cuda(call, settings.device)
@@ -142,24 +153,6 @@ def is_limit(name: str) -> bool:
     return name.startswith("matmuls")
 
 
-def our_forward(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
-    """Last hidden states (B, T, D) of our encoder.
-
-    >>> our_forward(opponents.our_encoder(bench_config("bert-nano")), *torch.ones(2, 1, 3, dtype=torch.long)).shape
-    torch.Size([1, 3, 128])
-    """
-    return model(ids, mask).hidden
-
-
-def their_forward(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
-    """Last hidden states (B, T, D) of `transformers`' encoder.
-
-    >>> their_forward(opponents.their_encoder(bench_config("bert-nano")), *torch.ones(2, 1, 3, dtype=torch.long)).shape
-    torch.Size([1, 3, 128])
-    """
-    return model(input_ids=ids, attention_mask=mask).last_hidden_state
-
-
 def alone(spec: dict) -> Callable[[], object]:
     """One contender in a process of its own: weights in place and run once on a tiny batch.
 
@@ -173,7 +166,8 @@ def alone(spec: dict) -> Callable[[], object]:
         model = opponents.our_encoder(config)
     else:
         model = opponents.with_attention(opponents.their_encoder(config), spec["contender"])
-    model = model.to(DTYPES[spec["dtype"]])
+    if spec["dtype"] == "bf16":
+        model = opponents.in_bf16(model) if ours else model.to(torch.bfloat16)
     tiny, ids = (padded_batch(Workload("alone", tuple(lengths)), config) for lengths in ([2, 4], spec["lengths"]))
     forward = torch.inference_mode()(our_forward if ours else their_forward)
     forward(model, *tiny)

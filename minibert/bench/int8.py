@@ -1,32 +1,36 @@
-"""int8 on a CPU: our quantized encoder in turn with float32, bf16, `transformers` and, where installed, ONNX Runtime.
+"""Fewer bits on a CPU: our float32, bf16 and int8 in turn with what people would pick, all in one race.
 
-ONNX Runtime's int8 is its "dynamic" one: weights rounded once, one scale for each output channel; activations rounded
-at every call, with one scale for a whole batch, where ours have one for each token.
+That is `transformers` in float32, as it is and on sorted batches, and in bf16, and, where they are installed, ONNX
+Runtime in float32 and int8 and OpenVINO in float32 and bf16.
 """
 
 import copy
-import importlib.util
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from minibert.bench import opponents
-from minibert.bench.inference import our_forward, their_forward
+from minibert.bench import opponents, runtimes
+from minibert.bench.opponents import our_forward, their_forward
 from minibert.bench.report import Case, Settings, find_cases, start_report
 from minibert.bench.timing import in_turns, speedup, summary
 from minibert.bench.workloads import padded_batch
 from minibert.tasks.quantize import quantize
 
 THEIRS = "transformers fp32"
-ONNX = ("onnx", "onnxscript", "onnxruntime")
+RUNTIMES = {  # what each is called in the results
+    "onnxruntime": "onnxruntime fp32",
+    "onnxruntime-int8": "onnxruntime int8",
+    "openvino": "openvino fp32",
+    "openvino-bf16": "openvino bf16",
+}
 NOTES = (
     "Forward passes of the encoder under inference_mode, from padded ids to padded last hidden states, in turns. "
     "Speedup: the median seconds of transformers in float32 over the contender's. rms: root-mean-square difference to "
     "transformers in float32, in units of the hidden states (about 1). Bytes: all weights. 'ours int8' is "
-    "minibert.quantize; 'onnxruntime int8' is quantize_dynamic with a scale for each channel."
+    "minibert.quantize, 'ours bf16' minibert.bf16_inside; 'onnxruntime int8' is quantize_dynamic with a scale for each "
+    "channel. 'sorted': the texts sorted by length and cut into 4 batches, each padded for itself."
 )
 
 
@@ -37,23 +41,24 @@ def run(settings: Settings, save: Callable[[dict], None] = lambda report: None, 
         ValueError: settings that cannot be run, or answers of our float32 that are not those of transformers.
 
     >>> report = run(Settings(models=("bert-nano",), workloads=("2x8",), repeats=1))
-    >>> [name for name in report["results"][0]["contenders"] if "onnx" not in name]
-    ['transformers fp32', 'ours fp32', 'ours bf16', 'ours int8']
+    >>> [name for name in report["results"][0]["contenders"] if name.startswith(("ours", "transformers"))]
+    ['transformers fp32', 'ours fp32', 'ours bf16', 'ours int8', 'transformers bf16', 'transformers fp32 sorted']
     """
     report = start_report("int8", settings, NOTES)
-    missing = [name for name in ONNX if importlib.util.find_spec(name) is None]
-    if missing:
-        report["skipped"].append(f"ONNX Runtime: {', '.join(missing)} not installed")
+    there, missing = runtimes.find_installed(tuple(RUNTIMES))
+    report["skipped"] += missing
     for case in find_cases(settings, report):
         say(case.label)
-        report["results"].append(measure(case, settings, with_onnx=not missing))
+        found = measure(case, settings, there)
+        report["skipped"] += found.pop("skipped")
+        report["results"].append(found)
         save(report)
     return report
 
 
 @torch.inference_mode()
-def measure(case: Case, settings: Settings, with_onnx: bool = False) -> dict:
-    """One model on one workload: seconds, speedup, error and bytes of each contender.
+def measure(case: Case, settings: Settings, with_runtimes: tuple[str, ...] = ()) -> dict:
+    """One model on one workload: seconds, speedup, error and bytes of each contender; "skipped" says who was wrong.
 
     >>> from minibert.bench.report import bench_config
     >>> from minibert.bench.workloads import Workload
@@ -65,31 +70,37 @@ def measure(case: Case, settings: Settings, with_onnx: bool = False) -> dict:
     theirs = opponents.their_encoder(case.config, settings.seed)
     ours = opponents.with_their_weights(opponents.our_encoder(case.config), theirs)
     ids, mask = padded_batch(case.workload, case.config, settings.seed)
-    models = {THEIRS: theirs, "ours fp32": ours, "ours bf16": copy.deepcopy(ours).bfloat16()}
-    models["ours int8"] = quantize(ours)
-    sizes = {name: weight_bytes(model) for name, model in models.items()}
-    calls = {name: lambda model=model: our_forward(model, ids, mask) for name, model in models.items()}
-    calls[THEIRS] = lambda: their_forward(theirs, ids, mask)
-    with tempfile.TemporaryDirectory() as folder:
-        if with_onnx:
-            for name, file in export(theirs, ids, mask, Path(folder)).items():
-                calls[name], sizes[name] = session(file, ids, mask), file.stat().st_size
-        seconds, answers = in_turns(calls, settings.repeats)
+    models = {THEIRS: theirs, "ours fp32": ours, "ours bf16": opponents.in_bf16(ours), "ours int8": quantize(ours)}
+    models["transformers bf16"] = copy.deepcopy(theirs).bfloat16()
+    calls = {
+        name: partial(our_forward if name.startswith("ours") else their_forward, model, ids, mask)
+        for name, model in models.items()
+    }
+    calls[f"{THEIRS} sorted"] = partial(runtimes.in_sorted_batches, partial(their_forward, theirs), ids, mask)
+    sizes = {name: weight_bytes(model) for name, model in models.items()} | {f"{THEIRS} sorted": weight_bytes(theirs)}
+    for name in with_runtimes:
+        calls[RUNTIMES[name]] = runtimes.opponent_call(name, case.config, theirs, ids, mask, settings.seed)
+        sizes[RUNTIMES[name]] = runtimes.file_of(name, case.config, settings.seed).stat().st_size
     real = mask.bool()
-    expected = answers[THEIRS][real]
-    opponents.check_agreement(answers["ours fp32"][real], expected)
+    expected = calls[THEIRS]()[real]
+    opponents.check_agreement(calls["ours fp32"]()[real], expected)
+    errors, skipped = {}, []
+    for name, call in list(calls.items()):
+        answers = call()[real]
+        errors[name] = opponents.error(answers, expected)["rms"]
+        if reason := runtimes.find_wrong(name, name.split()[1], answers, expected):
+            skipped.append(f"{case.label} {reason}")
+            del calls[name]
+    seconds, _ = in_turns(calls, settings.repeats, warm_up=0)  # each has just run once
     return {
         "model": case.model,
         **case.workload.describe(),
         "contenders": {
             name: summary(times, case.workload.tokens)
-            | {
-                "speedup": speedup(times, seconds[THEIRS]),
-                "rms": opponents.error(answers[name][real], expected)["rms"],
-                "bytes": sizes[name],
-            }
+            | {"speedup": speedup(times, seconds[THEIRS]), "rms": errors[name], "bytes": sizes[name]}
             for name, times in seconds.items()
         },
+        "skipped": skipped,
     }
 
 
@@ -100,47 +111,3 @@ def weight_bytes(model: nn.Module) -> int:
     32
     """
     return sum(tensor.nbytes for tensor in {id(tensor): tensor for tensor in model.state_dict().values()}.values())
-
-
-class _Hidden(nn.Module):
-    """A model of `transformers` that takes and returns tensors only."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return their_forward(self.model, input_ids, attention_mask)
-
-
-def export(theirs: nn.Module, ids: Tensor, mask: Tensor, folder: Path) -> dict[str, Path]:
-    """Write a model of `transformers` for ONNX Runtime, in float32 and in int8. Shape: ids and mask (B, T), an example.
-
-    >>> export.__name__
-    'export'
-    """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    files = {f"onnxruntime {dtype}": folder / f"{dtype}.onnx" for dtype in ("fp32", "int8")}
-    whole, rounded = files.values()
-    axes = {0: torch.export.Dim("B", min=1, max=512), 1: torch.export.Dim("T", min=2, max=8192)}
-    names = ["input_ids", "attention_mask"]
-    options = dict(input_names=names, output_names=["hidden"], dynamic_shapes=(axes, axes))
-    torch.onnx.export(_Hidden(theirs), (ids, mask), whole, dynamo=True, external_data=False, verbose=False, **options)
-    quantize_dynamic(whole, rounded, per_channel=True, weight_type=QuantType.QInt8)
-    return files
-
-
-def session(file: Path, ids: Tensor, mask: Tensor) -> Callable[[], Tensor]:
-    """A call that runs a file of `export` with as many threads as torch has.
-
-    >>> session.__name__
-    'session'
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    runner = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    inputs = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
-    return lambda: torch.from_numpy(runner.run(None, inputs)[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-PACKAGES = ("torch", "transformers", "tokenizers", "flash-attn", "numpy")
+PACKAGES = ("torch", "transformers", "tokenizers", "flash-attn", "numpy", "onnx", "onnxruntime", "openvino")
 FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")  # those that set the speed of a product
 
 

@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from minibert.checkpoints import config_to_hf, load_state_dict_from
 from minibert.config import EncoderConfig
 from minibert.model import Encoder, MaskedLanguageModel
+from minibert.tasks.quantize import bf16_inside
 
 TOLERANCE = 1e-4  # of float32 answers, relative to the largest one
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 
 
-def check_opponents(opponents, device: str) -> None:
-    """Refuse an attention of `transformers` that does not exist, or cannot run here.
+def check_opponents(opponents, device: str, known=ATTENTIONS) -> None:
+    """Refuse an opponent that is none of the `known` ones, such as attentions of `transformers`, or cannot run here.
 
     Raises:
         ValueError: naming it and the reason.
@@ -23,8 +24,10 @@ def check_opponents(opponents, device: str) -> None:
     >>> check_opponents(["sdpa"], "cpu")
     """
     for name in opponents:
-        if name not in ATTENTIONS:
-            raise ValueError(f"opponent {name!r}: expected one of {', '.join(ATTENTIONS)}")
+        if name not in known:
+            raise ValueError(f"opponent {name!r}: expected one of {', '.join(known)}")
+        if name not in ATTENTIONS and torch.device(device).type != "cpu":
+            raise ValueError(f"opponent {name}: runs on the CPU, not on {device}")
         if name == "flash_attention_2":
             if torch.device(device).type != "cuda":
                 raise ValueError(f"opponent {name}: FlashAttention runs on a CUDA device, not on {device}")
@@ -144,6 +147,33 @@ def our_language_model(config: EncoderConfig, seed: int = 0, device: str = "cpu"
     model = model.to_empty(device=device)
     model.tie_weights()  # to_empty gave the two names memory of their own
     return draw_weights(model, seed)
+
+
+def our_forward(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+    """Last hidden states (B, T, D) of our encoder.
+
+    >>> our_forward(our_encoder(EncoderConfig.preset("bert-nano")), *torch.ones(2, 1, 3, dtype=torch.long)).shape
+    torch.Size([1, 3, 128])
+    """
+    return model(ids, mask).hidden
+
+
+def their_forward(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+    """Last hidden states (B, T, D) of `transformers`' encoder.
+
+    >>> their_forward(their_encoder(EncoderConfig.preset("bert-nano")), *torch.ones(2, 1, 3, dtype=torch.long)).shape
+    torch.Size([1, 3, 128])
+    """
+    return model(input_ids=ids, attention_mask=mask).last_hidden_state
+
+
+def in_bf16(ours: Encoder, device: str = "cpu") -> nn.Module:
+    """Our encoder in bfloat16 as it is used: on a CPU inside the products, elsewhere everywhere.
+
+    >>> in_bf16(our_encoder(EncoderConfig.preset("bert-nano"))).embeddings.token.weight.dtype
+    torch.float32
+    """
+    return bf16_inside(ours) if torch.device(device).type == "cpu" else copy.deepcopy(ours).to(torch.bfloat16)
 
 
 def error(found: Tensor, expected: Tensor) -> dict:

@@ -44,6 +44,7 @@ def run(settings: Settings, save: Callable[[dict], None] = lambda report: None, 
     >>> sorted(report["results"][0]["contenders"])
     ['matmuls', 'ours', 'sdpa']
     """
+    opponents.check_opponents(settings.opponents, settings.device)
     return run_cases("training", settings, NOTES, measure, save, say)
 
 

@@ -19,6 +19,9 @@ OPTIONS = {
     "gpu": {"device"},
 }
 ROUNDS = {"tokenizers": 3, "pretrain": 3, "alignment": 9}
+OPPONENT_HELP = """sdpa, eager, flash_attention_2; for inference onnxruntime, onnxruntime-int8, openvino, openvino-bf16
+too, and any of them with -sorted behind; may be repeated. Default: sdpa; for inference on a CPU sdpa, sdpa-sorted and
+the runtimes that are installed."""
 SHORT_WORKLOADS = ("8x128", "8x512", "sentences")
 CUDA_WORKLOADS = ("8x512", "32x512", "4x8192", "4x8192-full")
 
@@ -32,7 +35,7 @@ CUDA_WORKLOADS = ("8x512", "32x512", "4x8192", "4x8192-full")
 )
 @click.option("--workload", multiple=True, help="8x512 (ragged), 1x2048, 4x8192-full, sentences; may be repeated.")
 @click.option("--model", multiple=True, help="A preset; may be repeated. Default: the three base models.")
-@click.option("--opponent", multiple=True, help="sdpa, eager, flash_attention_2; may be repeated. Default: sdpa.")
+@click.option("--opponent", multiple=True, help=OPPONENT_HELP)
 @click.option("--length", multiple=True, type=click.IntRange(min=1), help="attention: tokens of the text; repeat it.")
 @click.option("--memory/--no-memory", default=True, show_default=True, help="Measure peak memory too.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write JSON here, after every workload.")
@@ -42,14 +45,14 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
     """Measure WHAT on this machine, nearly always against code we did not write.
 
     \b
-    inference   forward passes against transformers, same weights and inputs
+    inference   forward passes against transformers, ONNX Runtime and OpenVINO, same weights and inputs
     training    a step (loss, backward, optimiser) against transformers
     attention   one layer's attention from 1k to 16k tokens against torch's sdpa
     tokenizers  training and encoding against the tokenizers library
     pretrain    the pretraining loop end to end: tokens/s, share of data preparation
     alignment   one matrix product, for vocabularies that are multiples of 64 and their neighbours
     parts       where the time of a forward pass goes: projections, attention, feed-forward, norms
-    int8        the quantized encoder beside float32 and bf16, and beside ONNX Runtime where it is installed
+    int8        our float32, bf16 and int8 in one race with all of these, and everybody's error
     gpu         all that one wants to know of a GPU, in under 8 minutes; the file is written after every part, and the
                 same command goes on where it was interrupted; without a GPU, a small version
 
@@ -78,7 +81,7 @@ def bench(context, what, device, dtype, repeats, workload, model, opponent, leng
         dtypes=("fp32", "bf16") if dtype == "both" else (dtype or ("bf16" if on_gpu else "fp32"),),
         device=device,
         repeats=repeats or ROUNDS.get(what, 5),
-        opponents=opponent or default_opponents(on_gpu),
+        opponents=opponent or default_opponents(what, on_gpu),
         memory=memory,
     )
     results = _run(what, settings, save, length)
@@ -126,13 +129,18 @@ def default_workloads(what: str, on_gpu: bool) -> tuple[str, ...]:
     return SHORT_WORKLOADS if what in ("training", "int8") else Settings.workloads
 
 
-def default_opponents(on_gpu: bool) -> tuple[str, ...]:
-    """sdpa, and on a GPU FlashAttention too where it is installed.
+def default_opponents(what: str, on_gpu: bool) -> tuple[str, ...]:
+    """sdpa; on a GPU FlashAttention too where it is installed; in the inference bench on a CPU what people would pick.
 
-    >>> default_opponents(on_gpu=False)
+    >>> default_opponents("training", on_gpu=False)
     ('sdpa',)
     """
     import importlib.util
+
+    if what == "inference" and not on_gpu:
+        from minibert.bench.runtimes import NEEDS
+
+        return ("sdpa", "sdpa-sorted", *NEEDS)
 
     flash = on_gpu and importlib.util.find_spec("flash_attn") is not None
     return ("sdpa", "flash_attention_2") if flash else ("sdpa",)
