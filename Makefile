@@ -17,12 +17,13 @@ READY := $(subst $(SPACE),\$(SPACE),$(VENV))/.ready
 NOTEBOOKS := from minibert.corpora import is_cached as c; print('notebooks' * (c('minilm') and c('sotu')))
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet -c .ci/constraints.txt
 
-.PHONY: lab test test-quick exercises lint clean help
+.PHONY: lab test test-quick exercises site lint clean help
 help:
 	@echo "make lab    set up, fetch the course's data (about 200 MB, once) and open JupyterLab; ARGS=--no-browser on servers"
 	@echo "make test   set up and run every test and notebook"
 	@echo "make test-quick   the tests that take seconds, for whoever is writing"
 	@echo "make exercises   write exercises/ from solutions/, for teachers"
+	@echo "make site   the course as pages that open without a server or a network, in build/site"
 	@echo "make lint   ruff"
 	@echo "make clean  remove the virtual environment and build leftovers (fetched data stays in its cache)"
 
@@ -38,6 +39,11 @@ $(READY)-lab: pyproject.toml .ci/constraints.txt
 $(READY)-test: $(READY)-lab
 	@echo "== installing the test tools"
 	@$(PIP) -e ".[test]"
+	@touch "$@"
+
+$(READY)-site: $(READY)-lab
+	@echo "== installing what makes the site"
+	@$(PIP) -e ".[site]"
 	@touch "$@"
 
 lab: $(READY)-lab
@@ -57,6 +63,9 @@ test-quick: $(READY)-test
 
 exercises: $(READY)-test
 	OMP_NUM_THREADS=1 PATH="$$(cd "$(BIN)" && pwd):$$PATH" $(PY) -m minibert.course.build $(ARGS)
+
+site: $(READY)-site
+	OMP_NUM_THREADS=1 $(PY) -m minibert.site.build $(ARGS)
 
 lint: $(READY)-test
 	$(PY) -m ruff check . && $(PY) -m ruff format --check .

@@ -19,7 +19,7 @@ SLOW = (
     "bench browser command_line compile corpora_kill course_build course_exercises course_hostile course_nbgrader "
     "course_notebooks course_statements environment experiments grade lab objectives_packing own_text resume "
     "distributed sentence_folders synthetic tokenization_corpora tokenization_folders training_loop word_vectors elmo "
-    "wheel"
+    "wheel site"
 ).split()
 
 

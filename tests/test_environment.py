@@ -31,7 +31,7 @@ def test_conda_installs_what_pip_installs():
 def test_every_import_of_the_package_is_a_declared_dependency():
     declared = {name.split(">")[0].split("=")[0].replace("-", "_") for name in project_dependencies()}
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    wanted = [name for extra in ("flash", "teach", "parquet", "bench") for name in extras[extra]]
+    wanted = [name for extra in ("flash", "teach", "parquet", "bench", "site") for name in extras[extra]]
     optional = {name.split(">")[0].replace("-", "_") for name in wanted}
     for file in (ROOT / "minibert").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

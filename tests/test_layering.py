@@ -20,7 +20,7 @@ FLOORS = [  # a room may import rooms on its own floor and below, never above
     ("training",),
     ("tasks",),
     ("viz", "course", "bench"),
-    ("experiments", "grading", "speedrun"),
+    ("experiments", "grading", "speedrun", "site"),
     ("commands", "__main__"),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
