@@ -25,6 +25,7 @@ from minibert.site.reference import write_reference
 
 HERE = Path(__file__).resolve().parent
 PAGES = ("notebooks/*.ipynb", "notebooks/*.md", "exercises/*/*.ipynb", "README.md", "data/**/README.md")
+FIRST = ("glossary", "claims")  # in the menu, before the other pages of notebooks/
 FILES = ("data/speedrun/*.py",)  # what the pages link to
 
 LINK_TO_CELL = re.compile(r"\]\([\w./]*#cell-id=([\w-]+)\)")  # as JupyterLab wants it
@@ -86,10 +87,7 @@ checked, set the course up on your computer: [two commands](README.md) do it.
 ```{{toctree}}
 :caption: Beside it
 :hidden:
-notebooks/glossary
-notebooks/claims
-notebooks/own_language
-notebooks/teaching
+{others}
 ```
 
 ```{{toctree}}
@@ -191,9 +189,11 @@ def prepare(source: Path) -> None:
         shutil.copyfile(HERE / file, source / "_static" / file)
     intro = pages[source / "README.md"].split("\n\n", 1)[1].partition("\n## ")[0].strip()
     chapters = sorted(path.stem for path in pages if path.parent.name == "notebooks" and path.suffix == ".ipynb")
+    others = {path.stem for path in pages if path.parent.name == "notebooks" and path.suffix == ".md"} - set(FIRST)
     index = INDEX.format(
         intro=relinked(intro, modules),
         chapters="\n".join(f"notebooks/{name}" for name in chapters),
+        others="\n".join(f"notebooks/{name}" for name in (*FIRST, *sorted(others))),
         explained="\n".join(f"explain/{name}" for name in write_explained(source / "explain")),
     )
     write_text(source / "index.md", index)
@@ -245,7 +245,7 @@ def notebook_page(text: str, modules: set[str], cells: set[str], exercises: str 
         if cell["cell_type"] == "markdown":
             cell["source"] = relinked("".join(cell["source"]), modules)
         if alt := cell["metadata"].get("alt"):
-            cell["metadata"]["mystnb"] = dict(image=dict(alt=alt))
+            cell["metadata"]["mystnb"] = dict(image=dict(alt=alt if isinstance(alt, str) else " ".join(alt)))
         made.append(cell)
     if exercises:
         add(f"```{{toctree}}\n:hidden:\nExercises <../exercises/{exercises}/{exercises}>\n```")
