@@ -150,7 +150,7 @@ def test_the_first_answer_needs_nothing_but_the_wheel(minibert, run, site, here)
 
 
 COMMANDS = """
-import contextlib, io, json, os, sys
+import click, contextlib, io, json, os, sys
 sys.path.append(sys.argv[1])  # the clone, for the helper of the tests
 from minibert.__main__ import main
 from minibert.commands import claims
@@ -173,10 +173,15 @@ with contextlib.redirect_stdout(io.StringIO()) as out:
     check("5.1", lambda query, key, value, mask: query)
 found["check"] = out.getvalue()
 found["status"] = said(main, "status", "5")
-try:
-    reset("5.1")
-except ValueError as error:
-    found["reset"] = str(error)
+for name, call in {
+    "reset": lambda: reset("5.1"),
+    "claims": lambda: said(claims.main),
+    "record": lambda: said(main, "speedrun", "1_bert", "--record"),
+}.items():
+    try:
+        call()
+    except (ValueError, click.ClickException) as error:
+        found[name] = str(error)
 for name in ("notebooks/14_modern_block.ipynb", "exercises/05_attention/05_attention.ipynb"):
     os.chdir(os.path.join(sys.argv[2], os.path.dirname(name)))
     found[name] = run_cells(__import__("pathlib").Path(sys.argv[2], name))
@@ -195,6 +200,7 @@ def test_commands_work_from_anywhere(found, site, here):
     assert len(found["embed"].splitlines()) == 2 and "1.000" in found["embed"]
     assert "people" in found["attend"]
     assert (here / "page.html").stat().st_size > 1_000_000
+    assert "no clone" in found["claims"] and "in a clone" in found["record"], "what would write into the package"
 
 
 def test_exercises_are_checked_and_noted_from_anywhere(found):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from minibert.commands.shared import note, print_text
+from minibert.places import IS_CLONE
 
 
 @click.command()
@@ -29,6 +30,8 @@ def speedrun(entries, seeds, out, recording):
         print_text(table.table(table.stored(table.ENTRIES)))
         note(f"\nThe rules: {table.ENTRIES / table.PAGE}")
         return
+    if recording and not IS_CLONE:
+        raise click.ClickException("--record writes to the project's data/speedrun: run it in a clone of the project")
     if recording and seeds:
         raise click.UsageError("--record needs the seeds of the rules: leave out --seed")
     # All of them, before the first one runs.

@@ -24,7 +24,7 @@ from nbformat import NotebookNode
 
 from minibert.course.exercises import find
 from minibert.files import write_text
-from minibert.places import PROJECT
+from minibert.places import IS_CLONE, PROJECT
 
 CONFIG = "nbgrader_config.json"  # in solutions/, so that nbgrader's own commands can be given the same one
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -166,6 +166,10 @@ def _differences(made: Path, there: Path) -> list[str]:
 @click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=PROJECT, help="The project's folder.")
 def main(names, check, run_masters, root):
     """Write exercises/ from solutions/, for all chapters or those named, such as 05_attention."""
+    if root == PROJECT and not IS_CLONE:
+        raise click.ClickException(
+            "this is no clone of the project, so there is nothing to build; --root names a clone"
+        )
     try:
         chapters = _masters(root, names)
         for name in chapters if root.resolve() == PROJECT else ():  # the masters of another folder are its own
