@@ -20,6 +20,7 @@ from minibert.word_vectors import (
     train_word_vectors,
     windows,
 )
+from minibert.word_vectors.skipgram import cbow_gradients, skipgram_gradients
 
 
 def generator(seed=0):
@@ -176,6 +177,26 @@ def check_loss(function, by_loops):
 def test_the_losses_are_those_of_the_loops():
     check_loss(skipgram_loss, skipgram_by_loops)
     check_loss(cbow_loss, cbow_by_loops)
+
+
+def check_gradients(function, by_loops):
+    """A loss with its gradients written out is that of the loops, and its gradients are those of autograd."""
+    for seed in (0, 10):
+        first, second, near, noise = example(seed)
+        inputs = [x.clone().requires_grad_() for x in (first, second, noise)]
+        want = by_loops(inputs[0], inputs[1], near, inputs[2], 5)
+        got, *gradients = function(first, second, near, noise, 5)
+        assert torch.allclose(got, want), f"loss {got.item():.4f}, the loops say {want.item():.4f}"
+        for mine, theirs in zip(gradients, torch.autograd.grad(want, inputs), strict=True):
+            assert torch.allclose(mine, theirs), "the gradient differs"
+        assert all((x == 0).all() for x in function(first, second, torch.zeros_like(near), noise, 5)), "without a pair"
+
+
+def test_the_gradients_written_out_are_those_of_the_loops():
+    check_gradients(skipgram_gradients, skipgram_by_loops)
+    check_gradients(cbow_gradients, cbow_by_loops)
+    with pytest.raises(AssertionError):
+        check_gradients(cbow_gradients, skipgram_by_loops)
 
 
 def mutant_loss(mistake):

