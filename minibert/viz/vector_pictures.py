@@ -168,10 +168,12 @@ def plot_window(words: Sequence[str], near: Tensor) -> Figure:
     return figure
 
 
-def plot_losses(runs: Mapping[str, Sequence[float]], start: float, passes: Sequence[float], zero: float) -> Figure:
-    """Left: the loss of runs by step, smoothed, and what knowing nothing costs; right: GloVe's by pass over its table.
+def plot_losses(
+    runs: Mapping[str, Sequence[float]], start: float, passes: Sequence[float], controls: Mapping[str, float]
+) -> Figure:
+    """Left: the loss of runs by step, smoothed, and what knowing nothing costs; right: GloVe's by pass, and controls.
 
-    >>> len(plot_losses({"a": [1.0] * 100}, 2.0, [1.0, 0.5], 3.0).axes)
+    >>> len(plot_losses({"a": [1.0] * 100}, 2.0, [1.0, 0.5], {"biases": 3.0}).axes)
     2
     """
     figure = new_figure(10.0, 3.6)
@@ -182,7 +184,8 @@ def plot_losses(runs: Mapping[str, Sequence[float]], start: float, passes: Seque
     left.axhline(start, color=INK, ls=":", label=f"knows nothing: {start:.2f}")
     left.set(xlabel="step", ylabel="loss", title="skip-gram and CBOW")
     right.semilogy(range(1, len(passes) + 1), passes, "o-", color=GREEN)
-    right.axhline(zero, color=INK, ls=":", label=f"0 for every cell: {zero:.2f}")
+    for (name, loss), line in zip(controls.items(), (":", "--"), strict=False):
+        right.axhline(loss, color=INK, ls=line, label=f"{name}: {loss:.2f}")
     ticks = [0.05, 0.1, 0.2, 0.5]
     right.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     right.minorticks_off()
@@ -205,10 +208,12 @@ def plot_weights(counts: Tensor, weights: Tensor) -> Figure:
     return _finish(figure)
 
 
-def plot_found(target: Tensor, found: Mapping[str, Tensor]) -> Figure:
+def plot_found(target: Tensor, found: Mapping[str, Tensor], shift: float) -> Figure:
     """Dot products against counted PMI, a panel for each model with its correlation; the vertical scales differ.
 
-    >>> len(plot_found(torch.tensor([0.0, 1.0, 2.0]), {"a": torch.tensor([0.0, 1.0, 2.0])}).axes)
+    The line of the theory, target - shift, stands in the first panel only: in the others the scale may be too small.
+
+    >>> len(plot_found(torch.tensor([0.0, 1.0, 2.0]), {"a": torch.tensor([0.0, 1.0, 2.0])}, 1.0).axes[0].lines)
     1
     """
     figure = new_figure(9.6, 3.7)
@@ -218,6 +223,9 @@ def plot_found(target: Tensor, found: Mapping[str, Tensor]) -> Figure:
         top = 1.05 * dots.abs().max().item()
         axes.set(xlabel="PMI, counted", ylim=(-top, top), ylabel="dot product of the two rows")
         axes.set_title(f"{name}: correlation {agree:.2f}\n(scale: ±{top:.1f})", fontsize=11.5)
+    ends = torch.stack([target.min(), target.max()])
+    figure.axes[0].plot(ends, ends - shift, color=ORANGE, ls="--", lw=2, label="theory: PMI - log k")
+    figure.axes[0].legend(frameon=False, loc="lower right")
     return _finish(figure)
 
 
@@ -294,14 +302,14 @@ def plot_analogies(rows: Mapping[str, Tensor], labels: Sequence[str]) -> Figure:
 
 
 def plot_steps(panels: Mapping[str, Tensor], names: Sequence[str]) -> Figure:
-    """How far each pair of words goes along a mean difference: a bar for each pair, orange where it goes backwards.
+    """Cosines of pairs' differences with a mean difference: a bar for each pair, orange where it points backwards.
 
     Shape: each panel (pairs,).
 
     >>> len(plot_steps({"royal": torch.ones(2), "random": torch.tensor([1.0, -1.0])}, ["king, queen", "a, b"]).axes)
     2
     """
-    figure = new_figure(10.4, 3.8)
+    figure = new_figure(10.4, 4.0)
     for place, (axes, (title, steps)) in enumerate(
         zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True)
     ):
@@ -311,7 +319,7 @@ def plot_steps(panels: Mapping[str, Tensor], names: Sequence[str]) -> Figure:
         axes.invert_yaxis()
         ahead = int((steps > 0).sum())
         axes.set_title(f"{title}:\n{ahead} of {len(steps)} in order", fontsize=11.5)
-        axes.set(xlabel="step along it")
+        axes.set(xlim=(-1, 1), xlabel="cosine of the pair's difference\nwith the mean difference")
     return _finish(figure)
 
 

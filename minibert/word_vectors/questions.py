@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from minibert.corpora.synthetic.sampling import pick, stream
 
@@ -77,12 +77,13 @@ def find_phrases(texts: Iterable[Sequence[str]], count: int = 100, least: int = 
     []
     """
     texts = list(texts)
-    words, pairs = Counter(w for text in texts for w in text), Counter(p for text in texts for p in pairwise(text))
+    words = Counter(chain.from_iterable(texts))
     common = {word for word, _ in words.most_common(100)}
+    pairs = Counter((a, b) for text in texts for a, b in pairwise(text) if a not in common and b not in common)
     scores = {
         pair: (times - least) / (words[pair[0]] * words[pair[1]])
         for pair, times in pairs.items()
-        if times >= 1.2 * least and not common & set(pair) and min(words[w] - times for w in pair) >= least
+        if times >= 1.2 * least and min(words[w] - times for w in pair) >= least
     }
     return sorted(scores, key=lambda pair: (-scores[pair], pair))[:count]
 

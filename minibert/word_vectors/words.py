@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import torch
@@ -70,16 +71,17 @@ def count_corpus(texts: Iterable[Sequence[str]], min_count: int = 5) -> WordCorp
     for number, text in enumerate(texts):
         if isinstance(text, str):
             raise ValueError(f"text {number} is a string, {text[:40]!r}: split it first, for example with split_words")
-    counted = Counter(word for text in texts for word in text)
+    counted = Counter(chain.from_iterable(texts))
     kept = sorted((word for word, count in counted.items() if count >= min_count), key=lambda w: (-counted[w], w))
     if not kept:
         raise ValueError(f"no word of {len(texts)} texts occurs {min_count} times: lower min_count or give more text")
     number_of = {word: number for number, word in enumerate(kept)}
-    numbered = [[number_of[word] for word in text if word in number_of] for text in texts]
-    lengths = torch.tensor([len(text) for text in numbered])
+    ids = torch.tensor(list(map(number_of.get, chain.from_iterable(texts), repeat(-1))))  # -1 for the rare words
+    owner = torch.arange(len(texts)).repeat_interleave(torch.tensor([len(text) for text in texts]))
+    known = ids >= 0
     return WordCorpus(
         words=tuple(kept),
         counts=torch.tensor([counted[word] for word in kept]),
-        ids=torch.tensor([number for text in numbered for number in text]),  # (N,)
-        texts=torch.arange(len(texts)).repeat_interleave(lengths),  # (N,)
+        ids=ids[known],  # (N,)
+        texts=owner[known],  # (N,)
     )
