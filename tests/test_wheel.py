@@ -84,16 +84,22 @@ def course(minibert, here):
     return here / "mein Kurs"
 
 
-def test_it_holds_what_git_knows_of_five_folders_and_nothing_else(wheel):
+def known_to_git(*options: str) -> set[str]:
+    """The files of the carried folders, by the names that they have in the wheel."""
     try:
-        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+        listed = subprocess.run(["git", "ls-files", "-z", *options], cwd=ROOT, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no git here")
-    known = [name for name in listed.decode("utf-8").split("\0") if (ROOT / name).is_file()]
-    expected = {name for name in known if name.startswith("minibert/")}
-    expected |= {f"minibert/project/{name}" for name in known if name.split("/")[0] in CARRIED and "/" in name}
+    names = [name for name in listed.decode("utf-8").split("\0") if (ROOT / name).is_file()]
+    carried = {f"minibert/project/{name}" for name in names if name.split("/")[0] in CARRIED and "/" in name}
+    return carried | {name for name in names if name.startswith("minibert/")}
+
+
+def test_it_holds_what_git_knows_of_five_folders_and_nothing_else(wheel):
     about = {name for name in names_in(wheel) if ".dist-info/" in name}
-    assert names_in(wheel) - about == expected
+    assert known_to_git() - names_in(wheel) == set()
+    new = known_to_git("--others", "--exclude-standard")  # somebody is writing: not in it is fine, too
+    assert names_in(wheel) - about - known_to_git() - new == set()
     assert {name.rpartition("/")[2] for name in about} >= {"METADATA", "entry_points.txt", "LICENSE"}
 
 
