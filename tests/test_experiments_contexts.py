@@ -12,6 +12,7 @@ from minibert.config import EncoderConfig
 from minibert.corpora import synthetic
 from minibert.experiments import reading_sides
 from minibert.experiments.bidirectional import BIDIRECTIONAL, find_words, reader
+from minibert.experiments.both_senses import bags_of_words, join_senses
 from minibert.experiments.neighbours import FUNCTION_WORDS, Pool, make_pools, nearest_accuracy, use_of
 from minibert.experiments.reading_sides import Concatenated, Deep, LeftToRight, look, may_see
 from minibert.experiments.rota import DAYS, DUTIES, NAMES, duty, rota_sentences
@@ -238,6 +239,22 @@ def test_scores_that_are_known(uses):
     assert abs(nearest_accuracy(bags, pools) - 0.5) < 0.06  # which words they are does not help ...
     allowed = make_pools(uses, True, torch.Generator().manual_seed(0))
     assert nearest_accuracy(bags, allowed) > 0.9  # ... unless they may be the same
+
+
+def test_a_bag_cannot_tell_two_senses_in_one_sentence_apart(uses):
+    """Nor can anything that is the same at both occurrences: the two pools hold the same candidates."""
+    joined, pools = join_senses(uses, torch.Generator().manual_seed(0))
+    assert len(joined) == len(pools) > 1.8 * len(uses)
+    for k in range(0, len(joined), 18):
+        one, two, first, second = *joined[k : k + 2], *pools[k : k + 2]
+        assert one.words == two.words and one.place < two.place and one.word == two.word and one.sense != two.sense
+        assert first.query + 1 == second.query == len(uses) + k + 1
+        assert first.same.equal(second.other) and first.other.equal(second.same)
+        assert {uses[i].sense for i in first.same.tolist()} == {one.sense}
+        assert not any(uses[i].content & one.content for i in (*first.same.tolist(), *first.other.tolist()))
+    ids = {word: number for number, word in enumerate(sorted({word for use in uses for word in (*use.words, "and")}))}
+    table = torch.randn(len(ids), 16, generator=torch.Generator().manual_seed(0))
+    assert nearest_accuracy(bags_of_words(table, uses + joined, ids), pools) == pytest.approx(0.5)
 
 
 def test_ties_count_as_a_lot():

@@ -8,7 +8,7 @@ sense in one of two cases.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -90,18 +90,30 @@ def make_pools(uses: Sequence[Use], overlap: bool, generator: torch.Generator) -
     for number, use in enumerate(uses):
         others = [i for i, each in enumerate(uses) if each.word == use.word and each.sense != use.sense]
         shuffled = [others[i] for i in torch.randperm(len(others), generator=generator).tolist()]
-        by_frame: dict[tuple[str, ...], list[int]] = {}
-        for i in shuffled:
-            by_frame.setdefault(uses[i].frame, []).append(i)
-        pairs = []
-        for i, each in enumerate(uses):
-            alike = each.word == use.word and each.sense == use.sense and each.words != use.words
-            if alike and (overlap or not each.content & use.content) and by_frame.get(each.frame):
-                pairs.append((i, by_frame[each.frame].pop()))
+        alike = (
+            i
+            for i, each in enumerate(uses)
+            if each.word == use.word and each.sense == use.sense and each.words != use.words
+        )
+        pairs = pairs_of_one_frame(uses, (i for i in alike if overlap or not uses[i].content & use.content), shuffled)
         if pairs:
             same, other = torch.tensor(pairs).unbind(1)
             pools.append(Pool(number, same, other))
     return pools
+
+
+def pairs_of_one_frame(uses: Sequence[Use], these: Iterable[int], those: Iterable[int]) -> list[tuple[int, int]]:
+    """Pairs of numbers, one of each side, whose sentences have the same frame; each number once.
+
+    >>> uses = [Use(("the", "bank", "near", "the", word), 1, "river") for word in ("raft", "oar")]
+    >>> uses.append(Use(("every", "bank"), 1, "money"))
+    >>> pairs_of_one_frame(uses, [0, 2], [1, 2])
+    [(0, 1), (2, 2)]
+    """
+    by_frame: dict[tuple[str, ...], list[int]] = {}
+    for i in those:
+        by_frame.setdefault(uses[i].frame, []).append(i)
+    return [(i, by_frame[uses[i].frame].pop()) for i in these if by_frame.get(uses[i].frame)]
 
 
 def nearest_accuracy(vectors: Tensor, pools: Sequence[Pool]) -> float:
