@@ -109,3 +109,13 @@ def test_the_page_says_why_a_claim_was_not_tested():
     claim = Claim("A0", "It is so.", "not at this scale", "Not tried.", reason="It takes 64 chips.")
     assert "**Why not here.** It takes 64 chips." in page([claim], {})
     assert troubles([claim], {}) == []
+
+
+def test_a_table_is_read_and_a_live_picture_is_not(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    pages = ("<table><tr><td>625</td></tr></table>", "<div><script>[626]</script></div>")
+    outputs = [dict(data={"text/plain": "<HTML>", "text/html": [page]}) for page in pages]
+    cell = dict(id="b", cell_type="code", execution_count=1, source=["HTML(table)"], outputs=outputs)
+    (tmp_path / "notebooks" / "n.ipynb").write_text(json.dumps(dict(cells=[cell])), encoding="utf-8")
+    shown = read_places(tmp_path)["n/b"].text
+    assert "625" in shown and "626" not in shown

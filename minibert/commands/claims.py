@@ -112,7 +112,10 @@ def read_places(root: Path = PROJECT) -> dict[str, Place]:
                     title, section = (heading, "") if len(marks) == 1 else (title, heading)
             shown = [source]
             for output in cell.get("outputs", ()):
-                shown += ["".join(output.get("text", "")), "".join(output.get("data", {}).get("text/plain", ""))]
+                data = output.get("data", {})
+                shown += ["".join(output.get("text", "")), "".join(data.get("text/plain", ""))]
+                page = "".join(data.get("text/html", ""))
+                shown += [page] if page.startswith("<table") else []  # a live picture holds more than it shows
             places[f"{file.stem}/{cell['id']}"] = Place(title, section, cell.get("execution_count"), "\n".join(shown))
     return places
 

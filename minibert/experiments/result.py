@@ -62,18 +62,24 @@ class Result:
         """The standard deviation over the seeds by arm (with n - 1)."""
         return {arm: stdev(numbers) for arm, numbers in self.values(measure).items()}
 
+    def in_words(self, measure: str, digits: int = 3) -> dict[str, str]:
+        """Mean +- spread over the seeds by arm, as text.
+
+        >>> rows = [{"arm": "a", "measures": {"accuracy": 0.5 + seed / 10}} for seed in range(3)]
+        >>> Result({"arms": ["a"], "results": rows}).in_words("accuracy", digits=1)
+        {'a': '0.6 +- 0.1'}
+        """
+        means, spreads = self.mean(measure), self.spread(measure)
+        return {arm: f"{means[arm]:.{digits}f} +- {spreads[arm]:.{digits}f}" for arm in means}
+
     def table(self, *measures: str, digits: int = 3) -> str:
         """A text table, a line for each arm: mean +- spread of each measure, a dash where an arm does not have it."""
-        means, spreads = [self.mean(name) for name in measures], [self.spread(name) for name in measures]
+        found = [self.in_words(name, digits) for name in measures]
         wide = max(len(arm) for arm in self.arms)
         column = max(2 * digits + 8, *(len(name) for name in measures))
         lines = [" " * wide + "".join(f"  {name:>{column}}" for name in measures)]
         for arm in self.arms:
-            cells = [
-                f"{m[arm]:.{digits}f} +- {s[arm]:.{digits}f}" if arm in m else "-"
-                for m, s in zip(means, spreads, strict=True)
-            ]
-            lines.append(f"{arm:<{wide}}" + "".join(f"  {cell:>{column}}" for cell in cells))
+            lines.append(f"{arm:<{wide}}" + "".join(f"  {cells.get(arm, '-'):>{column}}" for cells in found))
         return "\n".join(lines)
 
 
