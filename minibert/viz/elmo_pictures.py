@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from torch import Tensor
@@ -23,9 +23,27 @@ from minibert.viz.diagram import (
     vector,
 )
 
-SEEN = {"forward": "#56B4E9", "backward": ORANGE, "itself": PINK, "both": BLUE}
 NOTHING = "#E3E6EA"
-LOOKS = ((BLUE, ""), (ORANGE, "//"), (GREEN, ".."), (PINK, "xx"))
+LOOKS = ((BLUE, ""), (ORANGE, "//"), (GREEN, ".."), (PINK, "xx"), (GREY, "\\\\"))
+NETWORKS = (  # of the stored experiment `meeting`, in its order
+    "one side",
+    "two networks, added",
+    "two networks, dense layer",
+    "as 3, one layer each",
+    "one network, both sides",
+    "as 5, one layer",
+)
+ON_SPEECHES = {  # arm of the stored experiment `bidirectional`: which network, and the share of words it is asked for
+    "unigram": ("commonest word", "-"),
+    "left to right": ("1. one side", "every word"),
+    "concatenated": ("2. two networks, added", "every word"),
+    "concatenated, dense": ("3. two networks, dense layer", "every word"),
+    "left to right, 15 %": ("1. one side", "15 %"),
+    "concatenated, 15 %": ("2. two networks, added", "15 %"),
+    "deep": ("5. one network, both sides", "15 %"),
+    "deep, 30 %": ("5. one network, both sides", "30 %"),
+    "deep, longer": ("5. one network, both sides", "15 %, three times the steps"),
+}
 
 
 def draw_stack(words: Sequence[str] = ("the", "bank", "of", "the", "river")) -> Figure:
@@ -187,22 +205,21 @@ def plot_guesses(panels: Mapping[str, Sequence[tuple[str, float, bool]]]) -> Fig
     return figure
 
 
-def draw_grids(grids: Mapping[str, Tensor], rows: str, columns: str, names: Mapping[str, str] | None = None) -> Figure:
-    """Who depends on whom: squares in row i, column j where i depends on j, the diagonal framed.
+def draw_grids(grids: Mapping[str, Tensor], rows: str, columns: str) -> Figure:
+    """Who depends on whom: a blue square in row i, column j where i depends on j, the diagonal framed.
 
-    Each grid (T, T) is of booleans, or of the numbers 0 (nothing) to 4: forward, backward, itself and both in SEEN.
-    `names` are what the legend calls the colours.
+    Shape: each grid (T, T) bool.
 
+    >>> import torch
     >>> len(draw_grids({"left": torch.ones(3, 3).bool().tril()}, "state of", "depends on").axes)
     1
     """
     figure = new_figure(3.3 * len(grids), 3.5)
-    paint = [NOTHING, *SEEN.values()]
     for axes, (title, grid) in zip(figure.subplots(1, len(grids), squeeze=False)[0], grids.items(), strict=True):
-        size, codes = len(grid), grid.long() * (4 if grid.dtype == torch.bool else 1)
+        size = len(grid)
         for i in range(size):
             for j in range(size):
-                frame = dict(facecolor=paint[int(codes[i, j])], edgecolor=INK if i == j else "white", lw=1.6)
+                frame = dict(facecolor=BLUE if grid[i, j] else NOTHING, edgecolor=INK if i == j else "white", lw=1.6)
                 axes.add_patch(Rectangle((j + 0.07, i + 0.07), 0.86, 0.86, **frame))
         numbers = range(1, size + 1)
         axes.set(xlim=(0, size), ylim=(size, 0), aspect="equal", xlabel=columns, ylabel=rows)
@@ -211,23 +228,47 @@ def draw_grids(grids: Mapping[str, Tensor], rows: str, columns: str, names: Mapp
         axes.set_yticks([n - 0.5 for n in numbers], numbers)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-    if names:
-        handles = [Patch(fc=SEEN[key], label=text) for key, text in names.items()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     return figure
 
 
-def draw_three_ways() -> Figure:
-    """Which words the state of a word in the last layer may look at: GPT, ELMo and BERT.
+def draw_meeting() -> Figure:
+    """Six networks that look for the duty between a name and a day: which layers read which side, and where they meet.
 
-    >>> len(draw_three_ways().axes)
-    3
+    >>> len(draw_meeting().axes)
+    6
     """
-    left, right = torch.ones(6, 6).long().tril(), torch.ones(6, 6).long().triu()
-    grids = {"GPT: from the left": left, "ELMo: two halves, apart": left + 2 * right}
-    grids["BERT: both, in every layer"] = torch.full((6, 6), 4)
-    names = dict(zip(SEEN, ("left side", "right side", "itself, in both halves", "both sides together"), strict=True))
-    return draw_grids(grids, "state of word", "may look at word", names)
+    figure = new_figure(10.4, 6.4)
+    for axes, (number, name) in zip(figure.subplots(2, 3).flat, enumerate(NETWORKS, start=1), strict=True):
+        axes.set(xlim=(0, 6), ylim=(-0.35, 4.6))
+        axes.axis("off")
+        axes.set_title(f"{number}. {name}", fontsize=12, color=INK, fontweight="bold")
+        like = "GPT" if number == 1 else "ELMo" if number < 5 else "BERT"
+        axes.text(0.1, 4.3, f"like {like}", fontsize=11, color="#5B6673", va="center")
+        _draw_network(axes, number)
+    return figure
+
+
+def _draw_network(axes: Axes, number: int) -> None:
+    """One panel of `draw_meeting`: the words, the layers that read them, what joins both sides, and the duty."""
+    layers, one_network = 1 if number in (4, 6) else 2, number > 4
+    sides = [(3.0, 5.4, "green", "both sides")] if one_network else [(1.25, 2.3, "blue", "left side")]
+    sides += [(4.75, 2.3, "yellow", "right side")] if number in (2, 3, 4) else []
+    for x, words in ((1.25, "now ben will"), (3.0, "?"), (4.75, "on monday")):
+        unread = number == 1 and x > 4
+        axes.text(x, 0.2, words, ha="center", va="center", fontsize=11.5, color=GREY if unread else INK)
+        if x != 3.0 and not unread:
+            arrow(axes, (x, 0.45), (x, 0.8))
+    for x, wide, shade, side in sides:
+        for layer in range(layers):
+            box(axes, x, 1.1 + 0.85 * layer, wide, 0.6, side, shade, size=11)
+        if layers == 2:
+            arrow(axes, (x, 1.4), (x, 1.65))
+        end = 3.0 if one_network else 2.6 if x < 3.0 else 3.4
+        arrow(axes, (x, 0.55 + 0.85 * layers), (end, 2.88))
+    text, wide = ("+", 1.6) if number == 2 else ("dense layer", 2.4)
+    box(axes, 3.0, 3.18, wide, 0.6, text, "pink", size=15 if number == 2 else 11)
+    arrow(axes, (3.0, 3.48), (3.0, 3.95))
+    axes.text(3.0, 4.2, "cook", ha="center", va="center", fontsize=12, color=INK, fontweight="bold")
 
 
 def plot_layers(scores: Mapping[str, Tensor], levels: Mapping[str, float], ylabel: str) -> Figure:
@@ -235,6 +276,7 @@ def plot_layers(scores: Mapping[str, Tensor], levels: Mapping[str, float], ylabe
 
     Shape: each of scores (seeds, L + 1).
 
+    >>> import torch
     >>> len(plot_layers({"both": torch.ones(3, 3)}, {"chance": 0.5}, "right").axes)
     1
     """
@@ -259,6 +301,7 @@ def plot_groups(
 
     Shape: each of the values (seeds, ticks).
 
+    >>> import torch
     >>> len(plot_groups({"ELMo": torch.ones(3, 2)}, ["shown", "hidden"], "share").axes)
     1
     """
