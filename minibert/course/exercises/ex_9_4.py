@@ -41,7 +41,10 @@ BAR, PAIRS = 0.93, 500
 LOW = "about chance: what A and B share is the same for (A, B) and (B, A); look at each word together with its sentence"
 SIDES = "each sentence by itself is not enough: the same two kinds of sentence stand in both orders; what decides it?"
 SIGN = "the score is turned round: it is larger where A comes first"
-CLOSE = "close: all pairs, more steps, or features in which words of A and words of B meet"
+CLOSE = (
+    "close. All pairs, and enough steps? Word by word, a word of A with a word of B, is too sparse for 500 pairs: let "
+    "whole bags meet. Join the two bags, then a hidden layer; or multiply each bag by the number of shared words"
+)
 SCORE = "return a function: score(list of P pairs) -> a tensor (P,) of floats, larger where A comes first"
 
 
