@@ -131,10 +131,12 @@ def draw_figure(view):
     box = Rectangle((view.head * side - 0.5, view.layer * side - 0.5), side, side, fill=False, color=ORANGE, lw=2)
     overview.add_patch(box)
     every = max(1, heads // 12)
-    overview.set_xticks([h * side + side / 2 for h in range(0, heads, every)], range(0, heads, every))
-    overview.set_yticks([layer * side + side / 2 for layer in range(layers)], range(layers))
-    overview.set(xlabel="head", ylabel="layer", title=for_matplotlib(view.title))
-    axes.set_title(f"layer {view.layer}, head {view.head}: who looks at whom")
+    overview.set_xticks([h * side + side / 2 for h in range(0, heads, every)], range(0, heads, every), fontsize=13)
+    overview.set_yticks([layer * side + side / 2 for layer in range(layers)], range(layers), fontsize=13)
+    overview.set_xlabel("head", fontsize=13)
+    overview.set_ylabel("layer", fontsize=13)
+    overview.set_title(for_matplotlib(view.title), fontsize=13)
+    axes.set_title(f"layer {view.layer}, head {view.head}: who looks at whom", fontsize=13)
     if view.links.keys is not None:
         axes.imshow(view.links.maps[view.layer, view.head].numpy(), **colors)
         axes.set(xlabel=f"looks at (key), {size} tokens", ylabel="token (query)", xticks=[], yticks=[])
@@ -157,9 +159,6 @@ def _draw_lines(view, axes) -> None:
         axes.plot(bend, i + (j - i) * height, color=color, lw=0.6 + 3 * p, alpha=min(1.0, 0.12 + p) * faded)
     for index, token in enumerate(view.tokens):
         weight = "bold" if index == view.token else "normal"
-        small = 10 if size <= 30 else 8
-        axes.text(
-            -0.03, index, for_matplotlib(_short(token)), ha="right", va="center", fontsize=small, fontweight=weight
-        )
-        axes.text(1.03, index, for_matplotlib(_short(token)), ha="left", va="center", fontsize=small)
-    axes.set(xlim=(-0.45, 1.45), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])
+        for x, side, bold in ((-0.03, "right", weight), (1.03, "left", "normal")):
+            axes.text(x, index, for_matplotlib(_short(token)), ha=side, va="center", fontsize=12.5, fontweight=bold)
+    axes.set(xlim=(-0.6, 1.6), ylim=(size - 0.5, -0.5), xticks=[], yticks=[])

@@ -129,24 +129,28 @@ class UnmaskView(View):
         first, last = max(0, self.hidden[0] - 3), min(len(self.ids) - 1, self.hidden[-1] + 1)
         before = for_matplotlib(" ".join(self._shown[token].strip() for token in self.ids[:first]))
         before = textwrap.fill(f"the text begins: {before} ...", 9 * (last - first + 1)) if first else ""
-        size = (0.68 * (last - first + 1) + 0.8, 0.3 * len(steps) + 1.2 + 0.2 * len(before.splitlines()))
+        size = (0.66 * (last - first + 1) + 0.8, 0.36 * len(steps) + 1.3 + 0.24 * len(before.splitlines()))
         figure = plt.figure(figsize=size, dpi=144, layout="constrained")
         axes = figure.subplots()
         for row, step in enumerate(steps):
             for place, (token, sure) in step.guesses.items():
-                axes.add_patch(plt.Rectangle((place - 0.5, row - 0.5), 1, 1, color=COLORS[0], alpha=0.75 * sure, lw=0))
-                style = dict(fontweight="bold") if place in step.chosen else dict(color="#555555")
-                axes.text(place, row, _short(self._shown[token]), ha="center", va="center", fontsize=9.5, **style)
+                axes.add_patch(plt.Rectangle((place - 0.5, row - 0.5), 1, 1, color=COLORS[0], alpha=0.45 * sure, lw=0))
+                style = dict(fontweight="bold") if place in step.chosen else {}
+                word = _short(self._shown[token])
+                axes.text(place, row, word, ha="center", va="center", fontsize=_fitting(word), **style)
                 if place in step.chosen:
                     frame = plt.Rectangle((place - 0.48, row - 0.46), 0.96, 0.92, fill=False, ec=COLORS[1], lw=1.8)
                     axes.add_patch(frame)
         shown = range(first, last + 1)
         given = ["?" if place in order else _short(self._shown[self.ids[place]]) for place in shown]
-        axes.set_xticks(shown, given, fontsize=10)
-        axes.set_yticks(range(len(steps)), [str(number + 1) for number in range(len(steps))], fontsize=10)
-        axes.set(xlim=(first - 0.5, last + 0.5), ylim=(len(steps) - 0.5, -0.5), ylabel="step")
+        axes.set_xticks(shown, given)
+        for label, word in zip(axes.get_xticklabels(), given, strict=True):
+            label.set_fontsize(_fitting(word))
+        axes.set_yticks(range(len(steps)), [str(number + 1) for number in range(len(steps))], fontsize=12)
+        axes.set(xlim=(first - 0.5, last + 0.5), ylim=(len(steps) - 0.5, -0.5))
+        axes.set_ylabel("step", fontsize=12)
         title = f"{name}: filled in this step (orange), probability of the guess (blue)"
-        axes.set_title(f"{title}\n{before}".strip(), loc="left", fontsize=11)
+        axes.set_title(f"{title}\n{before}".strip(), loc="left", fontsize=13)
         axes.spines[["top", "right"]].set_visible(False)
         return figure
 
@@ -154,6 +158,11 @@ class UnmaskView(View):
 def _shown(tok, token: int) -> str:
     """A token as a reader sees it: its text, or its name where it has none."""
     return tok.decode([token]) or str(tok.id_to_token(token))
+
+
+def _fitting(word: str) -> float:
+    """A size of letters with which a word does not leave its column."""
+    return 12.0 if len(word) < 6 else max(9.0, 68 / len(word))
 
 
 def _short(word: str) -> str:
