@@ -102,10 +102,12 @@ def plot_loss(curve: Sequence[float], window: int, held_out: float, levels: Mapp
     return figure
 
 
-def plot_kinds(shares: Mapping[str, Mapping[str, float]], shown: Mapping[str, str]) -> Figure:
+def plot_kinds(
+    shares: Mapping[str, Mapping[str, float]], shown: Mapping[str, str], top: float = 1.0, xlabel: str = ""
+) -> Figure:
     """Draw the share of hidden words that are named by kind of word: a group of bars for each kind.
 
-    `shares[kind][who]` is a share; `shown` names two of the who for the legend.
+    `shares[kind][who]` is a share; `shown` names two of the who for the legend; the axis ends at `top`.
 
     >>> plot_kinds({"names": {"two": 0.1, "BERT": 0.9}}, {"two": "counts", "BERT": "BERT"}).axes[0].get_ylabel()
     'hidden words named'
@@ -117,8 +119,8 @@ def plot_kinds(shares: Mapping[str, Mapping[str, float]], shown: Mapping[str, st
         bars = axes.bar([place + shift for place in range(len(values))], values, 0.38, color=colour, label=label)
         axes.bar_label(bars, [f"{100 * value:.0f}" for value in values], fontsize=10)
     axes.set_xticks(range(len(shares)), list(shares))
-    axes.set(ylabel="hidden words named", ylim=(0, 1.05))
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.set(xlabel=xlabel, ylabel="hidden words named", ylim=(0, 1.05 * top))
+    axes.set_yticks([top * quarter / 4 for quarter in range(5)], [f"{25 * quarter * top:g} %" for quarter in range(5)])
     axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -143,23 +145,26 @@ def plot_reach(distances: Sequence[str], shares: Mapping[str, Sequence[float]], 
     return figure
 
 
-def plot_arms(arms: Mapping[str, Sequence[float]], xlabel: str) -> Figure:
-    """Draw every seed as a dot and the mean as a bar; arms that count neighbours are grey.
+def plot_arms(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Draw a panel for each experiment: every seed as a dot, the mean as a bar; arms that count neighbours are grey.
 
-    >>> plot_arms({"bias": [0.6, 0.61], "left neighbour": [0.3, 0.3]}, "named").axes[0].get_xlabel()
-    'named'
+    >>> plot_arms({"letters": {"bias": [0.6, 0.61], "left neighbour": [0.3, 0.3]}}).axes[0].get_title()
+    'letters'
     """
-    figure = new_figure(8.4, 3.1)
-    axes = figure.subplots()
-    for place, (arm, values) in enumerate(arms.items()):
-        middle = sum(values) / len(values)
-        axes.barh(place, middle, 0.62, color="#C9CED4" if arm.startswith(COUNTS) else "#9CC9E8")
-        axes.plot(values, [place] * len(values), "o", color=BLUE, ms=4.5)
-        axes.text(max(values) + 0.01, place, f"{100 * middle:.1f} %", va="center", fontsize=10.5)
-    axes.set_yticks(range(len(arms)), [f"count, {arm}" if arm.startswith(COUNTS) else arm for arm in arms])
-    axes.set(xlabel=xlabel, xlim=(0, 1.2 * max(max(values) for values in arms.values())))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.invert_yaxis()
+    figure = new_figure(10.4, 3.3)
+    for axes, (title, arms) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for place, (arm, values) in enumerate(arms.items()):
+            middle = sum(values) / len(values)
+            axes.barh(place, middle, 0.62, color="#C9CED4" if arm.startswith(COUNTS) else "#9CC9E8")
+            axes.plot(values, [place] * len(values), "o", color=BLUE, ms=4.5)
+            said = dict(textcoords="offset points", va="center", fontsize=11)
+            axes.annotate(f"{100 * middle:.1f} %", (max(values), place), (7, 0), **said)
+        names = [f"count, {arm}" if arm.startswith(COUNTS) else arm for arm in arms]
+        axes.set_yticks(range(len(arms)), names, fontsize=11)
+        axes.set_title(title, fontsize=12)
+        axes.set(xlabel="share of the hidden ones named", xlim=(0, 1.25 * max(max(values) for values in arms.values())))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.invert_yaxis()
     return figure
 
 
