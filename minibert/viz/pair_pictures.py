@@ -124,6 +124,28 @@ def plot_pulls(measured: Tensor) -> Figure:
     return figure
 
 
+def plot_two_losses(
+    log: Sequence[tuple[float, float]], ends: Mapping[str, Sequence[float]], titles: Sequence[str]
+) -> Figure:
+    """Two losses by step, a panel for each: the batches as dots; `ends[name]` holds a level for each panel, a line.
+
+    >>> len(plot_two_losses([(4.0, 0.7), (3.9, 0.6)], {"end": (4.1, 0.5)}, ("words", "next")).axes)
+    2
+    """
+    figure = new_figure(10.0, 3.6)
+    panels = figure.subplots(1, 2)
+    for column, (axes, title) in enumerate(zip(panels, titles, strict=True)):
+        axes.plot([both[column] for both in log], color=BLUE, marker="o", ms=6, lw=1, label="a training batch")
+        for (name, levels), style, color in zip(ends.items(), (":", "--", "-"), (GREY, ORANGE, INK), strict=False):
+            axes.axhline(levels[column], color=color, ls=style, lw=1.8, label=name)
+        axes.set_title(title, fontsize=12)
+        highest = max(one[column] for one in (*log, *ends.values()))
+        axes.set(xlabel="step", ylabel="loss (nats)", ylim=(0, 1.15 * highest))
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].legend(frameon=False, loc="lower left", fontsize=11)
+    return figure
+
+
 def plot_published(tables: Mapping[str, Mapping[str, tuple[float, float]]]) -> Figure:
     """Published scores with and without next-sentence prediction: a panel for each paper, a row for each task.
 
