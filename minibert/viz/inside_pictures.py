@@ -133,3 +133,31 @@ def plot_single_heads(heads: Mapping[str, Tensor], levels: Mapping[str, float]) 
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def plot_taken_out(scores: Tensor, moved: Tensor, twin: tuple[Tensor, Tensor], named: Mapping[str, tuple]) -> Figure:
+    """What a head looks at against how far the states move without it, a mark for each head; the twin's are crosses.
+
+    Shape: scores and moved (L, H), `twin` has the same two; `named` gives some heads a name: (layer, head).
+
+    >>> import torch
+    >>> one = torch.full((6, 12), 0.5)
+    >>> len(plot_taken_out(one, one, (one, one), {"a head": (0, 2)}).axes)
+    1
+    """
+    figure = new_figure(9.2, 3.7)
+    axes = figure.subplots()
+    for layer, style in zip(range(len(scores)), STYLES, strict=False):
+        look = dict(color=style["color"], marker=style["marker"], s=42, alpha=0.8)
+        axes.scatter(scores[layer], moved[layer], label=f"layer {layer}", **look)
+    axes.scatter(*twin, color=GREY, marker="x", s=22, lw=0.8, label="twin, all layers")
+    for name, (layer, head) in named.items():
+        x, y = scores[layer, head].item(), moved[layer, head].item()
+        line = dict(arrowstyle="-", color=INK, lw=0.7)
+        above = dict(textcoords="offset points", arrowprops=line, fontsize=10, color=INK)
+        axes.annotate(for_matplotlib(name), (x, y), (-24, 44), **above)
+    axes.set(xlabel="attention of the words to [CLS]", xlim=(0, 1), yscale="log")
+    axes.set_ylabel("how far the last vectors move\nwithout the head (log scale)")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
