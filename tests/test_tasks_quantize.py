@@ -117,6 +117,15 @@ def test_bf16_inside_is_nearer_to_float32_than_bf16_everywhere(family):
         assert torch.equal(bf16_inside(model)(*padded).hidden[padded[1].bool()], inside)
 
 
+@pytest.mark.filterwarnings("ignore")  # the compiler warns that it traces through caches
+def test_bf16_inside_can_be_compiled():
+    model = bf16_inside(Encoder(EncoderConfig.preset("modernbert-nano")))
+    ids = torch.randint(5, 900, (2, 40), generator=torch.Generator().manual_seed(0))
+    torch._dynamo.reset()
+    with torch.no_grad():
+        assert torch.equal(torch.compile(model, backend="eager")(ids).hidden, model(ids).hidden)
+
+
 @pytest.mark.parametrize("name", ["bert-nano", "modernbert-nano", "eurobert-nano"])
 def test_every_matrix_of_a_block_is_a_quarter_as_large_and_nothing_else_changes(name):
     model = Encoder(EncoderConfig.preset(name))

@@ -13,7 +13,8 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from minibert.bench.report import DTYPES, Case, Settings, find_cases, start_report
+from minibert.bench.opponents import in_bf16
+from minibert.bench.report import Case, Settings, find_cases, start_report
 from minibert.bench.timing import quartiles, waiter
 from minibert.bench.workloads import padded_batch
 from minibert.model.encoder import Encoder
@@ -62,7 +63,9 @@ def measure(case: Case, settings: Settings) -> dict:
     """
     device, config = settings.device, case.config
     generator = torch.Generator().manual_seed(settings.seed)
-    model = Encoder(config, pooler=False, generator=generator).eval().to(device, DTYPES[case.dtype])
+    model = Encoder(config, pooler=False, generator=generator).eval().to(device)
+    if case.dtype == "bf16":
+        model = in_bf16(model, device)
     ids, mask = (tensor.to(device) for tensor in padded_batch(case.workload, config, settings.seed))
     is_cpu = torch.device(device).type == "cpu"
     clock, wait = (time.process_time if is_cpu else time.perf_counter), waiter(device)
@@ -144,5 +147,5 @@ def parts_of(model: Encoder) -> list[tuple[nn.Module, str]]:
         found += [(block.attention_norm, NORMS), (block.feed_forward_norm, NORMS)]
         found += [(attention, GLOBAL if attention.window is None else LOCAL), (feed_forward, ACTIVATION)]
         found += [(attention.query_key_value, PROJECTIONS), (attention.output, PROJECTIONS)]
-        found += [(child, MATRICES) for child in feed_forward.children() if isinstance(child, nn.Linear)]
+        found += [(child, MATRICES) for child in feed_forward.children() if hasattr(child, "weight")]
     return found

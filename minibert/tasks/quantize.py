@@ -76,10 +76,10 @@ class Bf16Linear(nn.Module):
         super().__init__()
         self.register_buffer("weight", pack(linear.weight.detach().bfloat16()))
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().bfloat16())
+        self.product = onednn_product if self.weight.is_mkldnn else nn.functional.linear
 
     def forward(self, x: Tensor) -> Tensor:
-        product = onednn_product if self.weight.is_mkldnn else nn.functional.linear
-        return product(x.bfloat16(), self.weight, self.bias)
+        return self.product(x.bfloat16(), self.weight, self.bias)
 
 
 def quantize(model):
