@@ -30,6 +30,7 @@ FILES = ("data/speedrun/*.py",)  # what the pages link to
 
 LINK_TO_CELL = re.compile(r"\]\([\w./]*#cell-id=([\w-]+)\)")  # as JupyterLab wants it
 LINK_TO_FILE = re.compile(r"\]\((?:\.\./)*(minibert/[\w/]+\.py)\)")
+ROW = re.compile(r"^\| (\d\d) (\w+) \|", re.MULTILINE)  # of the table in README.md
 NAMED = re.compile(r"(?<![`\[])`((?:notebooks|exercises|minibert)/[\w/]+(?:\.\w+)?)`(?!`)")
 
 SETTINGS = dict(
@@ -194,7 +195,7 @@ def prepare(source: Path) -> None:
         intro=relinked(intro, modules),
         chapters="\n".join(f"notebooks/{name}" for name in chapters),
         others="\n".join(f"notebooks/{name}" for name in (*FIRST, *sorted(others))),
-        explained="\n".join(f"explain/{name}" for name in write_explained(source / "explain")),
+        explained="\n".join(f"{name} <explain/{name}>" for name in write_explained(source / "explain")),
     )
     write_text(source / "index.md", index)
 
@@ -221,6 +222,7 @@ def relinked(text: str, modules: set[str]) -> str:
 
     text = LINK_TO_CELL.sub(r"](#cell-\1)", text)
     text = LINK_TO_FILE.sub(lambda found: f"]({page_of(found[1])})", text)
+    text = ROW.sub(r"| [\1 \2](/notebooks/\1_\2.ipynb) |", text)
     return NAMED.sub(link, text)
 
 
