@@ -24,7 +24,7 @@ from minibert.shipped_models import SHIPPED, shipped
 from minibert.site.reference import write_reference
 
 HERE = Path(__file__).resolve().parent
-PAGES = ("notebooks/*.ipynb", "notebooks/*.md", "exercises/*/*.ipynb", "README.md", "data/**/README.md")
+PAGES = ("notebooks/*.md", "README.md", "data/README.md", "data/speedrun/README.md")  # besides the notebooks
 FIRST = ("glossary", "claims")  # in the menu, before the other pages of notebooks/
 FILES = ("data/speedrun/*.py",)  # what the pages link to
 
@@ -101,7 +101,7 @@ checked, set the course up on your computer: [two commands](README.md) do it.
 :caption: The package
 :hidden:
 Set-up and commands <README>
-api/minibert
+File by file <api/minibert>
 data/README
 data/speedrun/README
 ```
@@ -171,30 +171,33 @@ def mathml(latex: str, block: bool = False) -> str:
 
 def prepare(source: Path) -> None:
     """Write the sources of all pages to the folder `source`."""
-    for pattern in (*PAGES, *FILES):
-        for path in sorted(PROJECT.glob(pattern)):
-            target = source / path.relative_to(PROJECT)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    pages = {path: path.read_text(encoding="utf-8") for path in source.rglob("*") if path.suffix in (".md", ".ipynb")}
+    # a learner's copies and trials in these folders are left out
+    chapters = [path for path in sorted(PROJECT.glob("notebooks/*.ipynb")) if re.fullmatch(r"\d\d_\w+", path.stem)]
+    exercises = [PROJECT / "exercises" / path.stem / path.name for path in chapters]
+    exercises = [path for path in exercises if path.is_file()]
+    others = [path for pattern in PAGES for path in sorted(PROJECT.glob(pattern))]
+    pages = {path.relative_to(PROJECT): path.read_text(encoding="utf-8") for path in (*chapters, *exercises, *others)}
     cells = {cell for text in pages.values() for cell in LINK_TO_CELL.findall(text)}
     modules = set(write_reference(source / "api"))
     for path, text in pages.items():
         if path.suffix == ".md":
-            write_text(path, relinked(text, modules))
+            page = relinked(text, modules)
         else:
-            has_exercises = path.parent.name == "notebooks" and (source / "exercises" / path.stem).is_dir()
-            write_text(path, notebook_page(text, modules, cells, path.stem if has_exercises else None))
+            has_exercises = Path("exercises", path.stem, path.name) in pages and path.parent.name == "notebooks"
+            page = notebook_page(text, modules, cells, path.stem if has_exercises else None)
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        write_text(source / path, page)
+    for file in [file for pattern in FILES for file in PROJECT.glob(pattern)]:
+        shutil.copyfile(file, source / file.relative_to(PROJECT))
     (source / "_static").mkdir()
     for file in ("site.css", "site.js"):
         shutil.copyfile(HERE / file, source / "_static" / file)
-    intro = pages[source / "README.md"].split("\n\n", 1)[1].partition("\n## ")[0].strip()
-    chapters = sorted(path.stem for path in pages if path.parent.name == "notebooks" and path.suffix == ".ipynb")
-    others = {path.stem for path in pages if path.parent.name == "notebooks" and path.suffix == ".md"} - set(FIRST)
+    intro = pages[Path("README.md")].split("\n\n", 1)[1].partition("\n## ")[0].strip()
+    beside = [path.stem for path in others if path.parent.name == "notebooks" and path.stem not in FIRST]
     index = INDEX.format(
         intro=relinked(intro, modules),
-        chapters="\n".join(f"notebooks/{name}" for name in chapters),
-        others="\n".join(f"notebooks/{name}" for name in (*FIRST, *sorted(others))),
+        chapters="\n".join(f"notebooks/{path.stem}" for path in chapters),
+        others="\n".join(f"notebooks/{name}" for name in (*FIRST, *beside)),
         explained="\n".join(f"{name} <explain/{name}>" for name in write_explained(source / "explain")),
     )
     write_text(source / "index.md", index)
@@ -221,7 +224,7 @@ def relinked(text: str, modules: set[str]) -> str:
         return f"[{found[0]}]({page})" if (page := page_of(found[1])) else found[0]
 
     text = LINK_TO_CELL.sub(r"](#cell-\1)", text)
-    text = LINK_TO_FILE.sub(lambda found: f"]({page_of(found[1])})", text)
+    text = LINK_TO_FILE.sub(lambda found: f"]({page})" if (page := page_of(found[1])) else found[0], text)
     text = ROW.sub(r"| [\1 \2](/notebooks/\1_\2.ipynb) |", text)
     return NAMED.sub(link, text)
 
