@@ -21,7 +21,7 @@ def write_reference(folder: Path) -> Iterator[str]:
     ...     "minibert.model.attention" in list(write_reference(Path(folder) / "api"))
     True
     """
-    folder.mkdir()
+    folder.mkdir(parents=True)
     files = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         name = ".".join(("minibert", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
