@@ -43,6 +43,7 @@ def test_onednn_serves_float32_inference_on_the_processor_only(monkeypatch):
     used = []
     monkeypatch.setattr(linear, "onednn_product", lambda x, weight, bias: used.append(1) or x @ weight.T)
     monkeypatch.setattr(linear, "HAS_ONEDNN", True)
+    monkeypatch.setattr(linear, "FEWEST", 64 * 6 * 8)
 
     def uses(rows=64, dtype=torch.float32, gradients=False, autocast=False, dims=2):
         used.clear()
@@ -53,7 +54,7 @@ def test_onednn_serves_float32_inference_on_the_processor_only(monkeypatch):
         return len(used)
 
     assert uses() == 1
-    assert not uses(rows=8) and not uses(dtype=torch.float64) and not uses(gradients=True)
+    assert not uses(rows=63) and not uses(dtype=torch.float64) and not uses(gradients=True)
     assert not uses(autocast=True) and not uses(dims=3)
     monkeypatch.setattr(linear, "HAS_ONEDNN", False)
     assert not uses()
@@ -61,7 +62,7 @@ def test_onednn_serves_float32_inference_on_the_processor_only(monkeypatch):
 
 @onednn
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("shape", [(32, 128, 128), (600, 768, 768)])
+@pytest.mark.parametrize("shape", [(300, 128, 128), (8, 768, 768)])
 def test_the_fast_kernel_runs_with_one_thread_and_in_small_layers_too(threads, shape):
     """Asked as a convolution, PyTorch took a slow one of its own with one thread, and for few small vectors."""
     rows, width, out = shape

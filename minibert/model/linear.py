@@ -5,7 +5,7 @@ import platform
 import torch
 from torch import Tensor, nn
 
-FEWEST_ROWS = 32  # below, and in narrow layers, the way to oneDNN costs more than it saves
+FEWEST = 2**22  # multiplications; below, the way to oneDNN costs more than it saves
 HAS_ONEDNN = (
     torch.backends.mkldnn.is_available()
     and platform.machine().lower() in ("x86_64", "amd64")
@@ -26,7 +26,8 @@ class Linear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         plain = x.dtype == torch.float32 and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-        if HAS_ONEDNN and plain and x.dim() == 2 and len(x) >= FEWEST_ROWS and not torch.is_grad_enabled():
+        is_large = x.dim() == 2 and len(x) * self.weight.numel() >= FEWEST
+        if HAS_ONEDNN and plain and is_large and not torch.is_grad_enabled():
             return onednn_product(x, self.weight, self.bias)
         return super().forward(x)
 
