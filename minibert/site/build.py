@@ -10,10 +10,11 @@ is a script, and each shipped nano runs on a page of its own. Solutions are neve
 
 import io
 import json
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import click
@@ -26,8 +27,8 @@ from minibert.site.reference import write_reference
 HERE = Path(__file__).resolve().parent
 PAGES = ("notebooks/*.md", "README.md", "data/README.md", "data/speedrun/README.md")  # besides the notebooks
 FIRST = ("glossary", "claims")  # in the menu, before the other pages of notebooks/
-FILES = ("data/speedrun/*.py",)  # what the pages link to
 
+LINK = re.compile(r"\]\(([\w./-]+)\)")
 LINK_TO_CELL = re.compile(r"\]\([\w./]*#cell-id=([\w-]+)\)")  # as JupyterLab wants it
 LINK_TO_FILE = re.compile(r"\]\((?:\.\./)*(minibert/[\w/]+\.py)\)")
 ROW = re.compile(r"^\| (\d\d) (\w+) \|", re.MULTILINE)  # of the table in README.md
@@ -187,8 +188,9 @@ def prepare(source: Path) -> None:
             page = notebook_page(text, modules, cells, path.stem if has_exercises else None)
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         write_text(source / path, page)
-    for file in [file for pattern in FILES for file in PROJECT.glob(pattern)]:
-        shutil.copyfile(file, source / file.relative_to(PROJECT))
+        for file in linked_files(path, page, pages):
+            (source / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT / file, source / file)
     (source / "_static").mkdir()
     for file in ("site.css", "site.js"):
         shutil.copyfile(HERE / file, source / "_static" / file)
@@ -201,6 +203,18 @@ def prepare(source: Path) -> None:
         explained="\n".join(f"{name} <explain/{name}>" for name in write_explained(source / "explain")),
     )
     write_text(source / "index.md", index)
+
+
+def linked_files(path: Path, text: str, pages: Collection[Path]) -> list[Path]:
+    """The project's files that the page `path` links to and that are no `pages`; never solutions.
+
+    >>> files = linked_files(Path("notebooks/a.md"), "[a](../LICENSE) [b](../README.md) [c](x)", [Path("README.md")])
+    >>> [file.as_posix() for file in files]
+    ['LICENSE']
+    """
+    found = [Path(os.path.normpath(path.parent / link)) for link in LINK.findall(text)]
+    known = [file for file in found if file.parts[0] not in ("..", "solutions") and (PROJECT / file).is_file()]
+    return [file for file in known if file not in pages]
 
 
 def relinked(text: str, modules: set[str]) -> str:
