@@ -120,6 +120,26 @@ def test_planted_faults_are_found(tmp_path, body, found):
     assert faults(folder) == ([found] if found else [])
 
 
+PLANTED = """
+from pathlib import Path
+from minibert.site import build
+def prepare(source):
+    (source / "_static").mkdir(parents=True)
+    (source / "index.md").write_text("# A\\n\\n[a](gone.md) [b](#nowhere) $\\\\nonsense$", encoding="utf-8")
+build.prepare = prepare
+build.SETTINGS.update(html_css_files=[], html_js_files=[])
+build.build(Path("site"))
+"""
+
+
+def test_a_dead_link_or_a_broken_formula_stops_the_build(tmp_path):
+    done = subprocess.run([sys.executable, "-c", PLANTED], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1 and "the site has faults" in done.stderr
+    for name in ("index.md:3", "gone.md", "nowhere", "nonsense"):
+        assert name in done.stderr, done.stderr
+    assert list(tmp_path.iterdir()) == []  # nothing half made
+
+
 def test_the_course_is_there_in_order(site):
     """From the front page by `next`: every chapter, each followed by its exercises."""
     order, path = [], site / "index.html"

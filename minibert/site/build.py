@@ -133,7 +133,8 @@ def build(out: Path) -> int:
         prepare(source)
         Sphinx(source, None, new, Path(folder, "trees"), "html", SETTINGS, status=None, warning=said).build()
         if said.getvalue():
-            raise ValueError("the site has faults:\n" + said.getvalue().replace(f"{source}/", ""))
+            faults = re.sub(r"\x1b\[[\d;]*m", "", said.getvalue()).replace(f"{source}{os.sep}", "")
+            raise ValueError(f"the site has faults:\n{faults}")
         shutil.rmtree(out, ignore_errors=True)
         new.rename(out)
     return len(list(out.rglob("*.html")))
@@ -146,28 +147,39 @@ def setup(app) -> dict:
 
 
 def _inline_formula(writer, node):
-    from docutils.nodes import SkipNode
-
-    writer.body.append(mathml(node.astext()))
-    raise SkipNode
+    _write_formula(writer, node, "{}", block=False)
 
 
 def _block_formula(writer, node):
-    from docutils.nodes import SkipNode
+    _write_formula(writer, node, '<div class="formula">{}</div>\n', block=True)
 
-    writer.body.append(f'<div class="formula">{mathml(node.astext(), block=True)}</div>\n')
+
+def _write_formula(writer, node, frame: str, block: bool):
+    from docutils.nodes import SkipNode
+    from sphinx.util.logging import getLogger
+
+    try:
+        writer.body.append(frame.format(mathml(node.astext(), block)))
+    except ValueError as error:
+        getLogger(__name__).warning(str(error), location=node)
     raise SkipNode
 
 
 def mathml(latex: str, block: bool = False) -> str:
     """A formula as MathML, which browsers draw by themselves.
 
+    Raises:
+        ValueError: a formula with a command that the converter does not know.
+
     >>> mathml("x_i")
     '<math><msub><mi>x</mi><mi>i</mi></msub></math>'
     """
-    from math_core import LatexToMathML
+    from math_core import LatexError, LatexToMathML
 
-    return LatexToMathML().convert_with_local_state(latex, displaystyle=block)
+    try:
+        return LatexToMathML().convert_with_local_state(latex, displaystyle=block)
+    except LatexError:
+        raise ValueError(f"the formula {latex!r} cannot be read: expected LaTeX that math-core knows") from None
 
 
 def prepare(source: Path) -> None:
