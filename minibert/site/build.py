@@ -54,6 +54,7 @@ SETTINGS = dict(
     myst_heading_anchors=4,
     myst_update_mathjax=False,
     highlight_language="none",
+    smartquotes=False,  # the outputs' quotation marks are Python's
     suppress_warnings=["myst.header"],  # the glossary's terms are headings of the third level
 )
 EXPLAINED = """# An encoder on a page: {name}
