@@ -115,30 +115,19 @@ def draw_figure(view):
     >>> len(draw_figure(AttentionView(["a", "b"], torch.eye(2)[None, None])).axes)
     2
     """
-    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
 
     layers, heads = view.links.values.shape[:2]
     size = len(view.tokens)
     right = 4.9 if view.links.keys is not None else 0.24 * size
     high = max(2.2, right, 4.5 * layers / heads) + 0.8
     figure = Figure(figsize=(10, min(high, 16)), layout="constrained")
-    colors = dict(cmap=ListedColormap([[c / 255 for c in color] for color in PALETTE]), vmin=0, vmax=LEVELS + 1)
     overview, axes = figure.subplots(1, 2, width_ratios=(1, 1.1))
-    side = view.links.maps.shape[-1] + 1
-    overview.imshow(_overview(view).numpy(), interpolation="nearest", **colors)
-    box = Rectangle((view.head * side - 0.5, view.layer * side - 0.5), side, side, fill=False, color=ORANGE, lw=2)
-    overview.add_patch(box)
-    every = max(1, heads // 12)
-    overview.set_xticks([h * side + side / 2 for h in range(0, heads, every)], range(0, heads, every), fontsize=13)
-    overview.set_yticks([layer * side + side / 2 for layer in range(layers)], range(layers), fontsize=13)
-    overview.set_xlabel("head", fontsize=13)
-    overview.set_ylabel("layer", fontsize=13)
+    draw_overview(view, overview)
     overview.set_title(for_matplotlib(view.title), fontsize=13)
     axes.set_title(f"layer {view.layer}, head {view.head}: who looks at whom", fontsize=13)
     if view.links.keys is not None:
-        axes.imshow(view.links.maps[view.layer, view.head].numpy(), **colors)
+        axes.imshow(view.links.maps[view.layer, view.head].numpy(), **_colors())
         axes.set(xlabel=f"looks at (key), {size} tokens", ylabel="token (query)", xticks=[], yticks=[])
     else:
         _draw_lines(view, axes)
@@ -147,6 +136,37 @@ def draw_figure(view):
         part.tick_params(length=0)
         part.set_anchor("N")
     return figure
+
+
+def draw_overview(view, axes) -> None:
+    """All maps of a view, a row for each layer and a column for each head; a frame around the chosen one.
+
+    >>> import torch
+    >>> from matplotlib.figure import Figure
+    >>> from minibert.viz import AttentionView
+    >>> axes = Figure().subplots()
+    >>> draw_overview(AttentionView(["a", "b"], torch.eye(2)[None, None]), axes)
+    >>> axes.get_xlabel(), axes.get_ylabel()
+    ('head', 'layer')
+    """
+    from matplotlib.patches import Rectangle
+
+    layers, heads = view.links.values.shape[:2]
+    side = view.links.maps.shape[-1] + 1
+    axes.imshow(_overview(view).numpy(), interpolation="nearest", **_colors())
+    box = Rectangle((view.head * side - 0.5, view.layer * side - 0.5), side, side, fill=False, color=ORANGE, lw=2)
+    axes.add_patch(box)
+    every = max(1, heads // 12)
+    axes.set_xticks([h * side + side / 2 for h in range(0, heads, every)], range(0, heads, every), fontsize=13)
+    axes.set_yticks([layer * side + side / 2 for layer in range(layers)], range(layers), fontsize=13)
+    axes.set_xlabel("head", fontsize=13)
+    axes.set_ylabel("layer", fontsize=13)
+
+
+def _colors() -> dict:
+    from matplotlib.colors import ListedColormap
+
+    return dict(cmap=ListedColormap([[c / 255 for c in color] for color in PALETTE]), vmin=0, vmax=LEVELS + 1)
 
 
 def _draw_lines(view, axes) -> None:

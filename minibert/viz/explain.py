@@ -7,12 +7,17 @@ import base64
 import dataclasses
 from collections.abc import Sequence
 
+import matplotlib.pyplot as plt
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from minibert.model.models import MaskedLanguageModel
+from minibert.tasks.inference import inference
 from minibert.tokenization.base import Tokenizer
-from minibert.viz.page import View, fragment, printable, script_of, text_of
+from minibert.viz.attention_still import draw_overview
+from minibert.viz.attention_view import AttentionView
+from minibert.viz.page import COLORS, View, for_matplotlib, fragment, printable, script_of, text_of
 from minibert.viz.tokenizer_view import tokenizer_data
 
 TEXTS = ("The [MASK] of the United States is in Washington.", "We live in peace with every state of the world.")
@@ -46,7 +51,7 @@ class Explainer(View):
         name: str = "the model",
         largest: int = LARGEST,
     ):
-        self.model, self.title = model, f"{name}, running on this page"
+        self.model, self.tok, self.title = model, tokenizer, f"{name}, running on this page"
         self.texts = [str(text) for text in texts]
         self.tokenizer = tokenizer_data(tokenizer)
         self.special = dict(mask=tokenizer.mask_id, all=sorted(tokenizer.special_ids))
@@ -73,13 +78,27 @@ class Explainer(View):
     def _repr_html_(self) -> str:
         return self.page
 
-    def _repr_png_(self) -> bytes:
-        from minibert.viz.diagram import box, new_diagram
-        from minibert.viz.page import png_of
-
-        figure, axes = new_diagram(6, 1, 6, 1)
-        box(axes, 3, 0.5, 5.6, 0.7, "an encoder that runs in the browser: open the page", "grey")
-        return png_of(figure)
+    def figure(self) -> Figure:
+        """What the page shows at first, for where scripts do not run: the guesses for the first mask, and all heads."""
+        encoding = self.tok.encode(self.texts[0])
+        ids, tokens = encoding.ids[:MOST_TOKENS], encoding.tokens[:MOST_TOKENS]
+        with inference(self.model):
+            output = self.model(torch.tensor([ids]), output_attentions=True)
+        figure = plt.figure(figsize=(10, 4.2), layout="constrained")
+        figure.suptitle(for_matplotlib(f"{self.title}: {self.texts[0]}"), fontsize=13)
+        bars, heads = figure.subplots(1, 2, width_ratios=(1, 1.2))
+        place = ids.index(self.tok.mask_id) if self.tok.mask_id in ids else 1
+        best = output.logits[0, place].softmax(dim=-1).topk(10)
+        words = [for_matplotlib(self.tok.decode([token]).strip()) for token in best.indices.tolist()]
+        bars.barh(range(10), best.values, color=COLORS[0])
+        bars.set_yticks(range(10), words, fontsize=13)
+        bars.invert_yaxis()
+        bars.set_title(f"guesses for token {place}", fontsize=13)
+        bars.set_xlabel("probability", fontsize=13)
+        bars.spines[["top", "right"]].set_visible(False)
+        draw_overview(AttentionView(tokens, torch.cat(output.attentions)), heads)
+        heads.set_title("attention weights of all heads", fontsize=13)
+        return figure
 
     def _fragment(self) -> str:
         config = self.model.config
