@@ -31,6 +31,7 @@ from minibert.model.feed_forward import FeedForward, GatedFeedForward
 from minibert.model.heads import DenseGelu, PredictionHead, SequenceHead, TokenHead, TwoLayerHead
 from minibert.model.linear import Linear
 from minibert.model.norms import LayerNorm, RMSNorm
+from minibert.site.build import build as build_site
 
 CONFIG = small_config("eurobert")  # H = 4 query heads share G = 2 key heads
 BERT = small_config("bert")
@@ -172,6 +173,7 @@ DOORS = {
     "minibert.corpora": [getattr(room, name) for room in (corpora, corpora.synthetic) for name in room.__all__],
     "minibert.experiments": [getattr(experiments, name) for name in experiments.__all__],
     "minibert.speedrun": [getattr(speedrun, name) for name in speedrun.__all__],
+    "minibert.site": [build_site],
 }
 
 
