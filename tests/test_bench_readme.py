@@ -31,6 +31,17 @@ def test_the_race_holds_losses_too_and_nobody_whose_answers_are_wrong():
         assert {"transformers fp32 sorted", "onnxruntime int8", "openvino bf16"} <= set(row["contenders"])
 
 
+def test_who_leads_is_said_as_it_was_measured():
+    for row in readme.stored("race")["results"]:
+        for dtype in ("fp32", "bf16", "int8"):
+            speeds = {
+                name: found["speedup"]["median_of_rounds"]
+                for name, found in row["contenders"].items()
+                if name.split()[1] == dtype
+            }
+            assert (max(speeds, key=speeds.get) == f"ours {dtype}") == (row["texts"] > 1), (row["workload"], dtype)
+
+
 def test_a_changed_number_is_written_anew(tmp_path, monkeypatch):
     race = readme.stored("race")
     race["results"][0]["contenders"]["ours int8"]["speedup"]["median_of_rounds"] = 98.76
