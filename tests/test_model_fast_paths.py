@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import FAMILIES, build, ragged_batch, randomize, small_config
+from torch.utils.flop_counter import FlopCounterMode
 
 import minibert.model.linear as linear
 import minibert.model.rotary as rotary
@@ -12,6 +13,7 @@ from minibert.model import MaskedLanguageModel
 from minibert.model.feed_forward import GatedFeedForward
 from minibert.model.linear import Linear, onednn_product, pack
 from minibert.model.rotary import rotary_tables, rotate
+from minibert.tasks.quantize import Bf16Linear
 
 onednn = pytest.mark.skipif(not linear.HAS_ONEDNN, reason="no oneDNN for float32 products here")
 
@@ -30,6 +32,14 @@ def test_the_product_of_onednn_is_the_product(tokens, width, out, has_bias, pack
     found = onednn_product(x.float(), single, None if bias is None else bias.float())
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-5)
     assert found.is_contiguous()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_pytorchs_counter_of_operations_sees_the_product(dtype):
+    layer = Bf16Linear(Linear(768, 500)) if dtype == torch.bfloat16 else Linear(768, 500)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        layer(torch.randn(64, 768))
+    assert counter.get_total_flops() == 2 * 64 * 768 * 500
 
 
 def test_a_slice_of_a_wider_tensor_is_multiplied_too():

@@ -4,6 +4,7 @@ import platform
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import register_flop_formula
 
 FEWEST = 2**22  # multiplications; below, the way to oneDNN costs more than it saves
 HAS_ONEDNN = (
@@ -48,6 +49,14 @@ def onednn_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     [10.0, 32.0, 54.0]
     """
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+if HAS_ONEDNN:
+
+    @register_flop_formula(torch.ops.mkldnn._linear_pointwise)
+    def _operations(x: torch.Size, weight: torch.Size, *_, out_shape: torch.Size, **__) -> int:
+        """For PyTorch's FlopCounterMode, which knows its own products only: a multiplication counts as two."""
+        return 2 * out_shape.numel() * weight[1]
 
 
 def pack(weight: Tensor) -> Tensor:
