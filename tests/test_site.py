@@ -183,6 +183,18 @@ def test_formulas_pictures_and_names_became_what_they_should(site):
     assert "Multi-head self-attention" in source and 'href="minibert.model.html"' in source
 
 
+def test_every_live_view_of_the_chapters_lives(browser, site):  # noqa: F811
+    views = 0
+    with watched_page(browser, offline=True) as page:
+        for path in sorted(site.glob("notebooks/*.html")):
+            if 'class="mb-view' in path.read_text(encoding="utf-8"):
+                page.goto(path.as_uri())
+                found = page.locator(".mb-view").count()
+                assert page.locator(".mb-view[data-live]").count() == found, path.name
+                views += found
+    assert views >= 15
+
+
 def test_the_site_is_used_without_a_network(browser, site):  # noqa: F811
     with watched_page(browser, offline=True) as page:
         page.goto((site / "index.html").as_uri())
