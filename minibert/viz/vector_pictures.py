@@ -208,24 +208,30 @@ def plot_weights(counts: Tensor, weights: Tensor) -> Figure:
     return _finish(figure)
 
 
-def plot_found(target: Tensor, found: Mapping[str, Tensor], shift: float) -> Figure:
-    """Dot products against counted PMI, a panel for each model with its correlation; the vertical scales differ.
+def plot_found(panels: Mapping[str, tuple[str, Tensor, Tensor]]) -> Figure:
+    """Dot products that training found against those of a theory, a panel for each comparison with its correlation.
 
-    The line of the theory, target - shift, stands in the first panel only: in the others the scale may be too small.
+    A panel has the name of the theory, its scores (pairs,) and the dot products (pairs,). The vertical scales differ.
+    The dashed line, where both are equal, stands in the panels whose scale is as wide as the theory's.
 
-    >>> len(plot_found(torch.tensor([0.0, 1.0, 2.0]), {"a": torch.tensor([0.0, 1.0, 2.0])}, 1.0).axes[0].lines)
-    1
+    >>> scores = torch.tensor([0.0, 1.0, 2.0])
+    >>> [len(axes.lines) for axes in plot_found({"a": ("PMI", scores, scores), "b": ("PMI", scores, scores / 9)}).axes]
+    [1, 0]
     """
-    figure = new_figure(9.6, 3.7)
-    for axes, (name, dots) in zip(figure.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
-        axes.scatter(target, dots, s=5, alpha=0.4, color=BLUE)
-        agree = torch.corrcoef(torch.stack([target, dots]))[0, 1].item()
+    figure = new_figure(10.4, 4.0)
+    for axes, (name, (theory, scores, dots)) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        axes.scatter(scores, dots, s=5, alpha=0.4, color=BLUE)
+        agree = torch.corrcoef(torch.stack([scores, dots]))[0, 1].item()
         top = 1.05 * dots.abs().max().item()
-        axes.set(xlabel="PMI, counted", ylim=(-top, top), ylabel="dot product of the two rows")
-        axes.set_title(f"{name}: correlation {agree:.2f}\n(scale: ±{top:.1f})", fontsize=11.5)
-    ends = torch.stack([target.min(), target.max()])
-    figure.axes[0].plot(ends, ends - shift, color=ORANGE, ls="--", lw=2, label="theory: PMI - log k")
-    figure.axes[0].legend(frameon=False, loc="lower right")
+        axes.set(xlabel=theory, ylim=(-top, top))
+        axes.set_title(f"{name}:\ncorrelation {agree:.2f} (scale: ±{top:.1f})", fontsize=11.5)
+        if dots.std() > 0.5 * scores.std():
+            ends = torch.stack([scores.min(), scores.max()])
+            axes.plot(ends, ends, color=ORANGE, ls="--", lw=2, label="as in the theory")
+            axes.legend(frameon=False, loc="lower right")
+    figure.axes[0].set_ylabel("dot product of the two rows")
     return _finish(figure)
 
 
