@@ -15,6 +15,7 @@ from minibert.viz.diagram import (
     ORANGE,
     PINK,
     STYLES,
+    YELLOW,
     arrow,
     box,
     new_diagram,
@@ -24,7 +25,7 @@ from minibert.viz.diagram import (
 )
 
 NOTHING = "#E3E6EA"
-LOOKS = ((BLUE, ""), (ORANGE, "//"), (GREEN, ".."), (PINK, "xx"), (GREY, "\\\\"))
+LOOKS = ((BLUE, ""), (ORANGE, "//"), (GREEN, ".."), (PINK, "xx"), (GREY, "\\\\"), (YELLOW, "||"))
 NETWORKS = (  # of the stored experiment `meeting`, in its order
     "one side",
     "two networks, added",
