@@ -107,8 +107,8 @@ def bf16_inside(model):
 
     The products of attention and feed-forward are bfloat16, with what lies between them: queries, keys, values, their
     mixture, the activation. Embeddings, norms, the residual stream, the heads and what comes back are float32. The
-    error is a quarter of that of `model.bfloat16()`, where all is bfloat16, in no more time. The copy is called like
-    the model, has no gradients, and cannot be copied or moved to another device.
+    error is about a quarter of that of `model.bfloat16()`, where all is bfloat16, in no more time. The copy is called
+    like the model, has no gradients, and cannot be copied or moved to another device.
 
     Raises:
         ValueError: no model of ours, one that is converted already, or one that is not float32 on the CPU.
