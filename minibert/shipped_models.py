@@ -12,7 +12,7 @@ def shipped(name: str) -> Path:
     """The folder of a model that this project trained and ships in `data/`; its training.json says how it was made.
 
     Raises:
-        ValueError: no such model, or or a package without the project's `data/` folder.
+        ValueError: no such model, or a package without the project's `data/` folder.
 
     >>> shipped("bert-huge")
     Traceback (most recent call last):

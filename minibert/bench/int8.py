@@ -84,13 +84,13 @@ def measure(case: Case, settings: Settings, with_runtimes: tuple[str, ...] = ())
         calls[RUNTIMES[name]] = runtimes.opponent_call(name, case.config, theirs, ids, mask, settings.seed)
         sizes[RUNTIMES[name]] = runtimes.file_of(name, case.config, settings.seed).stat().st_size
     real = mask.bool()
-    expected = calls[THEIRS]()[real]
-    opponents.check_agreement(calls["ours fp32"]()[real], expected)
+    answers = {name: call()[real] for name, call in calls.items()}
+    expected = answers[THEIRS]
+    opponents.check_agreement(answers["ours fp32"], expected)
     errors, skipped = {}, []
-    for name, call in list(calls.items()):
-        answers = call()[real]
-        errors[name] = opponents.error(answers, expected)["rms"]
-        if reason := runtimes.find_wrong(name, name.split()[1], answers, expected):
+    for name, found in answers.items():
+        errors[name] = opponents.error(found, expected)["rms"]
+        if reason := runtimes.find_wrong(name, name.split()[1], found, expected):
             skipped.append(f"{case.label} {reason}")
             del calls[name]
     # With one thread nothing waits for others, and a processor's own seconds do not know how busy the machine is.

@@ -7,12 +7,12 @@ puts them between the marks <!-- race --> and <!-- /race -->, <!-- more --> and 
 
 import json
 import re
-from pathlib import Path
 
 from minibert.files import read_text, write_text
+from minibert.places import PROJECT
 from minibert.shipped_models import DATA
 
-README = Path(__file__).parents[2] / "README.md"
+README = PROJECT / "README.md"
 STORED = DATA / "benchmarks"
 WORKLOADS = {
     "1x16": "1 x 16",

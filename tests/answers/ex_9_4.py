@@ -67,17 +67,21 @@ def as_in_the_chapter(pairs, V):
     return lambda pairs: probe.scores(overlap(pairs)) if hasattr(probe, "scores") else overlap(pairs)[:, 0]
 
 
-def two_bags(pairs, V):
+def linear(features, width, pairs):
+    """A logistic regression on `features`: pairs -> (P, width)."""
     some, labels = both_orders(pairs)
-    x = bags(some, V)
-    weights = torch.zeros(2 * V, requires_grad=True)
+    x, weights = features(some), torch.zeros(width, requires_grad=True)
     optimizer = torch.optim.Adam([weights], lr=0.05)
     for _ in range(100):
         loss = F.binary_cross_entropy_with_logits(x @ weights, labels.float())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return lambda pairs: (bags(pairs, V) @ weights).detach()
+    return lambda pairs: (features(pairs) @ weights).detach()
+
+
+def two_bags(pairs, V):
+    return linear(lambda pairs: bags(pairs, V), 2 * V, pairs)
 
 
 def word_by_word(pairs, V):
@@ -87,15 +91,7 @@ def word_by_word(pairs, V):
         a, b = bags(pairs, V).chunk(2, dim=1)
         return (a[:, :, None] * b[:, None, :]).flatten(1)  # (P, V V)
 
-    some, labels = both_orders(pairs)
-    x, weights = products(some), torch.zeros(V * V, requires_grad=True)
-    optimizer = torch.optim.Adam([weights], lr=0.05)
-    for _ in range(100):
-        loss = F.binary_cross_entropy_with_logits(x @ weights, labels.float())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return lambda pairs: (products(pairs) @ weights).detach()
+    return linear(products, V * V, pairs)
 
 
 RIGHT = {"a hidden layer": hidden_layer, "antisymmetric": antisymmetric}
